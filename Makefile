@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+URL    ?=
+# Progress bars would be left in the pages; the default profile is what a laptop runs.
+export TQDM_DISABLE ?= 1
+export PYTHONHASHSEED ?= 0
+
+.PHONY: book test serve lint clean pages record repository help
+
+help:            ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@
+
+book: $(VENV)/ready   ## execute every chapter and build _build/html, zero warnings allowed
+	$(BIN)/jupyter-book build . --toc book/_toc.yml -W -n --keep-going
+	@echo "The book: file://$(CURDIR)/_build/html/index.html   (or: make serve)"
+
+test: $(VENV)/ready   ## pytest on tests/ and nbval on chapters/, smoke profile
+	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium
+	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py $(ARGS)
+
+lint: $(VENV)/ready   ## ruff, and the form of the notebooks
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -q tests/test_form.py
+
+record: $(VENV)/ready ## run the chapters and store the outputs of the checked cells, no others
+	$(BIN)/python book/tools/record.py chapters/*.ipynb
+
+repository: $(VENV)/ready ## make repository URL=https://github.com/you/vae-family
+	$(BIN)/python book/tools/repository.py $(URL)
+
+serve:           ## serve _build/html on http://localhost:8000
+	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000
+
+clean:           ## remove what was built
+	rm -rf _build .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+"""Set the book's public address everywhere it stands.
+
+    python book/tools/repository.py https://github.com/you/vae-family
+
+`repository.url` in _config.yml is the one place that decides; the notebooks' bootstrap cells, CITATION.cff and
+README.md follow from it.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from record import load, save, text
+
+ROOT = Path(__file__).resolve().parents[2]
+GITHUB = "https://github.com/"
+OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
+# The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
+CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
+BOOTSTRAP = '''\
+# Installs vaelib in Colab, leaving its torch alone; where vaelib is installed, does nothing.
+import importlib.util
+import os
+import subprocess
+import sys
+
+ADDRESS = "git+URL"
+if importlib.util.find_spec("vaelib") is None:
+    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
+    pip = [sys.executable, "-m", "pip", "install", "-q", ADDRESS]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
+                         "connection and run this cell again; elsewhere, run `make book` in a "
+                         "clone of the book.\\n" + done.stderr[-400:])'''
+
+
+def bootstrap_source(url):
+    """The canonical source of the cell `bootstrap`, the first code cell of every chapter."""
+    return BOOTSTRAP.replace("URL", url)
+
+
+def read_url(config_path):
+    """The address that stands in _config.yml. ValueError where no `repository.url` is found."""
+    found = CONFIG_LINE.search(Path(config_path).read_text(encoding="utf-8"))
+    if not found:
+        raise ValueError(f"{config_path} has no line `url: ...` in a block `repository:`.")
+    return found[2].strip("\"'")
+
+
+def notebooks(root):
+    """Every notebook of the book, the assignments too; hidden folders left out."""
+    found = sorted((Path(root) / "chapters").rglob("*.ipynb"))
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+
+
+def changes(root, url):
+    """What a move to url would write: {path: new content}, only the files that differ."""
+    config, new = root / "_config.yml", {}
+    old = read_url(config)
+    new[config] = CONFIG_LINE.sub(lambda m: m[1] + url, config.read_text(encoding="utf-8"), count=1)
+    for path in notebooks(root):
+        nb = load(path)
+        cells = [cell for cell in nb.cells if cell.get("id") == "bootstrap"]
+        for cell in cells:
+            cell.source = bootstrap_source(url)
+        if cells:
+            new[path] = text(nb)
+    # owner/name after github.com/ or Colab's /github/, but not as the beginning of a longer name.
+    old_name, new_name = old.removeprefix(GITHUB), url.removeprefix(GITHUB)
+    stands = re.compile(r"(github(?:\.com)?/)" + re.escape(old_name) + r"(?![\w-]|\.(?!git\b)\w)")
+    for path in (root / "README.md", root / "CITATION.cff"):
+        if path.exists():
+            content = path.read_text(encoding="utf-8")
+            new[path] = stands.sub(lambda m: m[1] + new_name, content)
+    if (cff := root / "CITATION.cff") in new:
+        new[cff] = re.sub(r"(?m)^repository-code:.*$", f'repository-code: "{url}"', new[cff])
+    return {path: content for path, content in new.items() if content != path.read_text(encoding="utf-8")}
+
+
+def main(argv=None, root=ROOT):
+    url = " ".join(sys.argv[1:] if argv is None else argv)
+    if not (url.startswith(GITHUB) and OWNER_NAME.fullmatch(url.removeprefix(GITHUB))):
+        allowed = f"{GITHUB}<owner>/<name>, without a slash or .git at the end"
+        print(f"The address is {url!r}; allowed is {allowed}. Nothing was changed.", file=sys.stderr)
+        return 2
+    try:
+        new = changes(Path(root), url)
+    except ValueError as error:
+        print(f"{error} Nothing was changed.", file=sys.stderr)
+        return 2
+    for path, content in new.items():
+        save(path, content)
+        print(f"{path.relative_to(root)}: {url}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

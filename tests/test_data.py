@@ -1,0 +1,160 @@
+"""The data: what it is, how it is binarized, and every way in which a download can go wrong."""
+
+import contextlib
+import gzip
+import hashlib
+import http.server
+import os
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+import torch
+from conftest import need
+
+import vaelib as vl
+from vaelib import data
+
+
+def test_digits():
+    d = vl.digits()
+    assert d.train.shape == (1437, 64) and d.test.shape == (360, 64) and d.shape == (1, 8, 8)
+    assert d.train.dtype == torch.float32 and 0 == d.train.min() and d.train.max() == 1
+    assert torch.bincount(d.test_labels).min() >= 34 and torch.bincount(d.test_labels).max() <= 37  # stratified
+    assert torch.equal(d.train, vl.digits().train) and d.binarization == "none" and d.transform is None
+    both = torch.cat([d.train, d.test])
+    assert both.sum().item() * 16 == 561718  # every scan is there once: the sum of scikit-learn's intensities
+
+
+def test_binarization():
+    grey, fixed, dynamic = (vl.digits(b) for b in ("none", "fixed", "dynamic"))
+    assert set(fixed.train.unique().tolist()) == {0, 1} and torch.equal(fixed.train, vl.digits("fixed").train)
+    assert torch.equal(dynamic.train, grey.train) and dynamic.transform is vl.binarize
+    assert torch.equal(dynamic.test, fixed.test) and set(dynamic.test.unique().tolist()) == {0, 1}
+    draws = torch.stack([vl.binarize(grey.train[:50], torch.Generator().manual_seed(s)) for s in range(400)])
+    assert (draws.mean(0) - grey.train[:50]).abs().max() < 5 * 0.5 / 20  # five standard errors, at most
+    with pytest.raises(ValueError, match="binarization is 'static'; allowed are none, fixed, dynamic"):
+        vl.digits("static")
+
+
+def test_two_points():
+    assert vl.two_points().tolist() == [[-1.0], [1.0]] and vl.two_points(500).mean() == 0
+    for n in (0, 3, 2.0):
+        with pytest.raises(ValueError, match="even whole number"):
+            vl.two_points(n)
+
+
+# MNIST, from a server of our own
+
+
+@pytest.fixture
+def files(monkeypatch, tmp_path):
+    """Four small files in MNIST's format, their sums made the expected ones; nothing else of this machine is seen."""
+    rng, contents = np.random.default_rng(0), {}
+    for name in data.MNIST_FILES:
+        n = 30 if name.startswith("train") else 10
+        head = struct.pack(">IIII", 2051, n, 28, 28) if "images" in name else struct.pack(">II", 2049, n)
+        size = n * 784 if "images" in name else n
+        contents[name] = head + rng.integers(0, 256 if "images" in name else 10, size, dtype=np.uint8).tobytes()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    monkeypatch.setattr(data, "MNIST_FILES", sums)
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    return {f"{name}.gz": gzip.compress(content) for name, content in contents.items()}
+
+
+@contextlib.contextmanager
+def server(files, asked):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            content = files.get(self.path.rsplit("/", 1)[1])
+            self.send_response(200 if content is not None else 404)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/mnist/"
+        running.shutdown()
+
+
+def test_mnist_downloads_once_and_verifies(files, monkeypatch, tmp_path):
+    asked = []
+    with server(files, asked) as url:
+        monkeypatch.setattr(data, "MNIST_MIRRORS", (url,))
+        d = vl.mnist(cache=tmp_path)
+        assert d.train.shape == (30, 784) and d.test.shape == (10, 784) and d.train_labels.shape == (30,)
+        assert d.train.max() <= 1 and len(asked) == 4
+        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 4  # from the cache
+        kept = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+        kept.write_bytes(kept.read_bytes()[:1000])
+        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 5  # a broken copy is replaced
+
+
+@pytest.mark.parametrize("damage", ["truncated", "tampered", "not gzip"])
+def test_a_broken_mirror_is_named_and_the_next_one_asked(damage, files, monkeypatch, tmp_path):
+    broken = dict(files)
+    good = files["t10k-images-idx3-ubyte.gz"]
+    changed = bytearray(gzip.decompress(good))
+    changed[100] ^= 1
+    broken["t10k-images-idx3-ubyte.gz"] = {
+        "truncated": good[: len(good) // 2],
+        "tampered": gzip.compress(bytes(changed)),
+        "not gzip": b"<html>moved</html>",
+    }[damage]
+    with server(broken, []) as bad, server(files, []) as url:
+        monkeypatch.setattr(data, "MNIST_MIRRORS", (bad, url))
+        assert vl.mnist(cache=tmp_path / "a").test.shape == (10, 784)
+        monkeypatch.setattr(data, "MNIST_MIRRORS", (bad,))
+        with pytest.raises(RuntimeError, match="t10k-images-idx3-ubyte.gz sent a broken file, which has been removed"):
+            vl.mnist(cache=tmp_path / "b")
+        left = sorted(p.name for p in (tmp_path / "b").rglob("*.gz"))
+        assert "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2  # what was good before it is kept
+
+
+def test_no_network_says_which_folder_to_fill(files, monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "MNIST_MIRRORS", ("http://127.0.0.1:9/mnist/",))
+    with pytest.raises(RuntimeError) as error:
+        vl.mnist(cache=tmp_path)
+    message = str(error.value)
+    assert "did not answer" in message and f"into {tmp_path / 'MNIST' / 'raw'}" in message and "VAELIB_DATA" in message
+    with pytest.raises(FileNotFoundError, match="download=True"):
+        vl.mnist(cache=tmp_path, download=False)
+
+
+def test_a_folder_that_cannot_be_written(files, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    with pytest.raises(RuntimeError, match="cache folder .* cannot be written .Permission denied.*cache="):
+        vl.mnist(cache=tmp_path)
+
+
+def test_a_broken_file_of_the_users_own_is_named_and_kept(files, monkeypatch, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in files.items():
+        (raw / name).write_bytes(content)
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
+    assert len(vl.mnist(cache=tmp_path / "cache").train) == 30 and not (tmp_path / "cache").exists()
+    (raw / "train-labels-idx1-ubyte.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz is truncated or altered"):
+        vl.mnist(cache=tmp_path / "cache")
+    assert (raw / "train-labels-idx1-ubyte.gz").exists()
+
+
+def test_the_real_mnist():
+    folder = Path(os.environ.get("VAELIB_DATA", "")) / "MNIST" / "raw"
+    need(folder.is_dir(), "MNIST is not at hand: set VAELIB_DATA to a folder that holds MNIST/raw")
+    d = vl.mnist()
+    assert d.train.shape == (60_000, 784) and d.test.shape == (10_000, 784)
+    assert torch.bincount(d.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert d.train.mean().item() == pytest.approx(0.1307, abs=1e-4)

@@ -1,0 +1,76 @@
+"""Evaluation: chunks change nothing, and what cannot be evaluated is refused."""
+
+import math
+
+import pytest
+import torch
+from trust import within
+
+import vaelib as vl
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2)
+
+
+def test_chunks_only_split_the_work(model):
+    x = torch.rand(40, 6).round()
+    torch.manual_seed(1)
+    small = vl.log_likelihood(model, x, samples=2000, memory=2**20)
+    big = vl.log_likelihood(model, x, samples=2000)
+    assert small.dtype == torch.float64 and small.shape == (40,)
+    assert (small - big).abs().max() < 0.3 and abs((small - big).mean()) < 0.02
+
+
+def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
+    cube = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6)
+    torch.manual_seed(2)
+    total = torch.stack([vl.log_likelihood(model, cube, samples=3000).exp().sum() for _ in range(30)])
+    assert within(total, 1.0)  # exp of the estimate is unbiased, and the probabilities of all images add up to 1
+    assert not within(total * 1.01, 1.0)
+
+
+def test_weights_far_from_zero_do_not_overflow():
+    model = vl.VAE(vl.mlp(2000, 2), vl.mlp(1, 2000), 1)
+    with torch.no_grad():
+        model.decoder[0].bias.fill_(-50.0)
+    values = vl.log_likelihood(model, torch.ones(3, 2000), samples=10)  # about -100 000 nats each
+    assert torch.isfinite(values).all() and values.max() < -50_000
+
+
+def test_active_units_and_moments(model):
+    x = torch.rand(5000, 6).round()
+    mean, log_var = model.encode(x)
+    assert torch.allclose(vl.activity(model, x), mean.var(0, correction=0), atol=1e-6)
+    assert vl.active_units(model, x, threshold=0.0) == 2 and vl.active_units(model, x, threshold=1e9) == 0
+    moments = vl.latent_moments(model, x)
+    z = model.posterior(x).sample()
+    for j in range(2):
+        assert within(z[:, j], moments["mean"][j].item())
+        assert within(z[:, j] ** 2, moments["second"][j].item())
+    assert not moments["mean"].requires_grad
+
+
+@pytest.mark.parametrize("function", [vl.log_likelihood, vl.activity, vl.active_units, vl.latent_moments])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.full((5, 6), 0.5), 'grey value 0.5; likelihood="bernoulli" allows 0 and 1 only'),
+        (torch.full((5, 6), math.nan), "found nan; every value must be finite"),
+        (torch.full((5, 6), 2.0), "values run from 2 to 2"),
+        (torch.zeros(0, 6), r"shape \(0, 6\) is empty"),
+        (torch.zeros(5, 6).long(), "torch.int64 of shape"),
+        ([[0.0]], "got list"),
+    ],
+)
+def test_bad_data(function, x, message, model):
+    with pytest.raises(ValueError, match=message):
+        function(model, x)
+
+
+@pytest.mark.parametrize("samples", [0, -3, 2.5])
+def test_bad_samples(samples, model):
+    with pytest.raises(ValueError, match=f"samples is {samples}; allowed is a whole number of at least 1"):
+        vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)

@@ -1,0 +1,260 @@
+"""The form of the notebooks, rule by rule.
+
+A rule is a function (nb, name, book) that yields its problems as sentences; book is {name: notebook}, for what
+must be unique in the whole book. tests/test_form_rules.py plants violations of each.
+"""
+
+import functools
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+from repository import bootstrap_source, load, notebooks, read_url  # noqa: E402
+
+CHECKED = "nbval-check-output"
+SKIPS = ("nbval-skip", "nbval-ignore-output", "nbval-raises-exception", "raises-exception", "skip-execution")
+DRAWS = r"\bplt\.(?:subplots?|subplot_mosaic|figure|show|plot|scatter|hist|bar|imshow)\("
+WIDGETS = r"\binteract(?:ive|ive_output|_manual)?\(|@interact|\bwidgets\.\w"
+MACHINE = r"(?<![\w.-])/(?:home|root|work|tmp)/|\bC:\\+[A-Z]"
+BOX = r"(?m)^[`:]{3,}\{(exercise|solution)(?:-start)?\} *(.*)\n((?: *:[\w-]+:.*\n)*)"  # kind, argument, options
+
+
+def code(nb):
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def mystnb(cell, part, key):
+    return cell.metadata.get("mystnb", {}).get(part, {}).get(key, "")
+
+
+def shown(cell):
+    """The texts of a cell's stored outputs, stderr aside."""
+    outputs = [output for output in cell.get("outputs", []) if output.get("name") != "stderr"]
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+
+
+def markdown(nb):
+    return [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
+
+
+def prose(nb):
+    """All that is typeset: the markdown cells and the figures' captions."""
+    return "\n\n".join(markdown(nb) + [mystnb(cell, "figure", "caption") for cell in code(nb)]) + "\n"
+
+
+def figure_names(nb):
+    names = [mystnb(cell, "figure", "name") for cell in code(nb) if "remove-output" not in tags(cell)]
+    return [name for name in names if name] + re.findall(r":name: *(fig-\S+)", prose(nb))
+
+
+def equation_labels(nb):
+    dollars = re.findall(r"(?s)\$\$.*?\$\$(?:[ \t]*\(([^)\s]+)\))?", prose(nb))
+    return [label for label in dollars if label] + re.findall(r"\{math\}.*\n(?::\w+:.*\n)*?:label: *(\S+)", prose(nb))
+
+
+@functools.cache
+def figure_makers():
+    """The functions of vaelib/plotting.py that make a figure, themselves or through another function there."""
+    source = (ROOT / "vaelib" / "plotting.py").read_text(encoding="utf-8")
+    bodies = dict(re.findall(r"(?ms)^def (\w+)(.*?)(?=^(?:def|class|@)|\Z)", source))
+    makers = {name for name, body in bodies.items() if re.search(DRAWS, body)}
+    for _ in bodies:
+        makers |= {name for name, body in bodies.items() if any(re.search(rf"\b{m}\(", body) for m in makers)}
+    return makers
+
+
+def draws(cell):
+    calls = re.findall(r"\bplotting\.(\w+)\(", cell.source)
+    return bool(re.search(DRAWS, cell.source)) or not figure_makers().isdisjoint(calls)
+
+
+def check_format(nb, name, book):
+    if (nb.nbformat, nb.nbformat_minor) != (4, 5):
+        yield f"{name} is nbformat {nb.nbformat}.{nb.nbformat_minor}; it must be 4.5."
+    for error in nbformat.validator.iter_validate(nb):
+        yield f"{name} is not valid nbformat: {error.message[:200]}."
+
+
+def check_ids(nb, name, book):
+    ids = [cell.get("id", "") for cell in nb.cells]
+    for i, label in enumerate(ids):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", label):
+            yield f"{name}, cell number {i + 1}: the id {label!r} must be 2 to 63 of a-z, 0-9 and -."
+        elif re.match(r"[0-9a-f]{8}(-|$)", label):
+            yield f"{name}, cell {label}: the id looks random; give the cell an id made of words."
+        if label in ids[:i]:
+            yield f"{name}, cell {label}: the id stands more than once."
+
+
+def check_outputs(nb, name, book):
+    for cell in code(nb):
+        where = f"{name}, cell {cell.get('id')}"
+        if CHECKED not in tags(cell):
+            if cell.outputs or cell.execution_count is not None:
+                yield f"{where} stores outputs or a count but is no {CHECKED} cell; run `make record`."
+        elif not cell.outputs or not isinstance(cell.execution_count, int):
+            yield f"{where} is a {CHECKED} cell without stored outputs and execution count; run `make record`."
+        elif any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs):
+            yield f"{where} stores an error or stderr."
+        elif not re.search(r"\d", shown(cell)):
+            yield f"{where} is a {CHECKED} cell, and no stored text of it holds a number."
+        elif re.search(r"\b0x[0-9a-f]{6,}", shown(cell)):
+            yield f"{where} stores a memory address, which changes at every run."
+
+
+def check_skips(nb, name, book):
+    for cell in nb.cells:
+        comments = re.findall(r"# *((?:NBVAL|PYTEST_VALIDATE)_\w+)", cell.source)
+        for mark in [tag for tag in SKIPS if tag in tags(cell)] + comments:
+            yield f"{name}, cell {cell.get('id')} is marked {mark}; no cell may be skipped or allowed to fail."
+
+
+def check_lengths(nb, name, book):
+    lengths = sorted((len(lines(cell)), cell.get("id")) for cell in code(nb)) or [(0, None)]
+    for length, label in lengths:
+        if length > 40:
+            yield f"{name}, cell {label} has {length} lines; no code cell may have more than 40."
+    if (p90 := lengths[int(0.9 * (len(lengths) - 1))])[0] > 25:
+        yield f"{name}: the 90th percentile of the cell lengths is {p90[0]} lines (cell {p90[1]}); at most 25."
+    if (median := statistics.median(length for length, _ in lengths)) > 8:
+        yield f"{name}: the median of the cell lengths is {median} lines; at most 8."
+
+
+def check_figures(nb, name, book):
+    everywhere = [label for other in book.values() for label in figure_names(other)]
+    for cell in code(nb):
+        where, label = f"{name}, cell {cell.get('id')}", mystnb(cell, "figure", "name")
+        told = {"figure", "image"} & set(cell.metadata.get("mystnb", {}))
+        if {"remove-output", "remove-cell"} & set(tags(cell)) or not (told or draws(cell)):
+            continue
+        caption, alt = mystnb(cell, "figure", "caption").strip(), mystnb(cell, "image", "alt").strip()
+        if not caption:
+            yield f"{where} draws a figure without mystnb.figure.caption."
+        if not label.startswith("fig-") or everywhere.count(label) > 1:
+            yield f"{where}: mystnb.figure.name is {label!r}; it must begin with fig- and be the book's only one."
+        if len(alt) < 40 or alt == caption:
+            yield f"{where}: mystnb.image.alt needs 40 characters or more that are not the caption."
+
+
+def check_static(nb, name, book):
+    for cell in code(nb):
+        where, removed = f"{name}, cell {cell.get('id')}", "remove-output" in tags(cell)
+        widgets = re.search(WIDGETS, cell.source)
+        if widgets and not removed:
+            yield f"{where} uses ipywidgets, which need a kernel: tag it remove-output."
+        static = cell.metadata.get("vaelib", {}).get("static")
+        if (widgets or (draws(cell) and removed)) and static not in figure_names(nb):
+            yield f"{where} is not seen on the page: vaelib.static must name a figure of this notebook that is."
+
+
+def check_bootstrap(nb, name, book):
+    first = next(iter(code(nb)), None)
+    if first is None or first.get("id") != "bootstrap":
+        yield f"{name}: the first code cell must have the id bootstrap."
+    elif first.source != bootstrap_source(read_url(ROOT / "_config.yml")) or tags(first) != ["remove-cell"]:
+        yield f"{name}, cell bootstrap must be that of book/tools/repository.py, tagged remove-cell and no more."
+    if nb.metadata.get("kernelspec", {}).get("name") != "python3":
+        yield f"{name}: the kernelspec must be python3."
+
+
+def check_portable(nb, name, book):
+    for cell in nb.cells:
+        where = f"{name}, cell {cell.get('id')}"
+        if re.search(MACHINE, cell.source) or re.search(MACHINE, shown(cell)):
+            yield f"{where} holds an absolute path of some machine."
+        if cell.cell_type == "code" and cell.get("id") != "bootstrap":
+            if re.search(r"(?m)pip install|^\s*(?:!|%%?[a-z])", cell.source):
+                yield f"{where} holds a pip install, a ! or a % command."
+            for line in [line for line in lines(cell) if len(line) > 100]:
+                yield f"{where} has a line of {len(line)} columns; at most 100: {line[:40]}..."
+
+
+def check_opening(nb, name, book):
+    if not "".join(markdown(nb)[:1]).startswith("# "):
+        yield f"{name}: the first markdown cell must begin with '# ' and the title."
+    first = [cell.source for cell in nb.cells[:4] if cell.cell_type == "markdown"]
+    if not any(all(words in source for words in ("You will be able to", "You need", "Time")) for source in first):
+        yield f"{name}: one of the first four cells must say 'You will be able to', 'You need' and 'Time'."
+    if not any("vl.sizes(" in cell.source for cell in code(nb)[:3]):
+        yield f"{name}: one of the first three code cells must call vl.sizes(...)."
+
+
+def check_exercises(nb, name, book):
+    if not re.match(r"0[1-9]", name):
+        return
+    boxes = [(kind, label.strip(), options) for kind, label, options in re.findall(BOX, prose(nb))]
+    exercises = [re.findall(r":label: *(\S+)", options) for kind, _, options in boxes if kind == "exercise"]
+    hidden = [label for kind, label, options in boxes if kind == "solution" and ":class: dropdown" in options]
+    if len(exercises) < 4:
+        yield f"{name} has {len(exercises)} exercises; at least 4."
+    for label in exercises:
+        if not label or label[0] not in hidden:
+            yield f"{name}: the exercise {label} needs a :label: and a {{solution}} of it with `:class: dropdown`."
+    headings = re.findall(r"(?m)^## +(.*?) *$", prose(nb))
+    if not {"Summary", "Exercises"} <= set(headings) or headings[-1] != "References":
+        yield f"{name} needs the headings '## Summary' and '## Exercises', and '## References' as its last."
+
+
+def check_references(nb, name, book):
+    equations = [label for other in book.values() for label in equation_labels(other)]
+    figures = [label for other in book.values() for label in figure_names(other)]
+    for label in equation_labels(nb):
+        if not label.startswith("eq-") or equations.count(label) > 1:
+            yield f"{name}: the equation label {label!r} must begin with eq- and be the book's only one."
+    used = re.findall(r"\{eq\}`([^`]+)`", prose(nb))
+    used += re.findall(r"\{(?:numref|ref)\}`(?:[^`<]*<)?(fig-[^`>]+)>?`", prose(nb))
+    for label in used:
+        if label not in equations + figures:
+            yield f"{name} refers to {label!r}; no equation or figure of the book is called that."
+
+
+def check_words(nb, name, book):
+    words = sum(len(re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$", " ", text).split()) for text in markdown(nb))
+    if re.match(r"0[1-9]|1[01]", name) and not 2000 <= words <= 4500:
+        yield f"{name} has {words} words of prose; allowed are 2000 to 4500."
+
+
+def check_glue(nb, name, book):
+    calls = re.findall(r"\bvl\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb)))
+    given = {label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls}  # f"kl_{d}" gives kl_2
+    used = set(re.findall(r"\{glue(?::\w*)?\}[` ]([^`:\s]+)", prose(nb)))
+    for label in sorted(used):
+        if not any(re.fullmatch(pattern, label) for pattern in given.values()):
+            yield f"{name}: the prose shows {label!r}, and no cell calls vl.glue({label!r}, ...)."
+    for label, pattern in given.items():
+        if not any(re.fullmatch(pattern, shown_label) for shown_label in used):
+            yield f"{name}: a cell glues {label!r}, and no prose shows it."
+
+
+RULES = [rule for label, rule in list(globals().items()) if label.startswith("check_")]
+CHAPTERS = {path.relative_to(ROOT / "chapters").with_suffix("").as_posix(): path for path in notebooks(ROOT)}
+
+
+@functools.cache
+def whole_book():
+    """{name: notebook}; a page book/*.md counts as a notebook of one markdown cell."""
+    pages = {f"book/{path.stem}": path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}
+    cells = {name: [nbformat.v4.new_markdown_cell(text)] for name, text in pages.items()}
+    book = {name: nbformat.v4.new_notebook(cells=cells[name]) for name in pages}
+    return book | {name: load(path) for name, path in CHAPTERS.items()}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__.removeprefix("check_"))
+def test_form(rule, name):
+    problems = list(rule(whole_book()[name], name, whole_book()))
+    assert not problems, "\n".join(problems)

@@ -1,0 +1,158 @@
+"""The rules of test_form.py: a sound chapter passes each, and each planted violation is named."""
+
+import re
+
+import nbformat
+import pytest
+import test_form as form
+
+TITLE = "# A chapter\n\n**You will be able to** read it. **You need** nothing. **Time**: 1 minute."
+BODY = """## One claim
+
+It stands in {eq}`eq-one` and {numref}`Figure %s <fig-one>`; it is {glue:text}`gap:.2f` nats.
+
+$$ a = b $$ (eq-one)
+
+""" + "word " * 2100
+EXERCISE = """
+:::{exercise} A title
+:label: ex-N
+
+Do it.
+:::
+
+:::{solution} ex-N
+:class: dropdown
+
+Done.
+:::
+"""
+CLOSING = "## Summary\n\n## Exercises\n" + "".join(EXERCISE.replace("N", str(i)) for i in range(4)) + "\n## References"
+FIGURE = {"figure": {"caption": "What is seen.", "name": "fig-one"}, "image": {"alt": "Two curves that meet. " * 3}}
+
+
+def chapter():
+    """The JSON of a small chapter that breaks no rule."""
+    v4 = nbformat.v4
+    address = form.bootstrap_source(form.read_url(form.ROOT / "_config.yml"))
+    stored = [v4.new_output("stream", name="stdout", text="0.25\n")]
+    checked, moving = {"tags": ["nbval-check-output"]}, {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}}
+    nb = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}, cells=[
+        v4.new_markdown_cell(TITLE, id="title"),
+        v4.new_code_cell(address, id="bootstrap", metadata={"tags": ["remove-cell"]}),
+        v4.new_code_cell("S = vl.sizes(steps=(1, 2, 3))", id="sizes"),
+        v4.new_markdown_cell(BODY, id="claim"),
+        v4.new_code_cell("print(0.5**2)", id="check", metadata=checked, outputs=stored, execution_count=3),
+        v4.new_code_cell("vl.glue('gap', 1.0)", id="gap"),
+        v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
+        v4.new_code_cell("interact(f)", id="move", metadata=moving),
+        v4.new_markdown_cell(CLOSING, id="closing"),
+    ])  # fmt: skip
+    return v4.writes(nb)
+
+
+# rule, what is replaced in the chapter's JSON (a pattern), what replaces it, what the problem's sentence must say
+PLANTED = [
+    ("format", '"nbformat_minor": 5', '"nbformat_minor": 4', "4.5"),
+    ("format", '"id": "gap",', "", "'id' is a required property"),
+    ("format", '"execution_count": 3', '"execution_count": "3"', "not valid"),
+    ("ids", '"id": "gap",', "", "cell number 6"),
+    ("ids", '"id": "gap"', '"id": "claim"', "cell claim"),
+    ("ids", '"id": "gap"', '"id": "Gap"', "'Gap'"),
+    ("ids", '"id": "gap"', '"id": "1f0c9ae2"', "1f0c9ae2"),
+    ("ids", '"id": "gap"', '"id": "1f0c9ae2-55cd-4b1e-9d0a-6b1c33a4e0f1"', "random"),
+    ("outputs", '"nbval-check-output"', '"other"', "cell check stores"),
+    ("outputs", '"execution_count": null', '"execution_count": 1', "cell sizes"),
+    ("outputs", '"execution_count": 3', '"execution_count": null', "cell check"),
+    ("outputs", '"0.25', '"none', "a number"),
+    ("outputs", '"0.25', '"<f at 0x7f33aa10>', "memory address"),
+    ("outputs", '"stdout"', '"stderr"', "stderr"),
+    *[("skips", '"tags": \\[', f'"tags": ["{tag}", ', f"cell bootstrap is marked {tag}") for tag in form.SKIPS],
+    ("skips", "S = vl", "# NBVAL_SKIP", "cell sizes is marked NBVAL_SKIP"),
+    ("lengths", "S = vl", "x = 1\\\\n" * 41 + "S", "cell sizes has 42 lines"),
+    ("lengths", "S = vl|vl.glue", "x = 1\\\\n" * 27 + "S", "90th percentile"),
+    ("lengths", "S = vl|vl.glue|print|plt|inter", "x = 1\\\\n" * 9 + "S", "median"),
+    ("figures", "What is seen.", "", "cell draw draws a figure without"),
+    ("figures", '"name": "fig-one"', '"name": "one"', "cell draw: mystnb.figure.name"),
+    ("figures", "Two curves that meet. ", "Two. ", "cell draw: mystnb.image.alt"),
+    ("figures", "What is seen.", "Two curves that meet. " * 3, "not the caption"),
+    ("figures", "S = vl", "fig = plt.figure(); S = vl", "cell sizes draws"),
+    ("figures", "S = vl", "vl.plotting.plt.show(); S = vl", "cell sizes draws"),
+    ("static", '"remove-output"', '"other"', "cell move uses ipywidgets"),
+    ("static", '"static": "fig-one"', '"static": "fig-two"', "cell move"),
+    ("static", '"static": "fig-one"', '"other": 1', "cell move"),
+    ("static", '(?s)"remove-output"(.*?)interact.f.', r'"other"\1widgets.Play()', "cell move uses ipywidgets"),
+    ("static", '(?s)"static": "fig-one"(.*?)interact.f.', r'"other": 1\1plt.show()', "cell move is not seen"),
+    ("bootstrap", '"id": "bootstrap"', '"id": "boot"', "first code cell"),
+    ("bootstrap", "https://github.com", "https://gitlab.com", "cell bootstrap"),
+    ("bootstrap", '"remove-cell"', '"remove-cell", "more"', "cell bootstrap"),
+    ("bootstrap", '"name": "python3"', '"name": "conda"', "kernelspec"),
+    ("portable", "S = vl", "!ls; S = vl", "cell sizes"),
+    ("portable", "S = vl", "%%time\\\\nS = vl", "cell sizes"),
+    ("portable", "S = vl", "# pip install x", "cell sizes"),
+    ("portable", "S = vl", "p = '/home/me'", "cell sizes"),
+    ("portable", "0.25", "/tmp/25", "cell check"),
+    ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
+    ("portable", "S = vl", "S" * 101, "cell sizes has a line"),
+    ("opening", "# A chapter", "A chapter", "title"),
+    ("opening", "You need", "You have", "You need"),
+    ("opening", "vl.sizes", "sizes", "vl.sizes"),
+    ("exercises", ":::{exercise} A title", "nothing", "0 exercises"),
+    ("exercises", ":label: ex-1", ":label: ex-7", "ex-7"),
+    ("exercises", ":label: ex-1", ":other: ex-1", ":label:"),
+    ("exercises", ":class: dropdown", ":class: other", "ex-0"),
+    ("exercises", "## Summary", "## Sum", "Summary"),
+    ("exercises", "## References", "## References\\\\n\\\\n## More", "last"),
+    ("references", "eq-one", "one", "begin with eq-"),
+    ("references", r"\(eq-one\)", "", "'eq-one'"),
+    ("references", r"\(eq-one\)", r"(eq-one)\\\\n\\\\n$$ c $$ (eq-one)", "only one"),
+    ("references", "<fig-one>", "<fig-two>", "'fig-two'"),
+    ("words", "word word ", "word ", "words of prose"),
+    ("words", "word word ", "word " * 5, "words of prose"),
+    ("glue", "'gap'", "'gulf'", "shows 'gap'"),
+    ("glue", "S = vl", "vl.glue('gulf', 1); S = vl", "glues 'gulf'"),
+    ("glue", "S = vl", "vl.glue(f'gap_{i}', 1); S = vl", "glues 'gap_{i}'"),
+    ("glue", "It stands", "{glue:text}`gap_1`", "shows 'gap_1'"),
+]
+
+
+def problems(rule, text, **others):
+    nb = nbformat.v4.reads(text)
+    return list(getattr(form, f"check_{rule}")(nb, "01_one", {"01_one": nb, **others}))
+
+
+@pytest.mark.parametrize("rule", form.RULES, ids=lambda rule: rule.__name__)
+def test_sound_chapter_passes(rule):
+    assert problems(rule.__name__.removeprefix("check_"), chapter()) == []
+
+
+@pytest.mark.parametrize("rule, pattern, new, said", PLANTED)
+def test_planted_violation_is_named(rule, pattern, new, said):
+    text, count = re.subn(pattern, new, chapter())
+    found = problems(rule, text)
+    assert count and found, f"{rule}: not seen"
+    assert all(problem.startswith("01_one") for problem in found)
+    assert any(said in problem for problem in found), found
+
+
+@pytest.mark.parametrize("rule, said", [("figures", "cell draw"), ("references", "eq-one")])
+def test_names_are_unique_in_the_whole_book(rule, said):
+    other = nbformat.v4.reads(chapter())
+    assert any(said in problem for problem in problems(rule, chapter(), other=other))
+
+
+def test_a_name_may_be_an_f_string():
+    text = chapter().replace("vl.glue('gap'", "vl.glue(f'gap_{i}'").replace("gap:.2f", "gap_1:.2f")
+    assert problems("glue", text) == []
+
+
+def test_every_rule_has_a_planted_violation():
+    assert {rule.__name__.removeprefix("check_") for rule in form.RULES} == {planted[0] for planted in PLANTED}
+
+
+def test_figure_makers_are_found(monkeypatch, tmp_path):
+    (tmp_path / "vaelib").mkdir()
+    source = "def _new():\n    return plt.subplots()\n\n\ndef grid(x,\n):\n    _new()\n"
+    (tmp_path / "vaelib" / "plotting.py").write_text(source + "\n\ndef draw(ax):\n    ax.plot()\n")
+    monkeypatch.setattr(form, "ROOT", tmp_path)
+    assert form.figure_makers.__wrapped__() == {"_new", "grid"}

@@ -1,0 +1,89 @@
+"""The model's contract: shapes, scales, labels, and clear refusals."""
+
+import math
+
+import pytest
+import torch
+
+import vaelib as vl
+
+
+def vae(likelihood="bernoulli", outputs=6, **options):
+    torch.manual_seed(0)
+    return vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, outputs), 2, likelihood, **options)
+
+
+def test_shapes():
+    model, x = vae(), torch.rand(5, 6).round()
+    assert model.posterior(x).batch_shape == (5,) and model.posterior(x).event_shape == (2,)
+    assert model.prior.event_shape == (2,)
+    assert model.log_weights(x, 7).shape == (7, 5)
+    terms = vl.elbo(model, x, k=3)
+    assert list(terms) == ["objective", "reconstruction", "kl"] and all(t.shape == (5,) for t in terms.values())
+
+
+def test_images_keep_their_shape():
+    decoder = torch.nn.Sequential(torch.nn.Linear(2, 12), torch.nn.Unflatten(-1, (3, 2, 2)))
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4))
+    model, x = vl.VAE(encoder, decoder, 2), torch.rand(5, 3, 2, 2).round()
+    assert model.likelihood(model.prior.sample((7, 5)), x).log_prob(x).shape == (7, 5)
+    assert vl.elbo(model, x)["objective"].shape == (5,)
+
+
+def test_units_are_sums_over_pixels_and_latents():
+    model, x = vae("gaussian", scale=0.5), torch.rand(5, 6)
+    z = model.posterior(x).sample()
+    mean = model.decoder(z)
+    by_hand = (-0.5 * ((x - mean) / 0.5) ** 2 - math.log(0.5) - 0.5 * math.log(2 * math.pi)).sum(-1)
+    assert torch.allclose(model.likelihood(z).log_prob(x), by_hand, atol=1e-5)
+
+
+def test_scales():
+    z = torch.randn(5, 2)
+    assert vae("gaussian", scale=0.3).likelihood(z).stddev.unique().tolist() == pytest.approx([0.3])
+    learned = vae("gaussian", scale="learned", scale_floor=0.25)
+    assert learned.likelihood(z).stddev.unique().item() == pytest.approx(1.25)
+    assert any(name == "log_scale" for name, _ in learned.named_parameters())
+    head = vae("gaussian", outputs=12, scale="head", scale_floor=0.1)
+    assert head.likelihood(z).stddev.shape == (5, 6) and head.likelihood(z).stddev.min() > 0.1
+
+
+def test_labels_are_put_beside_the_code():
+    model = vl.VAE(vl.mlp(6, 4), vl.mlp(2 + 3, 6), 2)
+    x, y = torch.rand(5, 6).round(), torch.eye(3)[torch.tensor([0, 1, 2, 0, 1])]
+    assert model.log_weights(x, 7, y).shape == (7, 5)
+    z = torch.randn(7, 5, 2)
+    assert torch.allclose(model.likelihood(z, y=y).mean[3, 1], model.likelihood(z[3, 1:2], y=y[1:2]).mean[0], atol=1e-6)
+
+
+def test_a_prior_without_closed_form_needs_sampling():
+    def logistic(zero):
+        base = torch.distributions.Uniform(zero, zero + 1)
+        transforms = [torch.distributions.SigmoidTransform().inv]
+        return torch.distributions.Independent(torch.distributions.TransformedDistribution(base, transforms), 1)
+
+    model, x = vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, prior=logistic), torch.rand(5, 6).round()
+    assert vl.elbo(model, x, k=4, kl="sampled")["kl"].shape == (5,)
+    with pytest.raises(ValueError, match='kl="sampled"'):
+        vl.elbo(model, x)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: vae("poisson"), "likelihood is 'poisson'; allowed are bernoulli, cross_entropy, gaussian"),
+        (lambda: vae("gaussian", scale=-1), 'scale is -1; allowed are a positive number, "learned" or "head"'),
+        (lambda: vae("gaussian", scale=math.nan), "scale is nan"),
+        (lambda: vae("gaussian", scale="wide"), "scale is 'wide'"),
+        (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor is -0.1; allowed is a number of at least 0"),
+        (lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)), "its last dimension must be 4"),
+        (lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)), r"x has shape \(5, 1\); .*\(B, 6\)"),
+        (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "k is 0; allowed is a whole number of at least 1"),
+        (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl is 'exact'"),
+        (lambda: vl.mlp(3), r"sizes is \(3,\)"),
+        (lambda: vl.gaussian_kl(torch.zeros(5, 2), torch.zeros(5, 3)), r"mean has shape \(5, 2\) and log_var \(5, 3\)"),
+    ],
+)
+def test_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,47 @@
+"""Profiles, and numbers for the prose."""
+
+import sys
+
+import pytest
+
+import vaelib as vl
+
+
+@pytest.mark.parametrize(("name", "steps"), [("smoke", 3), ("default", 1500), ("paper", 20_000)])
+def test_sizes_follow_the_profile(name, steps, monkeypatch):
+    monkeypatch.setenv("VAELIB_PROFILE", name)
+    size = vl.sizes(steps=(3, 1500, 20_000), mark=("a", "b", "c"))
+    assert size.steps == steps
+    table = size._repr_markdown_()
+    assert f"**{name}** (in force)" in table and "| `steps` | 3 | 1,500 | 20,000 |" in table
+
+
+def test_bad_profile_and_sizes(monkeypatch):
+    monkeypatch.setenv("VAELIB_PROFILE", "huge")
+    with pytest.raises(ValueError, match="VAELIB_PROFILE is 'huge'; allowed are smoke, default, paper"):
+        vl.profile()
+    monkeypatch.delenv("VAELIB_PROFILE")
+    assert vl.profile() == "default"
+    with pytest.raises(ValueError, match="sizes: steps is 5; allowed is a tuple of three"):
+        vl.sizes(steps=5)
+
+
+def test_glue_works_where_myst_nb_is_absent(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "myst_nb", None)
+    vl.glue("gap", 1.234567)
+    vl.glue("units", 7)
+    assert capsys.readouterr().out == "gap = 1.235\nunits = 7\n"
+
+
+def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
+    monkeypatch.setenv("VAELIB_PROFILE", "smoke")
+    vl.claim("one is one", 1 == 1)
+    with pytest.raises(AssertionError, match="does not hold here: one is two"):
+        vl.claim("one is two", 1 == 2)
+    vl.claim("the model has learned", False, trained=True)
+    assert capsys.readouterr().out == (
+        "Checked: one is one\nNot judged in the smoke profile: the model has learned\n"
+    )
+    monkeypatch.setenv("VAELIB_PROFILE", "default")
+    with pytest.raises(AssertionError):
+        vl.claim("the model has learned", False, trained=True)

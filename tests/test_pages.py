@@ -1,0 +1,220 @@
+"""Every page of the built book in a browser: wide and narrow, light and dark; and every link within the book.
+
+VAELIB_BOOK names a folder of built pages (`make pages`); without it the book is built here in the smoke profile.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import need
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+           --disable-component-update --disable-sync""".split()
+PAGES = re.findall(r"^[ -]*(?:root|file): *(\S+)", (ROOT / "book/_toc.yml").read_text(encoding="utf-8"), re.M)
+VIEWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+# Sphinx 7 writes inline scripts twice; the second copy of sphinx-thebe's constants is refused. Nothing uses them.
+KNOWN = ["Identifier 'THEBE_JS_URL' has already been declared"]
+
+LOOK = r"""async scheme => {
+  const found = [], html = document.documentElement, article = document.querySelector("article");
+  if (!article) return ["has no <article>"];
+  const all = css => [...article.querySelectorAll(css)];
+  const name = e => "<" + [e.localName, ...e.classList].join(".") + "> " + e.textContent.trim().slice(0, 60);
+  const report = (what, list, show = name) => { for (const e of list) found.push(what + ": " + show(e)); };
+  const overflow = e => getComputedStyle(e).overflowX, right = e => e.getBoundingClientRect().right;
+  // Solutions; from here on they and the folded cells are open, to be measured with the rest
+  for (const box of all(".solution")) {
+    const shown = () => box.lastElementChild.checkVisibility({visibilityProperty: true}), early = shown();
+    box.querySelector(".toggle-button")?.click();
+    if (early || !shown()) found.push(`solution ${early ? "starts open" : "does not open"}: ` + name(box));
+  }
+  all("details").forEach(e => e.open = true);
+  if (document.querySelector("script[src*=mathjax]")) {
+    const late = new Promise((_, no) => setTimeout(no, 20000, "no answer in 20 seconds"));
+    await Promise.race([window.MathJax?.startup?.promise ?? Promise.reject("it did not load"), late])
+      .catch(e => found.push("MathJax did not finish: " + e));
+  }
+  await document.fonts.ready;
+  report("formula not typeset", all(".math").filter(e => !e.querySelector("mjx-container")));
+  report("formula refused by MathJax", all("mjx-merror"));
+  report("undefined macro (red) in a formula", all("mjx-mtext").filter(e =>
+    getComputedStyle(e).color === "rgb(255, 0, 0)" || /color:\s*red/.test(e.getAttribute("style"))),
+    e => name(e.closest("mjx-container") ?? e));
+  report("formula cut off", all(".math").filter(e => overflow(e) === "hidden" &&
+    [...e.querySelectorAll("mjx-math")].some(m => right(m) > right(e) + 1 && overflow(m.parentElement) === "visible")));
+  const copy = article.cloneNode(true);
+  copy.querySelectorAll("pre, code, script, style, template, mjx-container").forEach(e => e.remove());
+  for (const m of copy.textContent.matchAll(/\$\$|\\begin\{|\?\?|\{(glue|eq|numref|ref|cite|doc|term|prf)[:\w]*\}/g))
+    found.push("raw markup: " + copy.textContent.slice(m.index, m.index + 60));
+  report("message of the builder", all(".system-message, .problematic"));
+  // Width: neither the window nor a box around the article may scroll sideways
+  const boxed = e => (e = e.parentElement) !== article && (overflow(e) !== "visible" || boxed(e));
+  for (let e = article; e; e = e.parentElement)
+    if ((e === html || overflow(e) !== "visible") && e.scrollWidth > (e === html ? innerWidth : e.clientWidth) + 1) {
+      const wide = all("*").filter(i => right(i) > innerWidth + 1 && !boxed(i)).sort((a, b) => right(b) - right(a));
+      found.push(`scrolls sideways (${e.scrollWidth} px): ` + wide.slice(0, 3).map(name).join("; "));
+      break;
+    }
+  report("image without alt text", all("img").filter(e => !e.alt.trim()), e => e.src.slice(0, 100));
+  report("image not loaded", all("img").filter(e => !e.naturalWidth), e => e.src.slice(0, 100));
+  report("figure without caption", all("figure").filter(e => !e.querySelector("figcaption")));
+  const titles = [...document.querySelectorAll("h1")].filter(e => e.checkVisibility());  // one more is for print
+  if (titles.length !== 1) found.push(`has ${titles.length} <h1>`);
+  if (!document.title.trim()) found.push("has no title");
+  if (!html.lang) found.push("does not say its language");
+  if (html.dataset.theme !== scheme) found.push(`theme is ${html.dataset.theme}, not ${scheme}`);
+  const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
+  const dark = (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255 < 0.3;
+  if (dark !== (scheme === "dark")) found.push(`background is rgb(${r}, ${g}, ${b}) in ${scheme} mode`);
+  return found;
+}"""
+
+
+def problems(page, url, scheme="light", wait="load"):
+    """Open a URL in a Playwright page; what its reader would suffer from, one message each."""
+    site, found = urljoin(url, "/"), []
+    say, missing = found.append, "Failed to load resource"  # on the console without an address: seen below with it
+    foreign = re.compile(rf"^(?!{re.escape(site)}|data:|blob:|about:)")
+    page.route(foreign, lambda route: (say(f"asks another site: {route.request.url}"), route.abort()))
+    page.on("websocket", lambda socket: say(f"opens a socket: {socket.url}"))
+    page.on("response", lambda r: r.status >= 400 and say(f"request failed: {r.url} {r.status}"))
+    page.on("requestfailed", lambda r: r.url.startswith(site) and say(f"request failed: {r.url} {r.failure}"))
+    page.on("console", lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"))
+    page.on("pageerror", lambda error: say(f"script error: {error}"))
+    page.goto(url, wait_until=wait)
+    looks = page.evaluate(LOOK, scheme)
+    return [message for message in found if not any(known in message for known in KNOWN)] + looks
+
+
+def need_browser():
+    need(find_spec("playwright") is not None, "Playwright is missing: pip install -r requirements-browser.txt")
+    need(CHROMIUM is not None, "no Chromium on this machine: apt install chromium")
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The folder of built pages; beside it, where the build failed, the end of its log."""
+    if folder := os.environ.get("VAELIB_BOOK"):
+        return Path(folder).resolve()
+    need_browser()  # before the build, which takes a while
+    out = tmp_path_factory.mktemp("book")
+    run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    run += ["--toc", "book/_toc.yml", "-W", "-n", "--keep-going", "--path-output", str(out)]
+    env = os.environ | {"VAELIB_PROFILE": "smoke", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    done = subprocess.run(run, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        (out / "_build/failed.log").write_text("\n".join(done.stdout.splitlines()[-60:]), encoding="utf-8")
+    return out / "_build/html"
+
+
+@contextmanager
+def served(folder):
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")  # no longer: Playwright's event loop would run on beside tests of other files
+def browser():
+    need_browser()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
+def view(request, book, browser):
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    with served(book) as site:
+        yield context, site, width, scheme
+    context.close()
+
+
+def test_book_builds(book):
+    log = book.parent / "failed.log"
+    assert not log.exists(), log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(book, view, name):
+    assert (book / f"{name}.html").is_file(), f"{name} was not built"
+    context, site, width, scheme = view
+    wait = "networkidle" if (width, scheme) == VIEWS[0] else "load"  # late requests: once a page is enough
+    with context.new_page() as page:
+        found = problems(page, f"{site}{name}.html", scheme, wait)
+    assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
+
+
+@cache
+def parsed(path):
+    """The addresses a page refers to, and the places on it that can be referred to."""
+    tags = BeautifulSoup(path.read_bytes(), "html.parser").find_all(True)
+    return [{t[key] for t in tags for key in keys if key in t.attrs} for keys in (("href", "src"), ("id", "name"))]
+
+
+@pytest.mark.parametrize("name", ["index", *PAGES])
+def test_links(book, name):
+    broken = []
+    for address in sorted(parsed(book / f"{name}.html")[0]):
+        target = urlsplit(urljoin(f"http://site/book/{name}.html", address))  # a book need not be at a site's root
+        path = book / unquote(target.path).removeprefix("/book/")
+        if target.netloc != "site":
+            continue
+        if not path.is_file():
+            broken.append(f"{address}: no such file")
+        elif target.fragment and path.suffix == ".html" and unquote(target.fragment) not in parsed(path)[1]:
+            broken.append(f"{address}: no such place on that page")
+    assert not broken, "\n- ".join([f"{name}:", *broken])
+
+
+SOUND = """<!doctype html><html lang="en" data-theme="light"><head><title>A page</title></head>
+<body style="background: #fff"><article><h1>A page</h1>%s</article></body></html>"""
+BROKEN = {
+    "asks another site": '<img src="https://example.org/a.png" alt="a dot">',
+    "request failed": '<img src="missing.png" alt="a dot">',
+    "image not loaded": '<img src="data:image/png;base64,AAAA" alt="a dot">',
+    "image without alt": "<img src='data:image/svg+xml,<svg xmlns=\"http://www.w3.org/2000/svg\"/>'>",
+    "figure without caption": "<figure>A drawing</figure>",
+    "console error": "<script>console.error('oh')</script>",
+    "script error": "<script>throw Error('oh')</script>",
+    "MathJax did not finish: it did not load": '<script src="data:,/mathjax.js"></script>',
+    "formula refused": "<mjx-merror>Undefined control sequence</mjx-merror>",
+    "undefined macro": '<mjx-mtext style="color: red">\\macro</mjx-mtext>',
+    "formula not typeset": '<span class="math">x</span>',
+    "formula cut off": '<p class="math" style="overflow: hidden; width: 9px"><mjx-container><mjx-math>a long one',
+    "message of the builder": '<span class="problematic">x</span>',
+    "scrolls sideways (3000 px): <div.wide>": '<div class="wide" style="width: 3000px; margin: -8px">x</div>',
+    "has 2 <h1>": "<h1>Another</h1>",
+    "theme is dark, not light": "<script>document.documentElement.dataset.theme = 'dark'</script>",
+    "background is rgb(0, 0, 0) in light": "<style>body { background: #000 !important; }</style>",
+    "solution starts open": '<div class="solution"><p>Solution</p><p>42</p></div>',
+    "solution does not open": '<div class="solution"><p>Solution</p><p style="visibility: hidden">42</p></div>',
+} | {f"raw markup: {text}": f"<p>{text}" for text in ("$$ x", "\\begin{aligned}", "{eq}`elbo`", "??")}
+
+
+@pytest.mark.parametrize("message", ["", *BROKEN])
+def test_problems_are_seen(browser, tmp_path, message):
+    (tmp_path / "index.html").write_text(SOUND % BROKEN.get(message, ""))
+    with served(tmp_path) as site, browser.new_page() as page:
+        found = problems(page, site)
+    assert any(message in problem for problem in found) if message else not found, found

@@ -1,0 +1,164 @@
+"""The tools of book/tools: what they write, and that a failure leaves everything as it was."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import record  # noqa: E402
+import repository  # noqa: E402
+
+CHECKED = {"tags": ["nbval-check-output"]}
+NEW = "https://github.com/somebody/vae.book"
+
+
+def write(path, *cells, **metadata):
+    nb = nbformat.v4.new_notebook(cells=list(cells), metadata=metadata)
+    path.write_text(nbformat.v4.writes(nb), encoding="utf-8")
+    return path
+
+
+def code(source, label, **fields):
+    return nbformat.v4.new_code_cell(source, id=label, **fields)
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    noisy = "import sys\nprint('a', flush=True)\nprint('warned', file=sys.stderr, flush=True)\nprint('1 é')\n6 * 7"
+    return write(
+        tmp_path / "small.ipynb",
+        nbformat.v4.new_markdown_cell("# Título\n\nText", id="title"),
+        code("print('unchecked')", "plain", execution_count=7, metadata={"ExecuteTime": {"end": "now"}}),
+        code(noisy, "checked", metadata=CHECKED | {"execution": {"started": "now"}}),
+        code("import os\nprint(os.path.exists('small.ipynb'), 1)", "folder", metadata=CHECKED),
+        language_info={"name": "python", "version": "3.0"}, widgets={"state": 1}, other=1,
+    )  # fmt: skip
+
+
+def test_record_keeps_checked_outputs_only_and_repeats_to_the_byte(notebook):
+    before = record.load(notebook)
+    assert record.main([str(notebook)]) == 0
+    first = notebook.read_bytes()
+    assert record.main([str(notebook)]) == 0
+    assert notebook.read_bytes() == first
+    assert record.main(["--strip", str(notebook)]) == 0
+    assert notebook.read_bytes() == first
+    assert list(notebook.parent.iterdir()) == [notebook]
+
+    nb = record.load(notebook)
+    assert [(c.id, c.source) for c in nb.cells] == [(c.id, c.source) for c in before.cells]
+    _, plain, checked, folder = nb.cells
+    assert plain.outputs == [] and plain.execution_count is None and plain.metadata == {}
+    assert checked.execution_count == 2 and checked.metadata == CHECKED
+    assert [o.output_type for o in checked.outputs] == ["stream", "execute_result"]
+    assert checked.outputs[0].text == "a\n1 é\n" and checked.outputs[1].data == {"text/plain": "42"}
+    assert folder.outputs[0].text == "True 1\n"
+    assert nb.metadata == {"kernelspec": record.KERNELSPEC, "language_info": {"name": "python"}, "other": 1}
+    assert "é" in first.decode() and first.startswith(b'{\n "cells"') and first.endswith(b"}\n")
+
+
+def test_record_leaves_a_failing_notebook_alone_and_names_the_cell(notebook, capsys):
+    failing = write(notebook.with_name("failing.ipynb"), code("x = 1", "fine"), code("1 / 0", "broken"))
+    before = failing.read_bytes()
+    assert record.main([str(failing), str(notebook)]) == 1
+    assert failing.read_bytes() == before
+    said = capsys.readouterr()
+    assert "failing.ipynb: cell broken (number 2) failed: ZeroDivisionError: division by zero" in said.err
+    assert "small.ipynb: recorded" in said.out
+    assert sorted(p.name for p in notebook.parent.iterdir()) == ["failing.ipynb", "small.ipynb"]
+
+
+def test_record_names_what_is_no_notebook(tmp_path, capsys):
+    (tmp_path / "broken.ipynb").write_text("{")
+    assert record.main([str(tmp_path / "broken.ipynb"), str(tmp_path / "absent.ipynb")]) == 1
+    said = capsys.readouterr().err
+    assert "broken.ipynb is not a notebook" in said and "absent.ipynb: left as it was" in said
+
+
+def test_strip_runs_nothing(tmp_path):
+    stored = [nbformat.v4.new_output("stream", name="stdout", text="1\n")]
+    fields = {"metadata": CHECKED, "outputs": stored, "execution_count": 1}
+    path = write(tmp_path / "a.ipynb", code("1 / 0", "checked", **fields), code("2", "plain", execution_count=2))
+    assert record.main(["--strip", str(path)]) == 0
+    checked, plain = record.load(path).cells
+    assert checked.outputs == stored and checked.execution_count == 1 and plain.execution_count is None
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A copy of what the address stands in: the book's own _config.yml, two notebooks, README.md, CITATION.cff."""
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
+    old = repository.read_url(tmp_path / "_config.yml")
+    (tmp_path / "README.md").write_text(
+        f"Clone {old}.git or see {old}. Not {old}-data, not {old}.org.\n"
+        f"{old.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main\n"
+    )
+    (tmp_path / "CITATION.cff").write_text(f'title: T\nrepository-code: "{old}"\nlicense: MIT\n')
+    (tmp_path / "chapters" / "assignments").mkdir(parents=True)
+    for name in ("01_one", "assignments/01_one"):
+        cells = code(repository.bootstrap_source(old), "bootstrap"), code("1", "other")
+        write(tmp_path / "chapters" / f"{name}.ipynb", *cells)
+    return tmp_path
+
+
+def contents(root):
+    return {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_repository_changes_the_address_everywhere(book):
+    old, config = repository.read_url(book / "_config.yml"), (book / "_config.yml").read_text()
+    assert repository.main([NEW], book) == 0
+    assert (book / "_config.yml").read_text() == config.replace(f"url: {old}", f"url: {NEW}")
+    assert repository.read_url(book / "_config.yml") == NEW
+    for path in repository.notebooks(book):
+        bootstrap, other = record.load(path).cells
+        assert bootstrap.source == repository.bootstrap_source(NEW) and other.source == "1"
+    assert len(repository.notebooks(book)) == 2
+    assert (book / "CITATION.cff").read_text() == f'title: T\nrepository-code: "{NEW}"\nlicense: MIT\n'
+    assert (book / "README.md").read_text() == (
+        f"Clone {NEW}.git or see {NEW}. Not {old}-data, not {old}.org.\n"
+        "https://colab.research.google.com/github/somebody/vae.book/blob/main\n"
+    )
+    moved = contents(book)
+    assert repository.main([NEW], book) == 0
+    assert contents(book) == moved
+    assert repository.main([old], book) == 0
+    assert (book / "_config.yml").read_text() == config
+
+
+REFUSED = """http://github.com/a/b https://github.com/a https://github.com/a/b/ https://github.com/a/b.git
+https://gitlab.com/a/b https://github.com/-a/b https://github.com/a/.. https://github.com/a/b/tree/main a/b""".split()
+
+
+@pytest.mark.parametrize("url", ["", "https://github.com/a/b c", 'https://github.com/a/b"', *REFUSED])
+def test_repository_refuses_what_is_no_address(book, url, capsys):
+    before = contents(book)
+    assert repository.main([url], book) == 2
+    said = capsys.readouterr().err
+    assert repr(url) in said and "https://github.com/<owner>/<name>" in said and said.count("\n") == 1
+    assert contents(book) == before
+
+
+def test_repository_says_when_the_config_has_no_address(book, capsys):
+    (book / "_config.yml").write_text("repository:\n  branch: main\nother:\n  url: x\n")
+    before = contents(book)
+    assert repository.main([NEW], book) == 2
+    assert "_config.yml has no line" in capsys.readouterr().err and contents(book) == before
+
+
+def test_bootstrap_does_nothing_where_vaelib_is_and_says_what_failed(monkeypatch):
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")  # so that it is set back afterwards
+    source = repository.bootstrap_source(NEW)
+    assert f'"git+{NEW}"' in source
+    assert len([line for line in source.splitlines() if line.strip()]) <= 14
+    assert max(map(len, source.splitlines())) <= 100
+    space = {}
+    exec(compile(source, "bootstrap", "exec"), space)
+    assert "done" not in space
+    with pytest.raises(SystemExit, match="vaelib could not be installed from ./no-such-folder.*make book"):
+        here = source.replace('"vaelib"', '"no_such_module"').replace(f'"git+{NEW}"', '"./no-such-folder"')
+        exec(compile(here, "bootstrap", "exec"), {})

@@ -1,0 +1,59 @@
+"""What a trained model is worth: log-likelihood, active units, moments of the aggregated posterior."""
+
+import math
+
+import torch
+
+
+@torch.no_grad()
+def log_likelihood(model, x, samples=5000, memory=2**28):
+    """An importance-sampling estimate of log p(x) for each sample of x, (N,), float64, in nats.
+
+    In expectation it is the bound L_k with k = samples, so it lies below log p(x) (equation eq-is-bound of the book,
+    chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes. ValueError: samples below 1, values of x
+    that the likelihood does not allow (grey values under "bernoulli", for example).
+    """
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"log_likelihood: samples is {samples!r}; allowed is a whole number of at least 1.")
+    model.check_targets(x)
+    k = min(samples, 100)
+    rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
+    return torch.cat([_log_mean_weight(model, chunk, samples, k) for chunk in x.split(rows)])
+
+
+def _log_mean_weight(model, x, samples, k):
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+    for done in range(0, samples, k):
+        log_w = model.log_weights(x, min(k, samples - done)).double()
+        total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
+    return total - math.log(samples)
+
+
+@torch.no_grad()
+def _codes(model, x):
+    """Mean and log_var of q(z|x) for all x, each (N, D), in chunks."""
+    model.check_targets(x)
+    parts = [model.encode(chunk) for chunk in x.split(4096)]
+    return torch.cat([mean for mean, _ in parts]), torch.cat([log_var for _, log_var in parts])
+
+
+def activity(model, x):
+    """A_u, the variance over x of the posterior mean of each latent unit, (D,).
+
+    Equation eq-activity of the book (chapter 2); Burda et al. (2016).
+    """
+    return _codes(model, x)[0].var(0, correction=0)
+
+
+def active_units(model, x, threshold=0.01):
+    """How many latent units have an activity A_u above the threshold. Look at `activity` too: 0.01 is a convention."""
+    return int((activity(model, x) > threshold).sum())
+
+
+def latent_moments(model, x):
+    """E[z_j] and E[z_j²] under the aggregated posterior, a dict "mean", "second", each (D,).
+
+    At a stationary point of the ELBO they are 0 and 1 (the moment identity, equation eq-moment of the book, chapter 2).
+    """
+    mean, log_var = _codes(model, x)
+    return {"mean": mean.mean(0), "second": (mean**2 + log_var.exp()).mean(0)}

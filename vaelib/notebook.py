@@ -1,0 +1,68 @@
+"""What a chapter's cells need around the mathematics: the size of the run, and numbers for the prose."""
+
+import os
+from types import SimpleNamespace
+
+PROFILES = ("smoke", "default", "paper")
+
+
+def profile():
+    """The profile in force, from the environment variable VAELIB_PROFILE: "smoke", "default" or "paper"."""
+    name = os.environ.get("VAELIB_PROFILE", "default")
+    if name not in PROFILES:
+        raise ValueError(f"VAELIB_PROFILE is {name!r}; allowed are {', '.join(PROFILES)}.")
+    return name
+
+
+class Sizes(SimpleNamespace):
+    """The sizes of the profile in force as attributes; shown in a notebook as the table of all three profiles."""
+
+    def _repr_markdown_(self):
+        head = ["size"] + [f"**{p}** (in force)" if p == self._profile else p for p in PROFILES]
+        rows = [[f"`{name}`", *(f"{v:,}" if isinstance(v, int) else str(v) for v in values)]
+                for name, values in self._table.items()]  # fmt: skip
+        lines = [head, ["---"] * len(head), *rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def __repr__(self):
+        return "\n".join(f"{name}: {values}" for name, values in self._table.items())
+
+
+def sizes(**table):
+    """Choose sizes by profile: `sizes(steps=(30, 1500, 20_000))` gives `.steps` for (smoke, default, paper).
+
+    ValueError: an entry that does not hold three values.
+    """
+    for name, values in table.items():
+        if not isinstance(values, tuple) or len(values) != 3:
+            raise ValueError(f"sizes: {name} is {values!r}; allowed is a tuple of three (smoke, default, paper).")
+    chosen = {name: values[PROFILES.index(profile())] for name, values in table.items()}
+    return Sizes(_profile=profile(), _table=table, **chosen)
+
+
+def glue(name, value):
+    """Hand a value to the page's prose under a name; where myst_nb is absent, show it instead.
+
+    The prose then says {glue:text}`name:.2f`, so that no measured number is ever typed.
+    """
+    value = value.item() if hasattr(value, "item") else value  # numpy and torch scalars print as plain numbers
+    try:
+        from myst_nb import glue as keep
+    except ImportError:
+        print(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
+    else:
+        keep(name, value, display=False)
+
+
+def claim(text, holds, trained=False):
+    """Say a claim of the chapter and check it: AssertionError where it does not hold.
+
+    trained=True marks a claim about a trained model: in the smoke profile training is too short to judge it, which is
+    then said in place of a verdict.
+    """
+    if trained and profile() == "smoke":
+        print(f"Not judged in the smoke profile: {text}")
+    elif bool(holds):
+        print(f"Checked: {text}")
+    else:
+        raise AssertionError(f"This claim does not hold here: {text}")

@@ -1,0 +1,157 @@
+"""Models and quantities whose answers are known in closed form, or to any precision by quadrature."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
+
+from .models import VAE
+
+
+@dataclass(frozen=True)
+class LinearGaussian:
+    """z ~ N(0, I), x|z ~ N(weight z + mean, variance I): probabilistic PCA (eq-ppca; Tipping & Bishop, 1999).
+
+    weight (D, Q), mean (D,), variance a number. Everything about it is exact.
+    """
+
+    weight: torch.Tensor
+    mean: torch.Tensor
+    variance: float
+
+    @classmethod
+    def fit(cls, x, latent_dim):
+        """The maximum-likelihood model of x, (N, D), with its axes along the principal directions (eq-ppca-ml).
+
+        ValueError: latent_dim outside 1 to D - 1, or fewer samples than dimensions can be told apart with.
+        """
+        n, d = x.shape
+        if not 1 <= latent_dim < d:
+            raise ValueError(f"LinearGaussian.fit: latent_dim is {latent_dim}; allowed is 1 to {d - 1}.")
+        mean = x.mean(0)
+        values, vectors = torch.linalg.eigh(((x - mean).T @ (x - mean) / n).double())
+        values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+        variance = values[latent_dim:].mean().item()
+        if variance <= 0:
+            raise ValueError(f"LinearGaussian.fit: {latent_dim} directions leave no variance in x; use fewer.")
+        weight = vectors[:, :latent_dim] * (values[:latent_dim] - variance).clamp(min=0).sqrt()
+        return cls(weight.to(x.dtype), mean, variance)
+
+    def marginal(self):
+        """p(x), a distribution: N(mean, weight weightᵀ + variance I)."""
+        return LowRankMultivariateNormal(self.mean, self.weight, torch.full_like(self.mean, self.variance))
+
+    def log_likelihood(self, x):
+        """log p(x), (N, D) -> (N,), exact, in nats."""
+        return self.marginal().log_prob(x)
+
+    def posterior(self, x):
+        """p(z|x), a batch (N,): N(M⁻¹Wᵀ(x - mean), variance M⁻¹), M = WᵀW + variance I (eq-ppca-posterior)."""
+        m = self.weight.T @ self.weight + self.variance * torch.eye(self.weight.shape[1], dtype=self.weight.dtype)
+        inverse = torch.linalg.inv(m)
+        return MultivariateNormal((x - self.mean) @ self.weight @ inverse, self.variance * inverse)
+
+    def elbo(self, x, mean, log_var):
+        """The ELBO of q = N(mean, exp(log_var)), (N, D), (N, Q), (N, Q) -> (N,), exact, in nats (eq-elbo)."""
+        error = ((x - self.mean - mean @ self.weight.T) ** 2).sum(-1) + log_var.exp() @ (self.weight**2).sum(0)
+        reconstruction = -0.5 * (error / self.variance + x.shape[1] * math.log(2 * math.pi * self.variance))
+        return reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+
+    def vae(self):
+        """The same model as a VAE, its encoder at the best diagonal Gaussian posterior."""
+        d, q = self.weight.shape
+        posterior = self.posterior(self.mean[None])
+        precision = torch.linalg.inv(posterior.covariance_matrix[0]).diagonal()
+        encoder, decoder = (nn.Linear(*size, dtype=self.weight.dtype) for size in ((d, 2 * q), (q, d)))
+        to_code = self.weight @ posterior.covariance_matrix[0] / self.variance
+        with torch.no_grad():
+            encoder.weight.copy_(torch.cat([to_code.T, torch.zeros(q, d)]))
+            encoder.bias.copy_(torch.cat([-self.mean @ to_code, -precision.log()]))
+            decoder.weight.copy_(self.weight)
+            decoder.bias.copy_(self.mean)
+        return VAE(encoder, decoder, q, "gaussian", scale=math.sqrt(self.variance)).to(self.weight.dtype)
+
+
+class _ConstantEncoder(nn.Module):
+    def __init__(self, mean, std):
+        super().__init__()
+        self.code = nn.Parameter(torch.tensor([mean, 2 * math.log(std)]))
+
+    def forward(self, x):
+        return self.code.expand(len(x), 2)
+
+
+def scalar_vae(mean, std):
+    """z ~ N(0, 1), x|z ~ N(z, 1), with q(z|x) = N(mean, std²) whatever x is; log p(x) = log N(x; 0, 2) and
+    `scalar_bound` gives the rest."""
+    return VAE(_ConstantEncoder(mean, std), nn.Identity(), 1, "gaussian", scale=1.0)
+
+
+def scalar_bound(x, mean, std, k=1):
+    """The exact bound L_k(x) of `scalar_vae` with k importance samples, in nats; L_1 is the ELBO (eq-elbo-scalar).
+
+    For k > 1 by quadrature of L_k = -ln k + ∫ (exp(-t) - φ(t)^k) dt/t with φ(t) = E_q exp(-t w).
+    """
+    if k == 1:
+        reconstruction = -0.5 * math.log(2 * math.pi) - 0.5 * ((x - mean) ** 2 + std**2)
+        return reconstruction - 0.5 * (mean**2 + std**2 - 1 - 2 * math.log(std))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(300)
+    z = mean + std * nodes
+    log_w = -0.5 * ((x - z) ** 2 + z**2 - nodes**2) - 0.5 * math.log(2 * math.pi) + math.log(std)
+    u, step = np.linspace(-40, 60, 20_001, retstep=True)
+    with np.errstate(over="ignore"):
+        phi = np.exp(-np.exp(u[:, None] + log_w)) @ (weights / weights.sum())
+        return -math.log(k) + step * float(np.sum(np.exp(-np.exp(u)) - phi**k))
+
+
+def linear_beta_vae(variance, noise, beta=1.0):
+    """The optimum of a linear β-VAE on scalar data of the given variance, with decoder N(w z, noise) (eq-linear-vae).
+
+    A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and "activity" A_u.
+    It collapses where beta * noise >= variance (Lucas et al., 2019).
+    """
+    t = min(1.0, beta * noise / variance)
+    return {
+        "weight_squared": max(0.0, variance - beta * noise),
+        "posterior_variance": t,
+        "kl": -0.5 * math.log(t),
+        "activity": 1 - t,
+    }
+
+
+def surgery(mean, std):
+    """ELBO surgery of one-dimensional posteriors N(mean[n], std[n]²), n = 1..N, by quadrature, in nats (eq-surgery).
+
+    A dict: "kl", the average KL to N(0, 1); "mutual_information" I(n; z); "marginal_kl", KL(q(z) ‖ N(0, 1)).
+    """
+    mean, std = np.asarray(mean, float)[:, None], np.asarray(std, float)[:, None]
+    low, high = (mean - 12 * std).min(), (mean + 12 * std).max()
+    z, step = np.linspace(low, high, 200_001, retstep=True)
+    log_q = -0.5 * ((z - mean) / std) ** 2 - np.log(std) - 0.5 * math.log(2 * math.pi)
+    log_aggregate = np.logaddexp.reduce(log_q, 0) - math.log(len(mean))
+    log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+    information = float((np.exp(log_q) * (log_q - log_aggregate)).sum(1).mean() * step)
+    return {
+        "kl": float(0.5 * (mean**2 + std**2 - 1 - 2 * np.log(std)).mean()),
+        "mutual_information": information,
+        "marginal_kl": float((np.exp(log_aggregate) * (log_aggregate - log_p)).sum() * step),
+    }
+
+
+def two_gaussian_information(delta):
+    """I(v; z) in nats for a fair sign v = ±1 and z|v ~ N(v delta, 1): ln 2 - E ln(1 + exp(-2 delta (delta + ε)))."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    return math.log(2) - float(np.logaddexp(0, -2 * delta * (delta + nodes)) @ weights / weights.sum())
+
+
+def normal_entropy(std=1.0):
+    """The entropy of N(m, std²) in nats."""
+    return 0.5 * math.log(2 * math.pi * math.e) + math.log(std)
+
+
+def logistic_entropy(scale=1.0):
+    """The entropy of a Logistic distribution in nats. Its variance is (π scale)²/3: unit scale is not unit variance."""
+    return 2 + math.log(scale)

@@ -1,0 +1,71 @@
+"""The book's figures in one style (`plt.style.use("vaelib.book")`); nothing here knows about models."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import ListedColormap
+
+# Ten classes that stay apart for readers who do not see all colours: Okabe and Ito's eight, and two greys.
+CLASS_COLORS = ListedColormap(
+    ["#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999", "#5D3A9B"]
+)
+
+
+def image_grid(ax, images, shape, columns, gap=1):
+    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row; ink is dark.
+
+    shape is (C, H, W) with C = 1 or 3. ValueError: images that do not have that many pixels.
+    """
+    images = np.asarray(images, dtype=float)
+    if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
+        raise ValueError(f"image_grid: images has shape {images.shape}; shape={shape} has {np.prod(shape)} pixels.")
+    c, h, w = shape
+    rows = -(-len(images) // columns)
+    canvas = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan)
+    for i, image in enumerate(images.reshape(-1, c, h, w)):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
+    ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
+    ax.set_axis_off()
+    return ax
+
+
+def code_scatter(ax, codes, labels, size=6):
+    """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit written at its median."""
+    codes, labels = np.asarray(codes), np.asarray(labels)
+    ax.scatter(*codes.T, c=labels, cmap=CLASS_COLORS, vmin=0, vmax=9, s=size, linewidths=0, alpha=0.7)
+    for label in np.unique(labels):
+        x, y = np.median(codes[labels == label], 0)
+        disc = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "0.4", "linewidth": 0.6}
+        ax.text(x, y, str(label), fontsize=10, fontweight="bold", ha="center", va="center", bbox=disc)
+    ax.set_aspect("equal")
+    ax.set_xlabel("$z_1$")
+    ax.set_ylabel("$z_2$")
+    return ax
+
+
+def interval(values):
+    """Mean and standard error of the mean of a 1-D array of independent values."""
+    values = np.asarray(values, dtype=float)
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
+def band(ax, x, curves, label=None, **style):
+    """Draw the mean of curves, (R, T), with a band of one standard deviation over the R runs."""
+    curves = np.asarray(curves, dtype=float)
+    mean = curves.mean(0)
+    (line,) = ax.plot(x, mean, label=label, **style)
+    if len(curves) > 1:
+        sd = curves.std(0, ddof=1)
+        ax.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.2, linewidth=0)
+    return line
+
+
+def smooth(values, window=50):
+    """A running mean over the last axis, for noisy training curves."""
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    window = min(window, values.shape[-1])
+    kernel = np.ones(window) / window
+    return np.stack([np.convolve(row, kernel, mode="valid") for row in values])
+
+
+__all__ = ["CLASS_COLORS", "band", "code_scatter", "image_grid", "interval", "plt", "smooth"]
