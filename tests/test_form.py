@@ -179,8 +179,8 @@ def check_portable(nb, name, book):
         if cell.cell_type == "code" and cell.get("id") != "bootstrap":
             if re.search(r"(?m)pip install|^\s*(?:!|%%?[a-z])", cell.source):
                 yield f"{where} holds a pip install, a ! or a % command."
-            for line in [line for line in lines(cell) if len(line) > 100]:
-                yield f"{where} has a line of {len(line)} columns; at most 100: {line[:40]}..."
+            for line in [line for line in lines(cell) if len(line) > 84]:
+                yield f"{where} has a line of {len(line)} columns; at most 84: {line[:40]}..."
 
 
 def check_opening(nb, name, book):
