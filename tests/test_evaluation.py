@@ -63,6 +63,7 @@ def test_active_units_and_moments(model):
         (torch.zeros(0, 6), r"shape \(0, 6\) is empty"),
         (torch.zeros(5, 6).long(), "torch.int64 of shape"),
         ([[0.0]], "got list"),
+        (torch.zeros(5, 7), r"x has shape \(5, 7\), which the encoder does not take"),
     ],
 )
 def test_bad_data(function, x, message, model):

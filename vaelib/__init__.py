@@ -18,5 +18,6 @@ from .training import Run, fit
 __version__ = "0.1.0"
 __all__ = [
     "VAE", "Dataset", "Run", "active_units", "activity", "binarize", "claim", "digits", "elbo", "fit", "gaussian_kl",
-    "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile", "sizes", "standard_normal", "two_points",
+    "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile", "sizes",
+    "standard_normal", "two_points",
 ]  # fmt: skip

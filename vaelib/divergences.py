@@ -2,7 +2,7 @@
 
 
 def gaussian_kl(mean, log_var):
-    """KL( N(mean, exp(log_var)) ‖ N(0, I) ) of diagonal Gaussians, (B, D), (B, D) -> (B,), in nats.
+    """KL( N(mean, exp(log_var)) ‖ N(0, I) ) of diagonal Gaussians, (B, Q), (B, Q) -> (B,), in nats.
 
     Equation eq-gaussian-kl of the book (chapter 2); Kingma & Welling (2014), appendix B.
     ValueError: the two shapes differ.

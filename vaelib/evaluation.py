@@ -31,14 +31,14 @@ def _log_mean_weight(model, x, samples, k):
 
 @torch.no_grad()
 def _codes(model, x):
-    """Mean and log_var of q(z|x) for all x, each (N, D), in chunks."""
+    """Mean and log_var of q(z|x) for all x, each (N, Q), in chunks."""
     model.check_targets(x)
     parts = [model.encode(chunk) for chunk in x.split(4096)]
     return torch.cat([mean for mean, _ in parts]), torch.cat([log_var for _, log_var in parts])
 
 
 def activity(model, x):
-    """A_u, the variance over x of the posterior mean of each latent unit, (D,).
+    """A_u, the variance over x of the posterior mean of each latent unit, (Q,).
 
     Equation eq-activity of the book (chapter 2); Burda et al. (2016).
     """
@@ -51,7 +51,7 @@ def active_units(model, x, threshold=0.01):
 
 
 def latent_moments(model, x):
-    """E[z_j] and E[z_j²] under the aggregated posterior, a dict "mean", "second", each (D,).
+    """E[z_j] and E[z_j²] under the aggregated posterior, a dict "mean", "second", each (Q,).
 
     At a stationary point of the ELBO they are 0 and 1 (the moment identity, equation eq-moment of the book, chapter 2).
     """

@@ -10,19 +10,19 @@ LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
 
 def standard_normal(zero):
-    """The prior N(0, I) over codes shaped like `zero`, (D,), on its device."""
+    """The prior N(0, I) over codes shaped like `zero`, (Q,), on its device."""
     return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
 
 
 class VAE(nn.Module):
     """A latent-variable model with an encoder (Kingma & Welling, 2014; equation eq-marginal of the book).
 
-    encoder: x -> (B, 2D), the mean and log_var of q(z|x) side by side.
+    encoder: x -> (B, 2Q), the mean and log_var of q(z|x) side by side.
     decoder: z -> the logits ("bernoulli") or the means ("gaussian"; with scale="head" means and log_std side by side).
     likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on grey x, which is no
         likelihood (chapter 3) and therefore has to be asked for by name.
     scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head" (one for each pixel).
-    scale_floor: added to a learned scale. prior: a function of a (D,) zero tensor that returns a distribution.
+    scale_floor: added to a learned scale. prior: a function of a (Q,) zero tensor that returns a distribution.
     ValueError: an unknown likelihood or scale, a negative floor, an encoder or decoder whose output does not fit.
     """
 
@@ -45,12 +45,20 @@ class VAE(nn.Module):
 
     @property
     def prior(self):
-        """p(z), a distribution over codes (D,)."""
+        """p(z), a distribution over codes (Q,)."""
         return self._prior(self.zero)
 
     def encode(self, x):
-        """The mean and log_var of q(z|x), each (B, D)."""
-        out = self.encoder(x)
+        """The mean and log_var of q(z|x), each (B, Q). ValueError: images of a shape that the encoder does not take."""
+        try:
+            out = self.encoder(x)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            if "shape" not in str(error) and "size" not in str(error):
+                raise
+            shape = tuple(x.shape)
+            raise ValueError(f"VAE: x has shape {shape}, which the encoder does not take ({error}).") from None
         if out.shape[-1] != 2 * self.latent_dim:
             raise ValueError(
                 f"VAE: the encoder returned shape {tuple(out.shape)}; with latent_dim={self.latent_dim} its last "
@@ -59,15 +67,15 @@ class VAE(nn.Module):
         return out.chunk(2, -1)
 
     def posterior(self, x):
-        """q(z|x), a distribution over codes, batch (B,), event (D,)."""
+        """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
         mean, log_var = self.encode(x)
         return Independent(Normal(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
 
     def likelihood(self, z, x=None, y=None):
-        """p(x|z), a distribution over x, for codes z (..., D).
+        """p(x|z), a distribution over x, for codes z (..., Q).
 
         x, where given, is only compared in shape, so that nothing is broadcast by accident (a decoder that reads the
-        image itself may use it); y, (B, C), is put beside the code: the decoder then takes D + C numbers.
+        image itself may use it); y, (B, C), is put beside the code: the decoder then takes Q + C numbers.
         """
         if y is not None:
             z = torch.cat([z, y.expand(*z.shape[:-1], -1)], -1)
