@@ -9,9 +9,9 @@ import torch
 def log_likelihood(model, x, samples=5000, memory=2**28):
     """An importance-sampling estimate of log p(x) for each sample of x, (N,), float64, in nats.
 
-    In expectation it is the bound L_k with k = samples, so it lies below log p(x) (equation eq-is-bound of the book,
-    chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes. ValueError: samples below 1, values of x
-    that the likelihood does not allow (grey values under "bernoulli", for example).
+    In expectation it is the bound L_K with K = samples, so on average it lies below log p(x) (equation eq-is-bound
+    of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes.
+    ValueError: samples below 1, values of x that the likelihood does not allow (grey values under "bernoulli", for example).
     """
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"log_likelihood: samples is {samples!r}; allowed is a whole number of at least 1.")
@@ -38,7 +38,7 @@ def _codes(model, x):
 
 
 def activity(model, x):
-    """A_u, the variance over x of the posterior mean of each latent unit, (Q,).
+    """A_j, the variance over x of the posterior mean of each latent unit, (Q,).
 
     Equation eq-activity of the book (chapter 2); Burda et al. (2016).
     """
@@ -46,14 +46,15 @@ def activity(model, x):
 
 
 def active_units(model, x, threshold=0.01):
-    """How many latent units have an activity A_u above the threshold. Look at `activity` too: 0.01 is a convention."""
+    """How many latent units have an activity A_j above the threshold. Look at `activity` too: 0.01 is a convention."""
     return int((activity(model, x) > threshold).sum())
 
 
 def latent_moments(model, x):
     """E[z_j] and E[z_j²] under the aggregated posterior, a dict "mean", "second", each (Q,).
 
-    At a stationary point of the ELBO they are 0 and 1 (the moment identity, equation eq-moment of the book, chapter 2).
+    At a stationary point of the ELBO, where the encoder is free to shift and rescale, they are 0 and 1
+    (the moment identity, equation eq-moment of the book, chapter 2).
     """
     mean, log_var = _codes(model, x)
     return {"mean": mean.mean(0), "second": (mean**2 + log_var.exp()).mean(0)}

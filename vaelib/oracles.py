@@ -26,7 +26,7 @@ class LinearGaussian:
     def fit(cls, x, latent_dim):
         """The maximum-likelihood model of x, (N, D), with its axes along the principal directions (eq-ppca-ml).
 
-        ValueError: latent_dim outside 1 to D - 1, or fewer samples than dimensions can be told apart with.
+        ValueError: latent_dim outside 1 to D - 1, or no variance left for the noise.
         """
         n, d = x.shape
         if not 1 <= latent_dim < d:
@@ -91,7 +91,7 @@ def scalar_vae(mean, std):
 
 
 def scalar_bound(x, mean, std, k=1):
-    """The exact bound L_k(x) of `scalar_vae` with k importance samples, in nats; L_1 is the ELBO (eq-elbo-scalar).
+    """The exact bound L_K(x) of `scalar_vae` with K = k importance samples, in nats; L_1 is the ELBO (eq-elbo-scalar).
 
     For k > 1 by quadrature of L_k = -ln k + ∫ (exp(-t) - φ(t)^k) dt/t with φ(t) = E_q exp(-t w).
     """
@@ -110,7 +110,7 @@ def scalar_bound(x, mean, std, k=1):
 def linear_beta_vae(variance, noise, beta=1.0):
     """The optimum of a linear β-VAE on scalar data of the given variance, with decoder N(w z, noise) (eq-linear-vae).
 
-    A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and "activity" A_u.
+    A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and "activity" A_j.
     It collapses where beta * noise >= variance (Lucas et al., 2019).
     """
     t = min(1.0, beta * noise / variance)

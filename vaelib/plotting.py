@@ -1,12 +1,12 @@
 """The book's figures in one style (`plt.style.use("vaelib.book")`); nothing here knows about models."""
 
-import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.colors import ListedColormap
 
-# Ten classes that stay apart for readers who do not see all colours: Okabe and Ito's eight, and two greys.
+# Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on one kind of page.
 CLASS_COLORS = ListedColormap(
-    ["#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999", "#5D3A9B"]
+    ["#332288", "#44AA99", "#CC6677", "#117733", "#CCAA55", "#88AADD", "#882255", "#999933", "#AA4499", "#777777"]
 )
 
 
@@ -43,6 +43,22 @@ def code_scatter(ax, codes, labels, size=6):
     return ax
 
 
+def code_grid(n, limit):
+    """The n x n points of a square lattice of 2-D codes in (-limit, limit)², (n², 2), row by row from the top left."""
+    z = (np.arange(n) + 0.5) / n * 2 * limit - limit
+    return torch.tensor([[a, b] for b in z[::-1] for a in z], dtype=torch.float32)
+
+
+def code_map(ax, images, shape, limit):
+    """Draw the pictures of `code_grid`'s codes, (n², D), each where its code lies."""
+    image_grid(ax, images, shape, columns=round(len(images) ** 0.5), gap=0)
+    ax.images[0].set_extent((-limit, limit, -limit, limit))
+    ax.set_axis_on()
+    ax.grid(False)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="$z_1$", aspect="equal")
+    return ax
+
+
 def interval(values):
     """Mean and standard error of the mean of a 1-D array of independent values."""
     values = np.asarray(values, dtype=float)
@@ -68,4 +84,4 @@ def smooth(values, window=50):
     return np.stack([np.convolve(row, kernel, mode="valid") for row in values])
 
 
-__all__ = ["CLASS_COLORS", "band", "code_scatter", "image_grid", "interval", "plt", "smooth"]
+__all__ = ["CLASS_COLORS", "band", "code_grid", "code_map", "code_scatter", "image_grid", "interval", "smooth"]

@@ -38,7 +38,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
     objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d, to be maximised; "objective" is climbed.
     data: a floating-point tensor (N, ...). Its order is shuffled every epoch; a last short batch is left out.
     hyper, lr: numbers, or functions of the step. transform: done to each batch, for example `vl.binarize`.
-    device: default the GPU where there is one. compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
+    device: default the GPU where there is one; the models come back to the device of `data`.
+    compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
     Ctrl-C returns what was trained so far; a term that is no longer finite stops that seed and is named in `broken`.
     ValueError: a bad argument or bad data (NaN, empty, grey values under a Bernoulli likelihood, ...).
     """
@@ -65,7 +66,7 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         for term, values in terms.items():
             history[term][i, : len(values)] = values
     seconds = time.perf_counter() - start
-    return Run([model for model, _, _ in runs], history, seconds, [broken for _, _, broken in runs])
+    return Run([model.to(data.device) for model, _, _ in runs], history, seconds, [broken for _, _, broken in runs])
 
 
 def _train(model, objective, data, steps, batch_size, lr, hyper, transform, autocast, seed):
