@@ -37,3 +37,11 @@ def test_smooth_and_interval_and_band():
 def test_the_style_sheet_is_found_and_transparent():
     with plt.style.context("vaelib.book"):
         assert plt.rcParams["figure.facecolor"] == "none" and plt.rcParams["savefig.transparent"]
+
+
+def test_the_code_map_draws_each_picture_where_its_code_lies():
+    grid = plotting.code_grid(3, 1.5)
+    assert grid[0].tolist() == [-1, 1] and grid[4].tolist() == [0, 0] and grid[5].tolist() == [1, 0]
+    ax = plotting.code_map(plt.figure().gca(), np.eye(9), (1, 3, 3), 1.5)
+    assert ax.images[0].get_extent() == [-1.5, 1.5, -1.5, 1.5] and ax.get_xlim() == (-1.5, 1.5)
+    plt.close("all")

@@ -11,7 +11,7 @@ def log_likelihood(model, x, samples=5000, memory=2**28):
 
     In expectation it is the bound L_K with K = samples, so on average it lies below log p(x) (equation eq-is-bound
     of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes.
-    ValueError: samples below 1, values of x that the likelihood does not allow (grey values under "bernoulli", for example).
+    ValueError: samples below 1, values of x that the likelihood does not allow (such as grey ones under "bernoulli").
     """
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"log_likelihood: samples is {samples!r}; allowed is a whole number of at least 1.")
