@@ -13,11 +13,11 @@ from .models import VAE, standard_normal
 from .nets import mlp
 from .notebook import claim, glue, profile, sizes
 from .objectives import elbo
-from .training import Run, fit
+from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "VAE", "Dataset", "Run", "active_units", "activity", "binarize", "claim", "digits", "elbo", "fit", "gaussian_kl",
-    "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile", "sizes",
-    "standard_normal", "two_points",
+    "VAE", "Dataset", "Player", "Run", "active_units", "activity", "binarize", "claim", "digits", "elbo", "fit",
+    "gaussian_kl", "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile",
+    "sizes", "standard_normal", "two_points",
 ]  # fmt: skip

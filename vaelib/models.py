@@ -9,9 +9,17 @@ from torch.distributions import Bernoulli, Independent, Normal
 LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
 
+class Gaussian(Normal):
+    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a tensor in place."""
+
+    def rsample(self, sample_shape=()):
+        shape = self._extended_shape(sample_shape)
+        return self.loc + self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+
+
 def standard_normal(zero):
     """The prior N(0, I) over codes shaped like `zero`, (Q,), on its device."""
-    return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+    return Independent(Gaussian(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
 
 
 class VAE(nn.Module):
@@ -69,7 +77,7 @@ class VAE(nn.Module):
     def posterior(self, x):
         """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
         mean, log_var = self.encode(x)
-        return Independent(Normal(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
+        return Independent(Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
 
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).

@@ -1,0 +1,333 @@
+"""The engine behind `fit`: copies, players, streams, checkpoints, and what happens when something breaks."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call, stack_module_state, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
+from trust import mean_and_error
+
+import vaelib as vl
+from vaelib import training
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Copies as one program, whatever their size."""
+    monkeypatch.setattr(training, "VMAP_FLOPS", float("inf"))
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """Copies one after another."""
+    monkeypatch.setattr(training, "VMAP_FLOPS", 0)
+
+
+def build(seed):
+    return vl.VAE(vl.mlp(64, 16, 4), vl.mlp(2, 16, 64), 2)
+
+
+def given_noise(model, x, beta=1.0):
+    """The ELBO with its noise given beside the images, so that two ways of running it can be compared exactly."""
+    images, noise = x["x"]
+    mean, log_var = model.encode(images)
+    z = mean + noise * (0.5 * log_var).exp()
+    reconstruction = model.likelihood(z).log_prob(images)
+    kl = vl.gaussian_kl(mean, log_var)
+    return {"objective": reconstruction - beta * kl, "kl": kl}
+
+
+@pytest.fixture(scope="module")
+def data():
+    images = vl.digits("fixed").train
+    return {"x": (images, torch.randn(len(images), 2, generator=torch.Generator().manual_seed(0)))}
+
+
+def train(data, **options):
+    return vl.fit(build, given_noise, data, **{"steps": 20, "seeds": (3, 1, 4), **options})
+
+
+def assert_close(a, b, **tolerance):
+    for one, other in zip(a.models, b.models, strict=True):
+        for p, q in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.allclose(p, q, **{"atol": 1e-5, **tolerance})
+
+
+# Copies
+
+
+def test_copies_equal_each_model_alone(data, monkeypatch):
+    monkeypatch.setattr(training, "VMAP_FLOPS", float("inf"))
+    one_program = train(data)
+    monkeypatch.setattr(training, "VMAP_FLOPS", 0)
+    alone = train(data)
+    assert_close(one_program, alone)
+    assert np.allclose(one_program.history["kl"], alone.history["kl"], atol=1e-4)
+    assert np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3  # and the copies do differ
+
+
+def test_a_hyper_parameter_may_differ_between_copies(data, together):
+    grid = train(data, seeds=(0, 0, 1), hyper={"beta": (0.5, 4.0, 4.0)})
+    for copy, seed, beta in ((0, 0, 0.5), (1, 0, 4.0), (2, 1, 4.0)):
+        alone = train(data, seeds=(seed,), hyper={"beta": beta})
+        assert np.allclose(grid.history["kl"][copy], alone.history["kl"][0], atol=1e-4)
+    with pytest.raises(ValueError, match="beta has 2 values; with 3 seeds it must have 3, or one"):
+        train(data, hyper={"beta": (1.0, 2.0)})
+
+
+def test_a_schedule_reaches_all_copies(data, together):
+    warm = train(data, hyper={"beta": lambda step: step / 20})
+    alone = train(data, seeds=(1,), hyper={"beta": lambda step: step / 20})
+    assert np.allclose(warm.history["objective"][1], alone.history["objective"][0], atol=1e-3)
+
+
+def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
+    images, last = vl.digits("dynamic").train, {}
+    for name, flops in (("together", float("inf")), ("apart", 0)):
+        monkeypatch.setattr(training, "VMAP_FLOPS", flops)
+        run = vl.fit(build, vl.elbo, images, steps=150, lr=3e-3, seeds=range(12), transform=vl.binarize)
+        last[name] = run.history["objective"][:, -30:].mean(1)
+    (a, sa), (b, sb) = (mean_and_error(values) for values in last.values())
+    assert abs(a - b) < 4 * np.hypot(sa, sb)
+    assert 1 / 4 < last["together"].std() / last["apart"].std() < 4
+    assert len(set(np.round(last["together"], 6))) == 12  # no two copies share their noise or their start
+
+
+def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypatch):
+    groups = []
+    monkeypatch.setattr(training._Job, "train", lambda self, resume: groups.append(self.copies) or ({}, [None]))
+    images = vl.digits("fixed").train
+    vl.fit(build, vl.elbo, images, steps=1, seeds=(0, 1), device="cpu")
+    wide = lambda seed: vl.VAE(vl.mlp(64, 2000, 4), vl.mlp(2, 2000, 64), 2)  # noqa: E731
+    vl.fit(wide, vl.elbo, images, steps=1, seeds=(0, 1), device="cpu")
+    vl.fit(build, vl.elbo, images, steps=1, seeds=(0, 1), hyper={"k": 500}, device="cpu")
+    assert groups == [2, 1, 1, 1, 1]
+
+
+# Players and streams
+
+
+def test_no_player_moves_what_belongs_to_another(data):
+    whole = lambda model, x: given_noise(model, x)  # noqa: E731
+    idle = lambda model, x: {"objective": sum((p * 0).sum() for p in model.parameters())}  # noqa: E731
+    players = [
+        vl.Player(lambda m: m.decoder.parameters(), whole, lr=1e-2),
+        vl.Player(lambda m: m.encoder.parameters(), idle),
+    ]
+    start = build(torch.manual_seed(0) and 0)
+    run = vl.fit(build, players, data, steps=5)
+    for name, p in run.model.named_parameters():
+        same = torch.equal(p, dict(start.named_parameters())[name])
+        assert same == name.startswith("encoder"), name
+    assert set(run.history) == {"objective", "kl", "objective/1"}
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_players_take_turns(seeds, data, together):
+    """Two players with the same objective and all parameters between them: not the same as one step for both."""
+    players = [
+        vl.Player(lambda m: m.decoder.parameters(), given_noise, lr=1e-2),
+        vl.Player(lambda m: m.encoder.parameters(), given_noise, lr=1e-2),
+    ]
+    game = vl.fit(build, players, data, steps=5, seeds=seeds)
+    first = game.history["objective"][:, 0]
+    assert (game.history["objective/1"][:, 0] > first).all()  # the decoder's step already shows in the encoder's turn
+
+
+def test_streams_keep_together_what_belongs_together():
+    seen = []
+
+    def objective(model, x):
+        images, labels = x["labelled"]
+        seen.append((images[:, 0], labels, x["more"][:, 0]))
+        return {"objective": model(images).sum(1)}
+
+    n = torch.arange(30.0)
+    streams = {"labelled": (n[:, None], n.long()), "more": torch.arange(90.0)[:, None]}
+    vl.fit(lambda seed: torch.nn.Linear(1, 1), objective, streams, steps=9, batch_size=10)
+    assert all(torch.equal(images.long(), labels) for images, labels, _ in seen)
+    assert sorted(torch.cat([more for _, _, more in seen]).tolist()) == list(range(90))
+    assert sorted(torch.cat([labels for _, labels, _ in seen[:3]]).tolist()) == list(range(30))
+    with pytest.raises(ValueError, match=r"data\['labelled'\] holds tensors of 30 and 29 samples"):
+        vl.fit(lambda seed: None, objective, {"labelled": (n, n[1:])}, steps=1, batch_size=10)
+
+
+# What breaks
+
+
+def test_one_broken_copy_does_not_stop_the_others(data, together):
+    def objective(model, x, poison):
+        terms = given_noise(model, x)
+        return {**terms, "objective": terms["objective"] / (1 - poison)}
+
+    with pytest.warns(UserWarning, match="seed 1 stopped: 'objective' is not finite at step 0"):
+        run = vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2), hyper={"poison": (0.0, 1.0, 0.0)})
+    assert run.broken[1] == (0, "objective") and run.broken[0] is None and run.broken[2] is None
+    alone = train(data, seeds=(0,))
+    assert np.isfinite(run.history["objective"][[0, 2]]).all()
+    assert np.allclose(run.history["kl"][0], alone.history["kl"][0], atol=1e-4)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."),
+                                   RuntimeError("DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+def test_out_of_memory_says_what_did_not_fit(error, data):
+    def objective(model, x, k):
+        raise error
+
+    with pytest.raises(RuntimeError, match="of memory with batch_size=128, 1 copies and k=50 samples: 6400 decoded"):
+        vl.fit(build, objective, data, steps=1, hyper={"k": 50})
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_training_goes_on_where_it_was_cut_off(seeds, tmp_path, together):
+    images = vl.digits("dynamic").train
+
+    def run(objective=vl.elbo, **options):
+        return vl.fit(build, objective, images, steps=200, seeds=seeds, transform=vl.binarize, **options)
+
+    def cut_off(model, x):
+        calls.append(1)
+        if len(calls) == 137:
+            raise KeyboardInterrupt
+        return vl.elbo(model, x)
+
+    whole, calls = run(), []
+    with pytest.warns(UserWarning, match="interrupted at step 13[56]"):
+        run(cut_off, checkpoint=tmp_path)
+    resumed = run(checkpoint=tmp_path)
+    for term in whole.history:
+        assert np.array_equal(whole.history[term], resumed.history[term])
+    assert_close(whole, resumed, atol=0, rtol=0)
+    def forbidden(model, x):
+        assert not torch.is_grad_enabled(), "a finished run was run again"  # a look at its size is allowed
+        return vl.elbo(model, x)
+
+    again = run(forbidden, checkpoint=tmp_path)
+    assert_close(whole, again, atol=0, rtol=0)
+
+
+SCRIPT = textwrap.dedent("""
+    import sys, torch, vaelib as vl
+    torch.set_num_threads(1)
+    def build(seed):
+        return vl.VAE(vl.mlp(64, 32, 8), vl.mlp(4, 32, 64), 4)
+    def objective(model, x, step):
+        if step % 50 == 0:
+            print("step", step, flush=True)
+        return vl.elbo(model, x)
+    run = vl.fit(build, objective, vl.digits("dynamic").train, steps=1500, transform=vl.binarize,
+                 hyper={"step": lambda step: step}, checkpoint=sys.argv[1])
+    torch.save([run.history["objective"], [p.detach() for p in run.model.parameters()]], sys.argv[2])
+""")
+
+
+def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
+    """Kills at random moments; KILLS=20 for a longer soak."""
+    random.seed(0)
+
+    def start(folder):
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), str(tmp_path / f"{folder}.pt")]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+
+    whole = start("whole")
+    for _ in range(int(os.environ.get("KILLS", "3"))):
+        victim, reached = start("killed"), 0
+        stop = random.randrange(100, 1400)
+        for line in victim.stdout:
+            reached = int(line.split()[1])
+            if reached >= stop:
+                break
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        files = list((tmp_path / "killed").glob("*.safetensors"))
+        assert reached < 75 or len(files) == 1  # an interval is 75 steps; the file is there and can be read, below
+        for file in files:
+            with training.safe_open(file, "pt") as stored:
+                stored.keys()
+    assert start("killed").wait() == 0 and whole.wait() == 0
+    (history, weights), (history_killed, weights_killed) = (
+        torch.load(tmp_path / f"{name}.pt", weights_only=False) for name in ("whole", "killed")
+    )
+    assert np.array_equal(history, history_killed)
+    assert all(torch.equal(p, q) for p, q in zip(weights, weights_killed, strict=True))
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch):
+    real, calls = training.save_file, []
+
+    def full(tensors, path, metadata):
+        calls.append(path)
+        if len(calls) > 3:
+            open(path, "wb").close()
+            raise OSError(28, "No space left on device")
+        return real(tensors, path, metadata)
+
+    monkeypatch.setattr(training, "save_file", full)
+    with pytest.raises(RuntimeError, match="written .No space left on device.; the last good checkpoint is kept"):
+        train(data, steps=40, seeds=(0,), checkpoint=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["seed-0.safetensors"]
+    monkeypatch.setattr(training, "save_file", real)
+    assert_close(train(data, steps=40, seeds=(0,), checkpoint=tmp_path), train(data, steps=40, seeds=(0,)), atol=0)
+
+
+def test_a_folder_that_cannot_be_made(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match="cannot be written .*; there is none yet"):
+        train(data, seeds=(0,), checkpoint=tmp_path / "file" / "deeper")
+
+
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
+    train(data, seeds=(0,), checkpoint=tmp_path)
+    with pytest.raises(ValueError, match="was made with steps=20, now steps=30; use resume=False or another folder"):
+        train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
+    assert train(data, steps=30, seeds=(0,), checkpoint=tmp_path, resume=False).history["kl"].shape == (1, 30)
+    (tmp_path / "seed-0.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(RuntimeError, match="cannot be read"):
+        train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
+
+
+# Capturable: no objective may ask the host for a value
+
+
+class NoHostSync(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            raise AssertionError(f"{func} waits for the device: it cannot be captured in a graph")
+        return func(*args, **(kwargs or {}))
+
+
+OBJECTIVES = {
+    "elbo": vl.elbo,
+    "elbo, k = 3": lambda model, x: vl.elbo(model, x, k=3),
+    "elbo, sampled": lambda model, x: vl.elbo(model, x, kl="sampled"),
+}
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_can_be_captured(name, likelihood):
+    models = [vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned") for _ in range(3)]
+    x = torch.rand(3, 5, 6).round()
+    wrapped = training._Objective(models[0], OBJECTIVES[name])
+    params, buffers = stack_module_state(models)
+
+    def one(params, buffers, x):
+        return functional_call(wrapped, {f"model.{n}": t for n, t in (params | buffers).items()}, (x, {}))
+
+    with NoHostSync():
+        alone = wrapped(x[0], {})
+        alone["objective"].backward()
+        together = vmap(one, randomness="different")(params, buffers, x)
+        torch.autograd.grad(together["objective"].sum(), list(params.values()))
+    with pytest.raises(AssertionError, match="waits for the device"), NoHostSync():
+        alone["objective"].item()
