@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trust import mean_and_error
 
 import vaelib as vl
-from vaelib import training
+from vaelib import checkpoints, training
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
         files = list((tmp_path / "killed").glob("*.safetensors"))
         assert reached < 75 or len(files) == 1  # an interval is 75 steps; the file is there and can be read, below
         for file in files:
-            with training.safe_open(file, "pt") as stored:
+            with checkpoints.safe_open(file, "pt") as stored:
                 stored.keys()
     assert start("killed").wait() == 0 and whole.wait() == 0
     (history, weights), (history_killed, weights_killed) = (
@@ -263,7 +263,7 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch):
-    real, calls = training.save_file, []
+    real, calls = checkpoints.save_file, []
 
     def full(tensors, path, metadata):
         calls.append(path)
@@ -272,11 +272,11 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch)
             raise OSError(28, "No space left on device")
         return real(tensors, path, metadata)
 
-    monkeypatch.setattr(training, "save_file", full)
+    monkeypatch.setattr(checkpoints, "save_file", full)
     with pytest.raises(RuntimeError, match="written .No space left on device.; the last good checkpoint is kept"):
         train(data, steps=40, seeds=(0,), checkpoint=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["seed-0.safetensors"]
-    monkeypatch.setattr(training, "save_file", real)
+    monkeypatch.setattr(checkpoints, "save_file", real)
     assert_close(train(data, steps=40, seeds=(0,), checkpoint=tmp_path), train(data, steps=40, seeds=(0,)), atol=0)
 
 

@@ -1,6 +1,9 @@
 """Evaluation: chunks change nothing, and what cannot be evaluated is refused."""
 
 import math
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import torch
@@ -75,3 +78,21 @@ def test_bad_data(function, x, message, model):
 def test_bad_samples(samples, model):
     with pytest.raises(ValueError, match=f"samples is {samples}; allowed is a whole number of at least 1"):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
+
+
+def test_memory_stays_bounded_and_follows_what_there_is(monkeypatch):
+    """The chunks of 5,000 samples are those of 200: peak memory depends on neither samples nor images."""
+    code = textwrap.dedent("""
+        import resource, torch, vaelib as vl
+        model = vl.VAE(vl.mlp(784, 200, 200, 100), vl.mlp(50, 200, 200, 784), 50)
+        x = torch.rand(10_000, 784).round()
+        vl.log_likelihood(model, x[:500], samples=200)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """)
+    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert peak < 2 * 2**20  # kilobytes: 2 GB with Python, torch and the data in it
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(vl.evaluation.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 2**14))
+    assert vl.evaluation._room(cpu) == 2**23  # 64 MB free: an eighth of it
+    monkeypatch.setattr(vl.evaluation.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 2**30))
+    assert vl.evaluation._room(cpu) == 2**28

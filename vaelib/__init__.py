@@ -1,8 +1,9 @@
 """vaelib: the small library that the chapters of the book *The VAE family* share.
 
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are float in [0, 1].
-The rooms, in the order in which they build on each other: data, nets, models, divergences, objectives, training,
-evaluation; beside them oracles (models with known answers), plotting, and notebook (what a chapter's cells need).
+The rooms, in the order in which they build on each other: data, nets, models, divergences, objectives, training (with
+schedules and checkpoints), evaluation; beside them oracles (models with known answers), plotting, and notebook (what
+a chapter's cells need).
 """
 
 from . import oracles, plotting
@@ -13,11 +14,12 @@ from .models import VAE, standard_normal
 from .nets import mlp
 from .notebook import claim, glue, profile, sizes
 from .objectives import elbo
+from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "VAE", "Dataset", "Player", "Run", "active_units", "activity", "binarize", "claim", "digits", "elbo", "fit",
-    "gaussian_kl", "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile",
-    "sizes", "standard_normal", "two_points",
+    "VAE", "Dataset", "Player", "Run", "active_units", "activity", "binarize", "claim", "cosine", "digits", "elbo",
+    "fit", "gaussian_kl", "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile",
+    "ramp", "sizes", "staircase", "standard_normal", "two_points",
 ]  # fmt: skip

@@ -1,24 +1,38 @@
 """What a trained model is worth: log-likelihood, active units, moments of the aggregated posterior."""
 
 import math
+import os
 
 import torch
 
 
 @torch.no_grad()
-def log_likelihood(model, x, samples=5000, memory=2**28):
+def log_likelihood(model, x, samples=5000, memory=None):
     """An importance-sampling estimate of log p(x) for each sample of x, (N,), float64, in nats.
 
     In expectation it is the bound L_K with K = samples, so on average it lies below log p(x) (equation eq-is-bound
-    of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes.
+    of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes; the default follows what is
+    free.
     ValueError: samples below 1, values of x that the likelihood does not allow (such as grey ones under "bernoulli").
     """
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"log_likelihood: samples is {samples!r}; allowed is a whole number of at least 1.")
     model.check_targets(x)
     k = min(samples, 100)
+    memory = memory or _room(x.device)
     rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
     return torch.cat([_log_mean_weight(model, chunk, samples, k) for chunk in x.split(rows)])
+
+
+def _room(device):
+    """Bytes that a chunk may take: a quarter of what is free on a GPU; on a CPU 256 MB, less where memory is short."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 4
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not told on every system
+        return 2**28
+    return min(2**28, free // 8)
 
 
 def _log_mean_weight(model, x, samples, k):

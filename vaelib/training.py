@@ -1,10 +1,7 @@
 """`fit`: one function that trains any of the book's models, one or many copies, one player or several."""
 
-import contextlib
 import itertools
-import json
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -13,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
+from . import checkpoints
 from .data import binarize
 
 VMAP_FLOPS = 30e6  # on a CPU, copies run as one program where one forward pass takes fewer operations than this
@@ -337,9 +333,8 @@ class _Job:
             f"Make one of them smaller. ({str(error).splitlines()[0]})"
         )
 
-    # Checkpoints: one file, tensors and JSON together, written beside the old one and then put in its place.
-
     def _tensors(self):
+        """What training changes, by name: the parameters and Adam's memory."""
         tensors = {f"model/{name}": p for name, p in self.params.items()}
         for i, (optimizer, own) in enumerate(zip(self.optimizers, self.owns, strict=True)):
             for name in own:
@@ -361,42 +356,16 @@ class _Job:
                 p.copy_(tensors[f"model/{name}"])
 
     def _save(self):
-        tensors = {name: t.detach().contiguous() for name, t in self._tensors().items()}
-        tensors |= {f"order/{name}": t for name, t in self.order.items()}
+        tensors = self._tensors() | {f"order/{name}": t for name, t in self.order.items()}
         tensors |= {f"generator/{r}": g.get_state() for r, g in enumerate(self.generators)}
         on_cpu, on_cuda = _random_state(self.device)
         tensors |= {"history": torch.stack(self.rows), "rng": on_cpu} | ({"rng/cuda": on_cuda} if self.cuda else {})
         state = {"config": self.config, "step": self.step, "position": self.position, "terms": self.terms,
                  "broken": self.broken}  # fmt: skip
-        fresh = self.file.with_suffix(".partial")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, fresh, metadata={"state": json.dumps(state)})
-            with open(fresh, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(fresh, self.file)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
-            kept = "the last good checkpoint is kept" if self.file.exists() else "there is none yet"
-            reason = getattr(error, "strerror", None) or error
-            raise RuntimeError(f"fit: checkpoint {self.file} cannot be written ({reason}); {kept}.") from error
+        checkpoints.save(self.file, tensors, state)
 
     def _load(self):
-        try:
-            with safe_open(self.file, "pt", device=str(self.device)) as stored:
-                state = json.loads(stored.metadata()["state"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise RuntimeError(
-                f"fit: checkpoint {self.file} cannot be read ({error}); use resume=False or another folder."
-            ) from error
-        for name, value in self.config.items():
-            if state["config"].get(name) != value:
-                raise ValueError(
-                    f"fit: checkpoint {self.file} was made with {name}={state['config'].get(name)}, "
-                    f"now {name}={value}; use resume=False or another folder."
-                )
+        tensors, state = checkpoints.load(self.file, self.config, self.device)
         self._restore(tensors)
         for name in self.order:
             self.order[name].copy_(tensors[f"order/{name}"])
