@@ -6,7 +6,7 @@ URL    ?=
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test serve lint clean pages record repository help
+.PHONY: book test soak serve lint clean pages record repository help
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ test: $(VENV)/ready   ## pytest on tests/ and nbval on chapters/, smoke profile
 
 pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py $(ARGS)
+
+soak: $(VENV)/ready   ## kill a training run twenty times at random moments and resume it
+	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
 
 lint: $(VENV)/ready   ## ruff, and the form of the notebooks
 	$(BIN)/ruff check .
