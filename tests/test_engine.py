@@ -275,7 +275,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch)
     monkeypatch.setattr(checkpoints, "save_file", full)
     with pytest.raises(RuntimeError, match="written .No space left on device.; the last good checkpoint is kept"):
         train(data, steps=40, seeds=(0,), checkpoint=tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["seed-0.safetensors"]
+    assert [p.name for p in tmp_path.iterdir()] == ["copy-0.safetensors"]
     monkeypatch.setattr(checkpoints, "save_file", real)
     assert_close(train(data, steps=40, seeds=(0,), checkpoint=tmp_path), train(data, steps=40, seeds=(0,)), atol=0)
 
@@ -291,9 +291,26 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     with pytest.raises(ValueError, match="was made with steps=20, now steps=30; use resume=False or another folder"):
         train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
     assert train(data, steps=30, seeds=(0,), checkpoint=tmp_path, resume=False).history["kl"].shape == (1, 30)
-    (tmp_path / "seed-0.safetensors").write_bytes(b"not a checkpoint")
+    (tmp_path / "copy-0.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(RuntimeError, match="cannot be read"):
         train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
+
+
+def test_a_checkpoint_with_other_hyper_parameters_is_refused(data, tmp_path):
+    train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
+    train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})  # the same: continued
+    with pytest.raises(ValueError, match="was made with hyper="):
+        train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + 2 * step})
+    with pytest.raises(ValueError, match="was made with lr="):
+        train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}, lr=1e-2)
+
+
+def test_copies_with_the_same_seed_keep_their_own_checkpoints(data, tmp_path, apart):
+    grid = {"seeds": (0, 0), "hyper": {"beta": (0.5, 4.0)}}
+    kept, plain = train(data, checkpoint=tmp_path, **grid), train(data, **grid)
+    assert_close(kept, plain, atol=0, rtol=0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy-0.safetensors", "copy-1.safetensors"]
+    assert_close(train(data, checkpoint=tmp_path, **grid), plain, atol=0, rtol=0)
 
 
 # Capturable: no objective may ask the host for a value

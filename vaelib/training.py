@@ -95,8 +95,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         for group in groups:
             copies = slice(done, done + len(group))
             values = {name: value[copies] if isinstance(value, tuple) else value for name, value in hyper.items()}
-            job = _Job(models[copies], starts[done], players, rates, streams, isinstance(data, dict), values, group,
-                       steps, batch_size, transform, compile, autocast, checkpoint)  # fmt: skip
+            job = _Job(models[copies], done, starts[done], players, rates, streams, isinstance(data, dict), values,
+                       group, steps, batch_size, transform, compile, autocast, checkpoint)  # fmt: skip
             parts.append(job.train(resume))
             done += len(group)
     history = {term: np.concatenate([part[0][term] for part in parts]) for term in parts[0][0]}
@@ -119,8 +119,8 @@ class _Objective(nn.Module):
 class _Job:
     """The training of one group of copies: everything that a checkpoint has to hold, and the step that changes it."""
 
-    def __init__(self, models, start, players, rates, streams, named, hyper, seeds, steps, batch_size, transform,
-                 compile, autocast, checkpoint):  # fmt: skip
+    def __init__(self, models, first, start, players, rates, streams, named, hyper, seeds, steps, batch_size,
+                 transform, compile, autocast, checkpoint):  # fmt: skip
         self.models, self.start, self.rates, self.streams, self.named = models, start, rates, streams, named
         self.hyper, self.seeds, self.steps, self.batch_size = hyper, seeds, steps, batch_size
         self.transform, self.autocast = transform, autocast
@@ -148,9 +148,13 @@ class _Job:
         self.broken = [None] * self.copies
         self.file = None
         if checkpoint is not None:
-            label = f"copies-{seeds[0]}-{seeds[-1]}" if self.stacked else f"seed-{seeds[0]}"
+            label = f"copies-{first}-{first + self.copies - 1}" if self.stacked else f"copy-{first}"
             self.file = Path(checkpoint) / f"{label}.safetensors"
-        self.config = {"seeds": list(seeds), "steps": steps, "batch_size": batch_size,
+        # What must agree before a checkpoint is continued; of a function of the step, its values at three steps.
+        said = {name: _three(value, steps) for name, value in hyper.items()}
+        self.config = {"seeds": list(seeds), "steps": steps, "batch_size": batch_size, "hyper": said,
+                       "lr": [_three(rate, steps) for rate in rates],
+                       "samples": {name: len(parts[0]) for name, parts in streams.items()},
                        "shapes": {name: list(p.shape) for name, p in self.params.items()}}  # fmt: skip
         # What differs between copies or follows the step is a tensor where the step is one program; see _values.
         self.varying = [n for n, v in hyper.items() if isinstance(v, tuple) or callable(v)]
@@ -395,6 +399,13 @@ def _set_random_state(device, state):
     torch.set_rng_state(state[0])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state[1], device)
+
+
+def _three(value, steps):
+    """A hyper-parameter as JSON: a number, one a copy, or a function of the step at its start, middle and end."""
+    if callable(value):
+        return [float(value(step)) for step in (0, steps // 2, steps - 1)]
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _schedule(name, value):
