@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,24 +11,25 @@ import textwrap
 import numpy as np
 import pytest
 import torch
+from conftest import need
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from trust import mean_and_error
 
 import vaelib as vl
-from vaelib import checkpoints, training
+from vaelib import checkpoints, engine
 
 
 @pytest.fixture
 def together(monkeypatch):
     """Copies as one program, whatever their size."""
-    monkeypatch.setattr(training, "VMAP_FLOPS", float("inf"))
+    monkeypatch.setattr(engine, "VMAP_FLOPS", float("inf"))
 
 
 @pytest.fixture
 def apart(monkeypatch):
     """Copies one after another."""
-    monkeypatch.setattr(training, "VMAP_FLOPS", 0)
+    monkeypatch.setattr(engine, "VMAP_FLOPS", 0)
 
 
 def build(seed):
@@ -64,9 +66,9 @@ def assert_close(a, b, **tolerance):
 
 
 def test_copies_equal_each_model_alone(data, monkeypatch):
-    monkeypatch.setattr(training, "VMAP_FLOPS", float("inf"))
+    monkeypatch.setattr(engine, "VMAP_FLOPS", float("inf"))
     one_program = train(data)
-    monkeypatch.setattr(training, "VMAP_FLOPS", 0)
+    monkeypatch.setattr(engine, "VMAP_FLOPS", 0)
     alone = train(data)
     assert_close(one_program, alone)
     assert np.allclose(one_program.history["kl"], alone.history["kl"], atol=1e-4)
@@ -91,7 +93,7 @@ def test_a_schedule_reaches_all_copies(data, together):
 def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
     images, last = vl.digits("dynamic").train, {}
     for name, flops in (("together", float("inf")), ("apart", 0)):
-        monkeypatch.setattr(training, "VMAP_FLOPS", flops)
+        monkeypatch.setattr(engine, "VMAP_FLOPS", flops)
         run = vl.fit(build, vl.elbo, images, steps=150, lr=3e-3, seeds=range(12), transform=vl.binarize)
         last[name] = run.history["objective"][:, -30:].mean(1)
     (a, sa), (b, sb) = (mean_and_error(values) for values in last.values())
@@ -102,7 +104,7 @@ def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
 
 def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypatch):
     groups = []
-    monkeypatch.setattr(training._Job, "train", lambda self, resume: groups.append(self.copies) or ({}, [None]))
+    monkeypatch.setattr(engine.Job, "train", lambda self, resume: groups.append(self.copies))
     images = vl.digits("fixed").train
     vl.fit(build, vl.elbo, images, steps=1, seeds=(0, 1), device="cpu")
     wide = lambda seed: vl.VAE(vl.mlp(64, 2000, 4), vl.mlp(2, 2000, 64), 2)  # noqa: E731
@@ -162,6 +164,21 @@ def test_streams_keep_together_what_belongs_together():
 # What breaks
 
 
+def test_ctrl_c_stops_the_copies_that_wait_as_well(data, apart):
+    calls = []
+
+    def objective(model, x):
+        calls.append(1)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        return given_noise(model, x)
+
+    with pytest.warns(UserWarning, match="interrupted at step"):
+        run = vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2))
+    assert len(run.models) == 2 and run.history["kl"].shape == (2, 20) and len(run.broken) == 2
+    assert np.isfinite(run.history["kl"][0]).all() and np.isnan(run.history["kl"][1, 10:]).all()
+
+
 def test_one_broken_copy_does_not_stop_the_others(data, together):
     def objective(model, x, poison):
         terms = given_noise(model, x)
@@ -183,6 +200,31 @@ def test_out_of_memory_says_what_did_not_fit(error, data):
 
     with pytest.raises(RuntimeError, match="of memory with batch_size=128, 1 copies and k=50 samples: 6400 decoded"):
         vl.fit(build, objective, data, steps=1, hyper={"k": 50})
+
+
+# What can be asked for
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_autocast_and_compile_change_the_speed_not_the_result(seeds, data, together):
+    plain = train(data, seeds=seeds)
+    half = train(data, seeds=seeds, autocast=torch.bfloat16)
+    assert half.models[0].decoder[0].weight.dtype == torch.float32  # the parameters stay whole
+    difference = np.abs(half.history["objective"] - plain.history["objective"]).max()
+    assert 0 < difference < 0.5  # bfloat16 keeps 8 bits: about 1 in 256 of some 40 nats
+    need(shutil.which("g++") or shutil.which("clang++"), "torch.compile needs a C++ compiler", ci=False)
+    assert_close(train(data, seeds=seeds, compile=True), plain, atol=1e-4)
+
+
+def test_a_checkpoint_is_written_when_a_minute_has_passed(data, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoints, "save", lambda file, tensors, state: written.append(state["step"]))
+    train(data, seeds=(0,), steps=60, checkpoint=tmp_path)
+    assert written == list(range(3, 61, 3))
+    monkeypatch.setattr(engine, "SAVE_SECONDS", 0)
+    written.clear()
+    train(data, seeds=(0,), steps=60, checkpoint=tmp_path)
+    assert written == list(range(1, 61))
 
 
 # Checkpoints
@@ -335,7 +377,7 @@ OBJECTIVES = {
 def test_objectives_can_be_captured(name, likelihood):
     models = [vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned") for _ in range(3)]
     x = torch.rand(3, 5, 6).round()
-    wrapped = training._Objective(models[0], OBJECTIVES[name])
+    wrapped = engine.Objective(models[0], OBJECTIVES[name])
     params, buffers = stack_module_state(models)
 
     def one(params, buffers, x):

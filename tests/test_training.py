@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vaelib as vl
-from vaelib import training
+from vaelib import engine
 
 
 def build(seed):
@@ -37,7 +37,7 @@ def test_the_same_seed_is_bit_identical(digits):
 
 
 def test_seeds_differ_and_one_after_another_they_stand_alone(digits, monkeypatch):
-    monkeypatch.setattr(training, "VMAP_FLOPS", 0)
+    monkeypatch.setattr(engine, "VMAP_FLOPS", 0)
     both, second = run(digits, seeds=(0, 1)), run(digits, seeds=(1,))
     assert both.history["kl"].shape == (2, 20) and len(both.models) == 2 and both.broken == [None, None]
     assert not np.array_equal(both.history["kl"][0], both.history["kl"][1])
