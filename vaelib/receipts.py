@@ -1,0 +1,151 @@
+"""Receipts: results of experiments too long for a page, recorded with everything that is needed to judge them.
+
+`book/receipts/NAME/plan.json` says which rows an experiment has and what the paper reports; `NAME/ROW.json` is what was
+measured. `python -m book.experiments` writes both. A receipt whose config or version is not the plan's is stale: it is
+shown as such and never used.
+"""
+
+import json
+import math
+import os
+import statistics
+from pathlib import Path
+
+import jsonschema
+
+STATES = ("run", "stale", "not run")
+_TEXT, _NUMBER = {"type": "string", "minLength": 1}, {"type": "number"}
+
+
+def _object(required, **optional):
+    return {"type": "object", "properties": required | optional, "required": list(required),
+            "additionalProperties": False}  # fmt: skip
+
+
+def _each(value, least=0):
+    return {"type": "object", "minProperties": least, "additionalProperties": value}
+
+
+PLAN = _object({
+    "experiment": _TEXT, "version": {"type": "integer", "minimum": 1}, "claim": _TEXT, "command": _TEXT,
+    "rows": {"type": "array", "minItems": 1, "items": _object({
+        "id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]*$"}, "title": _TEXT, "config": {"type": "object"},
+        "paper": _each(_object({"value": _NUMBER, "source": _TEXT})), "needs_gpu": {"type": "boolean"}})},
+})  # fmt: skip
+RECEIPT = _object({
+    "experiment": _TEXT, "id": _TEXT, "version": {"type": "integer", "minimum": 1}, "config": {"type": "object"},
+    "results": _each(_object({"unit": {"type": "string"}, "mean": _NUMBER, "sd": {"type": ["number", "null"]},
+                              "values": {"type": "array", "minItems": 1, "items": _NUMBER}}), 1),
+    "data": _each(_TEXT), "device": _TEXT, "seconds": {"type": "number", "minimum": 0}, "versions": _each(_TEXT, 1),
+    "commit": _TEXT, "command": _TEXT, "date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
+})  # fmt: skip
+
+
+def folder():
+    """Where the book's receipts lie: in the repository, or, where vaelib was installed from it, inside the package."""
+    here = Path(__file__).parent
+    places = [here.parent / "book" / "receipts", here / "recorded"]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def experiments(where=None):
+    """The names of the experiments that have a plan, in alphabetical order."""
+    return sorted(path.parent.name for path in Path(where or folder()).glob("*/plan.json"))
+
+
+def plan(experiment, where=None):
+    """An experiment's plan. ValueError: there is none of that name, or it is not valid."""
+    path = Path(where or folder()) / experiment / "plan.json"
+    if not path.exists():
+        known = ", ".join(experiments(where)) or "none yet"
+        raise ValueError(f"receipts: there is no experiment {experiment!r}; those recorded are {known}.")
+    return _load(path, PLAN)
+
+
+def rows(experiment, where=None):
+    """An experiment's rows in the plan's order: dicts with id, title, config, paper, needs_gpu, state and receipt.
+
+    state: "run", "stale" (the receipt's config or version is not the plan's) or "not run" (receipt is then None).
+    """
+    planned, found = plan(experiment, where), []
+    for row in planned["rows"]:
+        path = Path(where or folder()) / experiment / f"{row['id']}.json"
+        receipt = _load(path, RECEIPT) if path.exists() else None
+        found.append(row | {"receipt": receipt, "state": state(receipt, row["config"], planned["version"])})
+    return found
+
+
+def state(receipt, config, version):
+    """One of STATES, for a receipt (or None) held against the config and version that are asked for now."""
+    if receipt is None:
+        return "not run"
+    same = receipt["config"] == json.loads(json.dumps(config)) and receipt["version"] == version
+    return "run" if same else "stale"
+
+
+def result(experiment, row, quantity, where=None):
+    """The recorded {"mean", "sd", "values", "unit"} of one quantity. LookupError: not run, stale, or not measured."""
+    found = {r["id"]: r for r in rows(experiment, where)}
+    if row not in found:
+        raise LookupError(f"receipts: {experiment} has no row {row!r}; its rows are {', '.join(found)}.")
+    if found[row]["state"] != "run":
+        raise LookupError(f"receipts: {experiment}, row {row!r} is {found[row]['state']}; only run ones are used.")
+    results = found[row]["receipt"]["results"]
+    if quantity not in results:
+        raise LookupError(f"receipts: {experiment}, row {row!r} has no {quantity!r}; it has {', '.join(results)}.")
+    return results[quantity]
+
+
+def summary(values, unit=""):
+    """{"unit", "mean", "sd", "values"} of one value a seed; sd has n - 1 below the line and is None for one value."""
+    values = [float(v) for v in values]
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return {"unit": unit, "mean": statistics.fmean(values), "sd": sd, "values": values}
+
+
+def write(receipt, where=None):
+    """Write a receipt, all or nothing, and return its path. ValueError: it is not a valid one."""
+    _check(receipt, RECEIPT, f"{receipt.get('experiment')}, row {receipt.get('id')}")
+    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{receipt['id']}.json")
+
+
+def write_json(value, path):
+    """Write JSON beside the old file, then put it in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return path
+
+
+def show(value, digits=2):
+    """A result as text: "86.72 ± 0.03", or without a spread where there is one value only."""
+    spread = "" if value["sd"] is None else f" ± {value['sd']:.{digits}f}"
+    return f"{value['mean']:.{digits}f}{spread}"
+
+
+def _load(path, schema):
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"receipts: {path} is not JSON ({error}).") from error
+    _check(value, schema, str(path))
+    return value
+
+
+def _check(value, schema, name):
+    try:
+        jsonschema.validate(value, schema)
+    except jsonschema.ValidationError as error:
+        raise ValueError(f"receipts: {name} is not valid: {error.json_path}: {error.message}.") from error
+    for quantity, result in value.get("results", {}).items():
+        again = summary(result["values"], result["unit"])
+        if not all(math.isfinite(v) for v in result["values"]):
+            raise ValueError(f"receipts: {name} is not valid: {quantity} holds a value that is not finite.")
+        if abs(again["mean"] - result["mean"]) > 1e-6 * max(1, abs(again["mean"])) or (
+            (again["sd"] is None) != (result["sd"] is None) or abs((again["sd"] or 0) - (result["sd"] or 0)) > 1e-6
+        ):
+            raise ValueError(f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values.")
