@@ -97,8 +97,13 @@ def result(experiment, row, quantity, where=None):
 
 
 def summary(values, unit=""):
-    """{"unit", "mean", "sd", "values"} of one value a seed; sd has n - 1 below the line and is None for one value."""
+    """{"unit", "mean", "sd", "values"} of one value a seed; sd has n - 1 below the line and is None for one value.
+
+    ValueError: a value that is not finite.
+    """
     values = [float(v) for v in values]
+    if not values or not all(map(math.isfinite, values)):
+        raise ValueError(f"receipts: values is {values}; allowed are one or more finite numbers.")
     sd = statistics.stdev(values) if len(values) > 1 else None
     return {"unit": unit, "mean": statistics.fmean(values), "sd": sd, "values": values}
 
@@ -142,10 +147,10 @@ def _check(value, schema, name):
     except jsonschema.ValidationError as error:
         raise ValueError(f"receipts: {name} is not valid: {error.json_path}: {error.message}.") from error
     for quantity, result in value.get("results", {}).items():
-        again = summary(result["values"], result["unit"])
-        if not all(math.isfinite(v) for v in result["values"]):
-            raise ValueError(f"receipts: {name} is not valid: {quantity} holds a value that is not finite.")
-        if abs(again["mean"] - result["mean"]) > 1e-6 * max(1, abs(again["mean"])) or (
-            (again["sd"] is None) != (result["sd"] is None) or abs((again["sd"] or 0) - (result["sd"] or 0)) > 1e-6
-        ):
+        try:
+            again = summary(result["values"], result["unit"])
+        except ValueError as error:
+            raise ValueError(f"receipts: {name} is not valid: {quantity}: {error}") from None
+        off = max(abs((again[key] or 0) - (result[key] or 0)) for key in ("mean", "sd"))
+        if off > 1e-6 * max(1, abs(again["mean"])) or (again["sd"] is None) != (result["sd"] is None):
             raise ValueError(f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values.")

@@ -37,7 +37,8 @@ def main(arguments=None):
         if row not in ids:
             parser.error(f"--row is {row!r}; {planned['experiment']} has {', '.join(ids)}")
     if given.here:
-        runner.run_row(given.name, given.row[0], given.device, given.scratch, given.receipts)
+        (row,) = given.row
+        runner.keep(runner.execute(given.name, row, given.device, given.scratch), given.name, row, given.receipts)
         return 0
     receipts.write_json(planned, given.receipts / planned["experiment"] / "plan.json")
     states, todo = runner.states(given.name, given.receipts), []
@@ -54,8 +55,10 @@ def main(arguments=None):
         else:
             todo.append(row["id"])
     if given.engine == "ray":
-        from . import on_ray
-
+        try:
+            from . import on_ray
+        except ModuleNotFoundError:
+            parser.error("--engine ray needs Ray: pip install -r requirements-ray.txt")
         failed = on_ray.run(given.name, todo, given.device, given.scratch, given.receipts, deadline, given.workers)
     else:
         failed = runner.run_local(given.name, todo, given.device, given.scratch, given.receipts, deadline)

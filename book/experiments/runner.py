@@ -92,15 +92,14 @@ def execute(name, row, device, scratch):
         }  # fmt: skip
 
 
-def run_row(name, row, device, scratch, where):
-    """Run one row in this process and write its receipt."""
-    receipt = execute(name, row, device, scratch)
+def keep(receipt, name, row, where):
+    """Write a row's receipt and say so."""
     if receipt is None:
         print(f"{short(name)}/{row}: another process is at it", flush=True)
         return
-    path = receipts.write(receipt, where)
-    shown = ", ".join(f"{q} {receipts.show(r)}" for q, r in receipt["results"].items())
-    print(f"{short(name)}/{row}: {shown}  ({receipt['seconds']:.0f} s; {path.name})", flush=True)
+    receipts.write(receipt, where)
+    shown = ", ".join(f"{quantity} {receipts.show(r)}" for quantity, r in receipt["results"].items())
+    print(f"{short(name)}/{row}: {shown}  ({receipt['seconds']:.0f} s)", flush=True)
 
 
 def run_local(name, todo, device, scratch, where, deadline):

@@ -1,0 +1,307 @@
+"""Receipts and the runner: nothing that is stale is used, nothing is lost, nothing is done twice."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import need
+
+from vaelib import receipts
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from book.experiments import runner  # noqa: E402
+
+RECEIPT = {
+    "experiment": "e", "id": "a", "version": 1, "config": {"k": 5},
+    "results": {"nll": receipts.summary([86.5, 87.0, 87.5], "nats")}, "data": {"MNIST": "ab"}, "device": "CPU",
+    "seconds": 3.5, "versions": {"torch": "2"}, "commit": "unknown", "command": "python", "date": "2026-01-31",
+}  # fmt: skip
+PLAN = {
+    "experiment": "e", "version": 1, "claim": "c", "command": "python", "rows": [
+        {"id": "a", "title": "A", "config": {"k": 5}, "paper": {}, "needs_gpu": False},
+        {"id": "b", "title": "B", "config": {"k": 50}, "paper": {}, "needs_gpu": True}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    receipts.write_json(PLAN, tmp_path / "e" / "plan.json")
+    receipts.write(RECEIPT, tmp_path)
+    return tmp_path
+
+
+# Receipts
+
+
+def test_a_receipt_is_read_as_it_was_written(recorded):
+    a, b = receipts.rows("e", recorded)
+    assert (a["state"], a["receipt"]) == ("run", RECEIPT) and (b["state"], b["receipt"]) == ("not run", None)
+    assert receipts.result("e", "a", "nll", recorded)["mean"] == 87.0
+    assert receipts.show(a["receipt"]["results"]["nll"]) == "87.00 ± 0.50"
+    assert receipts.show(receipts.summary([86.5])) == "86.50" and receipts.experiments(recorded) == ["e"]
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"rows": [PLAN["rows"][0] | {"config": {"k": 6}}]}])
+def test_what_no_longer_matches_is_stale_and_not_used(change, recorded):
+    receipts.write_json(PLAN | change, recorded / "e" / "plan.json")
+    assert receipts.rows("e", recorded)[0]["state"] == "stale"
+    with pytest.raises(LookupError, match="e, row 'a' is stale; only run ones are used"):
+        receipts.result("e", "a", "nll", recorded)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("e", "b", "nll"), "row 'b' is not run"),
+        (("e", "c", "nll"), "no row 'c'; its rows are a, b"),
+        (("e", "a", "fid"), "no 'fid'; it has nll"),
+    ],
+)
+def test_what_is_not_there_is_named(asked, message, recorded):
+    with pytest.raises(LookupError, match=message):
+        receipts.result(*asked, recorded)
+    with pytest.raises(ValueError, match="no experiment 'f'; those recorded are e"):
+        receipts.rows("f", recorded)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seconds": "3"}, "seconds"),
+        ({"date": "yesterday"}, "date"),
+        ({"more": 1}, "more"),
+        ({"results": {}}, "results"),
+        ({"results": {"nll": RECEIPT["results"]["nll"] | {"mean": 86.0}}}, "mean and sd of nll are not those of"),
+        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": 0.1}}}, "mean and sd of nll are not those of"),
+        ({"results": {"nll": RECEIPT["results"]["nll"] | {"values": [1.0, float("nan")]}}}, "finite numbers"),
+    ],
+)
+def test_an_invalid_receipt_is_neither_written_nor_read(change, message, recorded):
+    before = sorted((p.name, p.read_bytes()) for p in (recorded / "e").iterdir())
+    with pytest.raises(ValueError, match=message):
+        receipts.write(RECEIPT | change, recorded)
+    assert sorted((p.name, p.read_bytes()) for p in (recorded / "e").iterdir()) == before
+    (recorded / "e" / "a.json").write_text(json.dumps(RECEIPT | change))
+    with pytest.raises(ValueError, match="a.json is not valid"):
+        receipts.rows("e", recorded)
+    missing = {key: value for key, value in RECEIPT.items() if key != "commit"}
+    with pytest.raises(ValueError, match="'commit' is a required property"):
+        receipts.write(missing, recorded)
+
+
+def test_a_failed_write_leaves_the_old_receipt(recorded, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = (recorded / "e" / "a.json").read_bytes()
+    monkeypatch.setattr(receipts.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        receipts.write(RECEIPT, recorded)
+    assert (recorded / "e" / "a.json").read_bytes() == before
+    assert sorted(p.name for p in (recorded / "e").iterdir()) == ["a.json", "plan.json"]
+
+
+@pytest.mark.parametrize("name", runner.names())
+def test_the_books_plans_are_those_of_its_programs(name):
+    assert receipts.plan(name) == runner.plan(name), f"run: python -m book.experiments {name} --list"
+
+
+@pytest.mark.parametrize("name", receipts.experiments())
+def test_the_books_receipts_are_valid_and_clean(name):
+    assert name in runner.names()
+    rows = receipts.rows(name)
+    files = {p.stem for p in (receipts.folder() / name).glob("*.json")} - {"plan"}
+    assert files <= {row["id"] for row in rows}, "a receipt without a row in the plan"
+    for row in rows:
+        if row["receipt"]:
+            text = json.dumps(row["receipt"])
+            assert "+changes" not in text and "unknown" not in row["receipt"]["commit"], row["id"]
+            assert str(Path.home()) not in text and "/work" not in text and "/tmp" not in text
+
+
+def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
+    """As in Colab: the wheel holds them, and `folder` finds them there."""
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
+    copy = tmp_path / "copy"
+    keep = shutil.ignore_patterns(".venv", "_build", ".git", "*.egg-info", "build")
+    shutil.copytree(ROOT, copy, ignore=keep)
+    subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
+    (file,) = tmp_path.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
+    code = "import vaelib; from vaelib import receipts; print(vaelib.__file__, *receipts.experiments())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
+    where, *found = done.stdout.split()
+    assert where.startswith(str(tmp_path / "site")) and found == receipts.experiments() != []
+
+
+# The runner
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A function that starts the runner on tests/tiny_experiment.py, and the folder where all of it lies."""
+
+    def start(*options, **env):
+        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        env = os.environ | {"TINY_LOG": str(tmp_path / "log"), "PYTHONPATH": path, "TQDM_DISABLE": "1",
+                            "OMP_NUM_THREADS": "1"} | env  # fmt: skip
+        command = [sys.executable, "-m", "book.experiments", "tests.tiny_experiment", *options,
+                   "--device", "cpu", "--receipts", str(tmp_path / "receipts"), "--scratch", str(tmp_path / "scratch")]
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, start_new_session=True)  # fmt: skip
+
+    def go(*options, status=0, **env):
+        process = start(*options, **env)
+        said = process.communicate(timeout=240)[0]
+        assert process.returncode == status, said
+        return said
+
+    return tmp_path, start, go
+
+
+def log(folder):
+    """What the rows wrote down: (process, row, what)."""
+    return [tuple(line.split()) for line in (folder / "log").read_text().splitlines()]
+
+
+def wait_for(folder, *what):
+    """The process that wrote `what` into the log, once it has."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        found = [entry for entry in log(folder) if entry[1:] == what] if (folder / "log").exists() else []
+        if found:
+            return int(found[0][0])
+        time.sleep(0.02)
+    raise AssertionError(f"{what} was not seen")
+
+
+def recorded_rows(folder):
+    return receipts.rows("tiny_experiment", folder / "receipts")
+
+
+def test_what_has_a_valid_receipt_is_not_run_again(tiny):
+    folder, _, go = tiny
+    said = go()
+    assert all(f"row-{i}: elbo -" in said for i in range(3))
+    assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
+    assert len([entry for entry in log(folder) if entry[2] == "done"]) == 3
+    (folder / "receipts" / "tiny_experiment" / "row-1.json").write_text("{")
+    (folder / "receipts" / "tiny_experiment" / "row-2.json").unlink()
+    said = go()
+    assert said.count("has a valid receipt") == 1 and "It will be made anew" in said
+    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "1", "2", "2"]
+    go("--list", TINY_VERSION="2")  # the author raises the version
+    assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 3
+    go("--row", "row-2", TINY_VERSION="2")
+    assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 2 + ["run"]
+
+
+def test_a_row_that_fails_does_not_stop_the_others(tiny):
+    folder, _, go = tiny
+    said = go(status=1, TINY_FAILS="1")
+    assert "it was told to fail" in said and "row-1: failed" in said
+    assert [row["state"] for row in recorded_rows(folder)] == ["run", "not run", "run"]
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tiny):
+    folder, start, go = tiny
+    process = start("--row", "row-0", TINY_SLEEP="0.05")
+    wait_for(folder, "0", "300")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    go("--row", "row-0")
+    steps = [int(entry[2]) for entry in log(folder) if entry[2] != "done"]
+    again = steps[steps.index(0, 1) :] if 0 in steps[1:] else steps  # fit looks at step 0 once more before it goes on
+    assert sum(step == 0 for step in steps) <= 2 and all(steps.count(s) == 1 for s in range(30, 300, 30)), steps
+    assert 570 in again
+    whole = recorded_rows(folder)[0]["receipt"]
+    shutil.rmtree(folder / "scratch")
+    go("--row", "row-0", "--again")
+    assert recorded_rows(folder)[0]["receipt"]["results"] == whole["results"]  # the kill left no trace in the result
+    assert whole["seconds"] > 0.5  # the killed try is counted: ten sleeps of 0.05 s at least
+
+
+def test_a_time_budget_is_kept_and_the_next_call_goes_on(tiny):
+    folder, _, go = tiny
+    said = go("--minutes", "0.15", TINY_SLEEP="1.5")
+    assert "time is up" in said and said.count("no time left") == 2
+    assert [row["state"] for row in recorded_rows(folder)] == ["not run"] * 3
+    reached = max(int(entry[2]) for entry in log(folder))
+    assert reached < 570
+    go("--row", "row-0")
+    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(30) == 1
+
+
+def test_two_runners_do_not_do_the_same_row(tiny):
+    folder, start, go = tiny
+    first = start("--row", "row-0", TINY_SLEEP="0.2")
+    wait_for(folder, "0", "0")
+    assert "another process is at it" in go("--row", "row-0")
+    first.communicate()
+    assert [entry[2] for entry in log(folder)].count("done") == 1
+
+
+def test_names_that_are_not_there(tiny):
+    _, _, go = tiny
+    assert "has row-0, row-1, row-2" in go("--row", "row-9", status=2)
+    command = [sys.executable, "-m", "book.experiments"]
+    wrong = subprocess.run([*command, "nothing"], cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode == 1 and "no experiment 'nothing'; allowed are" in wrong.stderr
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert listed.returncode == 0 and "vae_mnist/k1: " in listed.stdout
+
+
+# Ray
+
+
+def test_on_ray_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tiny):
+    need(find_spec("ray"), "Ray (requirements-ray.txt)")
+    folder, start, _ = tiny
+    process = start("--engine", "ray", "--workers", "2", TINY_SLEEP="0.05")
+    victim = wait_for(folder, "1", "300")
+    os.kill(victim, signal.SIGKILL)
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, said
+    assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
+    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "2"]  # each once
+    steps = [int(entry[2]) for entry in log(folder) if entry[1] == "1" and entry[2] != "done"]
+    assert all(steps.count(step) == 1 for step in range(30, 300, 30)), steps  # and the killed row went on
+    assert len({entry[0] for entry in log(folder) if entry[1] == "1"}) == 2  # in another process
+
+
+def test_on_a_cluster_of_two_machines(tiny):
+    need(find_spec("ray"), "Ray (requirements-ray.txt)")
+    from ray.cluster_utils import Cluster
+
+    folder, _, go = tiny
+    os.environ["TINY_LOG"] = str(folder / "log")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        said = go("--engine", "ray", RAY_ADDRESS=cluster.address)
+        assert all(f"row-{i}: elbo -" in said for i in range(3))
+        assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
+    finally:
+        cluster.shutdown()
+        del os.environ["TINY_LOG"]
+
+
+def test_vae_mnist_runs(tmp_path):
+    from book.experiments import vae_mnist
+
+    need(os.environ.get("VAELIB_DATA"), "MNIST in $VAELIB_DATA")
+    config = vae_mnist.ROWS[0]["config"] | {"epochs": 2, "train_images": 512, "test_images": 64, "samples": 20,
+                                            "seeds": [0, 1]}  # fmt: skip
+    results, data = vae_mnist.run(config, torch.device("cpu"), tmp_path)
+    assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["MNIST"]) == 64
+    assert results == vae_mnist.run(config, torch.device("cpu"), tmp_path)[0]
