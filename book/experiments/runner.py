@@ -112,10 +112,11 @@ def run_local(name, todo, device, scratch, where, deadline):
             continue
         command = [sys.executable, "-m", "book.experiments", name, "--row", row, "--device", device, "--here",
                    "--scratch", str(scratch), "--receipts", str(where)]  # fmt: skip
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        if not sys.stderr.isatty():
+            env["TQDM_DISABLE"] = "1"
         try:
-            done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path},
-                                  timeout=None if left == float("inf") else left)  # fmt: skip
+            done = subprocess.run(command, cwd=ROOT, env=env, timeout=None if left == float("inf") else left)
         except subprocess.TimeoutExpired:
             print(f"{short(name)}/{row}: time is up; run the command again to go on from its checkpoint", flush=True)
             continue
