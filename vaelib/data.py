@@ -27,7 +27,8 @@ MNIST_FILES = {  # SHA-256 of the uncompressed bytes, so that any mirror's gzip 
 
 def binarize(x, generator=None):
     """One Bernoulli draw of each pixel, with the pixel's intensity as its probability: [0, 1] -> {0, 1}."""
-    return torch.bernoulli(x, generator=generator)
+    # torch.bernoulli does the same and takes four times as long on a CPU.
+    return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
 
 
 @dataclass(frozen=True)
