@@ -3,8 +3,10 @@
 The appendix chapter A_engine takes it apart and measures what each idea in it is worth.
 """
 
+import os
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -106,9 +108,10 @@ class Job:
             self._load()
         else:
             set_random_state(self.device, self.random_state)
-        look, save, saved = max(1, steps // 50), max(1, steps // 20), time.monotonic()
+        look, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
         label = f"{self.copies} copies" if self.stacked else f"seed {self.seeds[0]}"
-        bar = tqdm(total=steps, initial=self.step, desc=label, leave=False)
+        quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")  # tqdm itself reads it in terminals only
+        bar = tqdm(total=steps, initial=self.step, desc=label, leave=False, disable=quiet)
         try:
             advance = self._captured() if self.cuda else self._eager
             while self.step < steps and not all(self.broken):
@@ -120,7 +123,7 @@ class Job:
                 self.step += 1
                 bar.update()
                 if self.step % look == 0 or self.step == steps:  # the only place that waits for the device
-                    self._look_for_breaks(self.step - look, bar)
+                    self._look_for_breaks(max(0, self.step - look), bar)
                 due = self.step % save == 0 or self.step == steps or time.monotonic() - saved > SAVE_SECONDS
                 if self.file and due:
                     self._save()
@@ -180,7 +183,7 @@ class Job:
         """One turn of every player on one batch; returns the terms, (number of terms, R)."""
         x, rows, names = self.plan.batch(index, self.stacked), [], []
         for i, (call, own, optimizer) in enumerate(zip(self.calls, self.owns, self.optimizers, strict=True)):
-            with torch.autocast(self.device.type, self.plan.autocast, enabled=self.plan.autocast is not None):
+            with torch.autocast(self.device.type, self.plan.autocast) if self.plan.autocast else nullcontext():
                 terms = call(self.params, self.buffers, x, varying, fixed)
             mine = [self.params[name] for name in own]
             # Gradients are asked for by name, so that no player's loss reaches another player's parameters.
@@ -246,14 +249,14 @@ class Job:
         return advance
 
     def _look_for_breaks(self, since, bar):
-        rows = self.history[max(0, since) : self.step]
+        rows = self.history[since : self.step]
         for r in range(self.copies):
             bad = (~torch.isfinite(rows[:, :, r])).nonzero()
             if len(bad) and self.broken[r] is None:
-                self.broken[r] = at, term = max(0, since) + int(bad[0, 0]), self.terms[int(bad[0, 1])]
+                self.broken[r] = at, term = since + int(bad[0, 0]), self.terms[int(bad[0, 1])]
                 warnings.warn(f"fit: seed {self.seeds[r]} stopped: {term!r} is not finite at step {at}.", stacklevel=4)
         means = dict(zip(self.terms, rows[-1].mean(1).tolist(), strict=True))
-        bar.set_postfix({name: f"{value:.2f}" for name, value in means.items()})
+        bar.set_postfix({name: f"{value:.2f}" for name, value in means.items()}, refresh=False)
 
     def _too_much(self, error):
         size, samples = self.plan.batch_size, self.hyper.get("k", 1)
