@@ -128,6 +128,27 @@ def test_the_books_receipts_are_valid_and_clean(name):
             assert str(Path.home()) not in text and "/work" not in text and "/tmp" not in text
 
 
+def test_every_experiment_stands_on_the_receipts_page():
+    page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
+    for name in runner.names():
+        assert f"\n## {name}\n" in page and f'told("{name}"' in page, name
+
+
+def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
+    plan = json.loads(json.dumps(PLAN))
+    plan["rows"][0]["paper"] = {"nll": {"value": 86.76, "source": "Somebody (2016)"}}
+    receipts.write_json(plan, recorded / "e" / "plan.json")
+    lines = receipts.table("e", where=recorded).splitlines()
+    assert lines[2] == (
+        "| A | nll, nats | 86.76 <sup>a</sup> | 87.00 ± 0.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
+    )
+    assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
+    receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
+    stale = receipts.table("e", where=recorded).splitlines()[2]
+    assert "stale" in stale and "87.00" not in stale and "86.76" in stale
+    assert [receipts.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
+
+
 def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
     """As in Colab: the wheel holds them, and `folder` finds them there."""
     wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]

@@ -132,6 +132,47 @@ def show(value, digits=2):
     return f"{value['mean']:.{digits}f}{spread}"
 
 
+def table(experiment, quantities=None, where=None):
+    """An experiment's rows as a Markdown table: paper, ours as mean ± sd of n values, state, where and when made.
+
+    quantities: those to show, each on a line of its own; default all. Stale results are named and not shown.
+    """
+    lines = ["| row | quantity | paper | ours | n | state | where and when |", "|---" * 7 + "|"]
+    sources = {}
+    for row in rows(experiment, where):
+        receipt = row["receipt"] if row["state"] == "run" else None
+        results = receipt["results"] if receipt else {}
+        names = [q for q in (results or row["paper"] or [""]) if quantities is None or q in quantities or not q]
+        for i, quantity in enumerate(names or [""]):
+            paper, ours = row["paper"].get(quantity), results.get(quantity)
+            mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)]) if paper else ""
+            made = ""
+            if receipt and i == 0:
+                spent, at = duration(receipt["seconds"]), receipt["commit"][:7]
+                made = f"{receipt['device']}; {spent}; {receipt['date']}; {at}"
+            elif row["needs_gpu"] and i == 0:
+                made = "needs a GPU"
+            cells = [
+                row["title"] if i == 0 else "",
+                quantity.replace("_", " ") + (f", {ours['unit']}" if ours and ours["unit"] else ""),
+                f"{paper['value']:g} <sup>{mark}</sup>" if paper else "",
+                show(ours) if ours else "",
+                str(len(ours["values"])) if ours else "",
+                row["state"] if i == 0 else "",
+                made,
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"<sup>{mark}</sup> {source}." for source, mark in sources.items()]
+    return "\n".join(lines) + "\n\n" + " ".join(notes)
+
+
+def duration(seconds):
+    """Seconds as a reader says them: "40 s", "12 min", "3.5 h"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def _load(path, schema):
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
