@@ -369,13 +369,28 @@ OBJECTIVES = {
     "elbo": vl.elbo,
     "elbo, k = 3": lambda model, x: vl.elbo(model, x, k=3),
     "elbo, sampled": lambda model, x: vl.elbo(model, x, kl="sampled"),
+    "iwae": lambda model, x: vl.iwae(model, x, 3),
+    "iwae, stl": lambda model, x: vl.iwae(model, x, 3, "stl"),
+    "iwae, dreg": lambda model, x: vl.iwae(model, x, 3, "dreg"),
 }
 
 
+def one_layer(likelihood):
+    return vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned")
+
+
+def two_layers(likelihood):
+    return vl.TwoLayerVAE(vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 6), (2, 2), likelihood)
+
+
+CASES = [(name, make) for name in OBJECTIVES for make in (one_layer, two_layers)
+         if make is one_layer or name not in ("elbo", "elbo, k = 3")]  # two layers have no analytic KL
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_objectives_can_be_captured(name, likelihood):
-    models = [vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned") for _ in range(3)]
+@pytest.mark.parametrize(("name", "make"), CASES)
+def test_objectives_can_be_captured(name, make, likelihood):
+    models = [make(likelihood) for _ in range(3)]
     x = torch.rand(3, 5, 6).round()
     wrapped = engine.Objective(models[0], OBJECTIVES[name])
     params, buffers = stack_module_state(models)

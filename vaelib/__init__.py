@@ -10,16 +10,17 @@ from . import engine, oracles, plotting, receipts
 from .data import Dataset, binarize, digits, mnist, two_points
 from .divergences import gaussian_kl
 from .evaluation import active_units, activity, latent_moments, log_likelihood
-from .models import VAE, standard_normal
+from .models import VAE, TwoLayerVAE, standard_normal
 from .nets import mlp
 from .notebook import claim, glue, profile, sizes
-from .objectives import elbo
+from .objectives import elbo, iwae, iwae_bound, iwae_surrogate
 from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "VAE", "Dataset", "Player", "Run", "active_units", "activity", "binarize", "claim", "cosine", "digits", "elbo",
-    "engine", "fit", "gaussian_kl", "glue", "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting",
-    "profile", "ramp", "receipts", "sizes", "staircase", "standard_normal", "two_points",
+    "Dataset", "Player", "Run", "TwoLayerVAE", "VAE", "active_units", "activity", "binarize", "claim", "cosine",
+    "digits", "elbo", "engine", "fit", "gaussian_kl", "glue", "iwae", "iwae_bound", "iwae_surrogate",
+    "latent_moments", "log_likelihood", "mlp", "mnist", "oracles", "plotting", "profile", "ramp", "receipts", "sizes",
+    "staircase", "standard_normal", "two_points",
 ]  # fmt: skip

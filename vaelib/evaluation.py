@@ -13,7 +13,8 @@ def log_likelihood(model, x, samples=5000, memory=None):
     In expectation it is the bound L_K with K = samples, so on average it lies below log p(x) (equation eq-is-bound
     of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes; the default follows what is
     free.
-    ValueError: samples below 1, values of x that the likelihood does not allow (such as grey ones under "bernoulli").
+    ValueError: samples below 1, values of x that the likelihood does not allow (such as grey ones under "bernoulli"),
+    log-weights that are not finite (the message says how many, and for which image first).
     """
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"log_likelihood: samples is {samples!r}; allowed is a whole number of at least 1.")
@@ -21,7 +22,7 @@ def log_likelihood(model, x, samples=5000, memory=None):
     k = min(samples, 100)
     memory = memory or _room(x.device)
     rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
-    return torch.cat([_log_mean_weight(model, chunk, samples, k) for chunk in x.split(rows)])
+    return torch.cat([_log_mean_weight(model, x[at : at + rows], at, samples, k) for at in range(0, len(x), rows)])
 
 
 def _room(device):
@@ -35,11 +36,18 @@ def _room(device):
     return min(2**28, free // 8)
 
 
-def _log_mean_weight(model, x, samples, k):
-    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+def _log_mean_weight(model, x, first, samples, k):
+    total, bad = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device), 0
     for done in range(0, samples, k):
         log_w = model.log_weights(x, min(k, samples - done)).double()
+        bad = bad + (~torch.isfinite(log_w)).sum(0)
         total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
+    if bad.any():
+        at = int(bad.nonzero()[0])
+        raise ValueError(
+            f"log_likelihood: {int(bad.sum())} of {samples * len(x)} log-weights are not finite, "
+            f"the first for image {first + at}; every log-weight must be finite."
+        )
     return total - math.log(samples)
 
 
@@ -51,17 +59,26 @@ def _codes(model, x):
     return torch.cat([mean for mean, _ in parts]), torch.cat([log_var for _, log_var in parts])
 
 
-def activity(model, x):
+@torch.no_grad()
+def activity(model, x, layer=1, samples=10):
     """A_j, the variance over x of the posterior mean of each latent unit, (Q,).
 
-    Equation eq-activity of the book (chapter 2); Burda et al. (2016).
+    Equation eq-activity of the book (chapter 2); Burda et al. (2016). layer=2: the upper units of a `TwoLayerVAE`,
+    their posterior means averaged over samples of the layer below. ValueError: a layer that the model has not.
     """
-    return _codes(model, x)[0].var(0, correction=0)
+    mean, log_var = _codes(model, x)
+    if layer == 1:
+        return mean.var(0, correction=0)
+    if layer != 2 or not hasattr(model, "encoder2"):
+        raise ValueError(f"activity: layer is {layer!r}; this model has {1 + hasattr(model, 'encoder2')}.")
+    noise = (torch.randn_like(mean) for _ in range(samples))
+    means = [model.encoder2(mean + (0.5 * log_var).exp() * eps).chunk(2, -1)[0] for eps in noise]
+    return torch.stack(means).mean(0).var(0, correction=0)
 
 
-def active_units(model, x, threshold=0.01):
+def active_units(model, x, threshold=0.01, layer=1):
     """How many latent units have an activity A_j above the threshold. Look at `activity` too: 0.01 is a convention."""
-    return int((activity(model, x) > threshold).sum())
+    return int((activity(model, x, layer) > threshold).sum())
 
 
 def latent_moments(model, x):

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal
+from torch.func import functional_call
+from torch.nn.functional import softplus
 
 LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
@@ -15,6 +17,15 @@ class Gaussian(Normal):
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
         return self.loc + self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+
+
+class Pixels(Independent):
+    """Independent Bernoulli pixels, as torch has them; log_prob adds pixels up before it subtracts, which spares two
+    passes over a tensor of (k, B, D)."""
+
+    def log_prob(self, x):
+        logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
+        return (x * logits).sum(pixels) - softplus(logits).sum(pixels)
 
 
 def standard_normal(zero):
@@ -76,8 +87,7 @@ class VAE(nn.Module):
 
     def posterior(self, x):
         """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
-        mean, log_var = self.encode(x)
-        return Independent(Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
+        return _gaussian(torch.cat(self.encode(x), -1))
 
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).
@@ -90,16 +100,16 @@ class VAE(nn.Module):
         out = self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
         event = out.dim() - z.dim() + 1
         if self.likelihood_name != "gaussian":
-            distribution = Bernoulli(logits=out, validate_args=False)
+            distribution, join = Bernoulli(logits=out, validate_args=False), Pixels
         else:
             mean, log_std = out.chunk(2, -1) if self.scale == "head" else (out, None)
-            distribution = Normal(mean, self._std(mean, log_std), validate_args=False)
+            distribution, join = Normal(mean, self._std(mean, log_std), validate_args=False), Independent
         if x is not None and x.shape[1:] != distribution.batch_shape[z.dim() - 1 :]:
             raise ValueError(
                 f"VAE: x has shape {tuple(x.shape)}; the decoder makes samples of shape "
                 f"(B, {', '.join(map(str, distribution.batch_shape[z.dim() - 1 :]))})."
             )
-        return Independent(distribution, event, validate_args=False)
+        return join(distribution, event, validate_args=False)
 
     def _std(self, mean, log_std):
         if self.scale == "head":
@@ -108,10 +118,22 @@ class VAE(nn.Module):
             return (self.log_scale.exp() + self.scale_floor).expand_as(mean)
         return torch.full((), float(self.scale), dtype=mean.dtype, device=mean.device).expand_as(mean)
 
+    def draw(self, x, k):
+        """k codes z of q(z|x) by the path, (k, B, Q), and q(z|x) itself."""
+        q = self.posterior(x)
+        return q.rsample((k,)), q
+
+    def log_ratio(self, x, z, q, score=True):
+        """log p(x|z) and log p(z) - log q(z|x) at codes z of `draw`, each (k, B).
+
+        score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder through z alone.
+        """
+        q = q if score else _fixed(q)
+        return self.likelihood(z, x).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
+
     def log_weights(self, x, k, y=None):
         """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the book, chapter 2."""
-        q = self.posterior(x)
-        z = q.rsample((k,))
+        z, q = self.draw(x, k)
         return self.likelihood(z, x, y).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
 
     def check_targets(self, x):
@@ -137,3 +159,67 @@ class VAE(nn.Module):
                 f'data: found the grey value {grey:g}; likelihood="bernoulli" allows 0 and 1 only. Binarize it '
                 '(transform=vl.binarize), or ask for likelihood="cross_entropy" by name.'
             )
+
+
+class TwoLayerVAE(VAE):
+    """A VAE with two stochastic layers, z1 below z2 (Burda et al., 2016).
+
+    p(z2) = N(0, I), p(z1|z2) a diagonal Gaussian made by decoder2, p(x|z1) Bernoulli made by the decoder;
+    q(z1|x) made by the encoder, q(z2|z1) by encoder2. Each net for a Gaussian returns mean and log_var side by side.
+    latent_dims: (Q1, Q2). ValueError: nets whose outputs do not fit.
+    """
+
+    def __init__(self, encoder, encoder2, decoder2, decoder, latent_dims, likelihood="bernoulli"):
+        super().__init__(encoder, decoder, latent_dims[0], likelihood)
+        self.encoder2, self.decoder2, self.latent_dims = encoder2, decoder2, tuple(latent_dims)
+        self.register_buffer("zero2", torch.zeros(latent_dims[1]), persistent=False)
+        for name, net, n_in, n_out in (("encoder2", encoder2, 0, 1), ("decoder2", decoder2, 1, 0)):
+            got = net(torch.zeros(1, latent_dims[n_in])).shape[-1]
+            if got != 2 * latent_dims[n_out]:
+                raise ValueError(
+                    f"TwoLayerVAE: {name} returned {got} numbers; with latent_dims={self.latent_dims} it must return "
+                    f"{2 * latent_dims[n_out]} (mean and log_var side by side)."
+                )
+
+    @property
+    def prior(self):
+        """p(z2), a distribution over codes (Q2,)."""
+        return standard_normal(self.zero2)
+
+    def posterior2(self, z1, score=True):
+        """q(z2|z1); with score=False its net is held fixed, so that a gradient passes to z1 only."""
+        if score:
+            return _gaussian(self.encoder2(z1))
+        fixed = {name: p.detach() for name, p in self.encoder2.named_parameters()}
+        return _gaussian(functional_call(self.encoder2, fixed, (z1,)))
+
+    def draw(self, x, k):
+        """k pairs of codes by the path, ((k, B, Q1), (k, B, Q2)), and q(z1|x), q(z2|z1)."""
+        q1 = self.posterior(x)
+        z1 = q1.rsample((k,))
+        q2 = self.posterior2(z1)
+        return (z1, q2.rsample()), (q1, q2)
+
+    def log_ratio(self, x, z, q, score=True):
+        """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see `VAE.log_ratio`."""
+        (z1, z2), (q1, q2) = z, q
+        if not score:
+            q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
+        prior = self.prior.log_prob(z2) + _gaussian(self.decoder2(z2)).log_prob(z1)
+        return self.likelihood(z1, x).log_prob(x), prior - q1.log_prob(z1) - q2.log_prob(z2)
+
+    def log_weights(self, x, k, y=None):
+        """log p(x, z1, z2) - log q(z1, z2|x) for k samples of q, (k, B): equation eq-log-weight of the book."""
+        return sum(self.log_ratio(x, *self.draw(x, k)))
+
+
+def _gaussian(out):
+    """A diagonal Gaussian from mean and log_var side by side."""
+    mean, log_var = out.chunk(2, -1)
+    return Independent(Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
+
+
+def _fixed(q):
+    """The same diagonal Gaussian, with parameters that no gradient reaches."""
+    base = Gaussian(q.base_dist.loc.detach(), q.base_dist.scale.detach(), validate_args=False)
+    return Independent(base, 1, validate_args=False)

@@ -1,6 +1,11 @@
 """One function an objective: a dict of terms, each (B,), to be maximised; "objective" is the one to climb."""
 
+import math
+
+import torch
 from torch.distributions import kl_divergence
+
+ESTIMATORS = ("standard", "stl", "dreg")
 
 
 def elbo(model, x, k=1, kl="analytic"):
@@ -13,14 +18,58 @@ def elbo(model, x, k=1, kl="analytic"):
         raise ValueError(f"elbo: k is {k!r}; allowed is a whole number of at least 1.")
     if kl not in ("analytic", "sampled"):
         raise ValueError(f'elbo: kl is {kl!r}; allowed are "analytic" and "sampled".')
-    q, p = model.posterior(x), model.prior
-    z = q.rsample((k,))
-    reconstruction = model.likelihood(z, x).log_prob(x).mean(0)
+    z, q = model.draw(x, k)
     if kl == "sampled":
-        divergence = (q.log_prob(z) - p.log_prob(z)).mean(0)
+        reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
+        divergence = -log_ratio
     else:
         try:
-            divergence = kl_divergence(q, p)
+            divergence = kl_divergence(q, model.prior)
         except NotImplementedError:
-            raise ValueError('elbo: this prior has no closed-form KL; use kl="sampled".') from None
+            raise ValueError('elbo: this model has no closed-form KL; use kl="sampled".') from None
+        reconstruction = model.likelihood(z, x).log_prob(x).mean(0)
     return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
+
+
+def iwae_bound(log_w):
+    """The importance-weighted bound of log-weights (k, B), in nats, (B,): the logarithm of the mean weight.
+
+    In expectation it is L_k (Burda et al., 2016).
+    """
+    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+
+
+def iwae_surrogate(log_w):
+    """The average of log-weights (k, B) by their own normalised weights, held fixed, (B,).
+
+    Its gradient is that of `iwae_bound`. Its value is not the bound: it lies log k minus the weights' entropy above it.
+    """
+    return (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+
+
+def iwae(model, x, k, estimator="standard"):
+    """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each (B,).
+
+    Burda et al. (2016). "objective" has the bound's value whatever the
+    estimator, which decides how the encoder's gradient is estimated: "standard"; "stl", without the score, biased for
+    k > 1 (Roeder et al., 2017); "dreg", doubly reparameterized, unbiased (Tucker et al., 2019), which decodes twice. "surrogate" is `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"iwae: k is {k!r}; allowed is a whole number of at least 1.")
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"iwae: estimator is {estimator!r}; allowed are {', '.join(ESTIMATORS)}.")
+    z, q = model.draw(x, k)
+    if estimator == "dreg":
+        with torch.no_grad():
+            weights = torch.softmax(sum(model.log_ratio(x, z, q)), 0).unsqueeze(-1)
+        z = tuple(_scale_gradient(part, weights) for part in z) if isinstance(z, tuple) else _scale_gradient(z, weights)
+    log_w = sum(model.log_ratio(x, z, q, score=estimator == "standard"))
+    bound, surrogate = iwae_bound(log_w), iwae_surrogate(log_w)
+    if estimator != "standard":
+        bound = bound.detach() + surrogate - surrogate.detach()
+    return {"objective": bound, "surrogate": surrogate}
+
+
+def _scale_gradient(z, factor):
+    """z itself, whose gradient will be multiplied by `factor` (a hook would do the same, but not under vmap)."""
+    return z.detach() + factor * (z - z.detach())
