@@ -50,9 +50,10 @@ def iwae_surrogate(log_w):
 def iwae(model, x, k, estimator="standard"):
     """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each (B,).
 
-    Burda et al. (2016). "objective" has the bound's value whatever the
-    estimator, which decides how the encoder's gradient is estimated: "standard"; "stl", without the score, biased for
-    k > 1 (Roeder et al., 2017); "dreg", doubly reparameterized, unbiased (Tucker et al., 2019), which decodes twice. "surrogate" is `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
+    Burda et al. (2016). "objective" has the bound's value whatever the estimator, which decides how the encoder's
+    gradient is estimated: "standard"; "stl", without the score, biased for k > 1 (Roeder et al., 2017); "dreg",
+    doubly reparameterized, unbiased (Tucker et al., 2019), which decodes twice. "surrogate" is `iwae_surrogate`.
+    ValueError: k below 1, an unknown estimator.
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"iwae: k is {k!r}; allowed is a whole number of at least 1.")
