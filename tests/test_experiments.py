@@ -140,7 +140,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     receipts.write_json(plan, recorded / "e" / "plan.json")
     lines = receipts.table("e", where=recorded).splitlines()
     assert lines[2] == (
-        "| A | nll, nats | 86.76 <sup>a</sup> | 87.00 ± 0.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
+        "| A | nll, nats | 86.76 <sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
     )
     assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")

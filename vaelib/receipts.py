@@ -127,9 +127,11 @@ def write_json(value, path):
 
 
 def show(value, digits=2):
-    """A result as text: "86.72 ± 0.03", or without a spread where there is one value only."""
-    spread = "" if value["sd"] is None else f" ± {value['sd']:.{digits}f}"
-    return f"{value['mean']:.{digits}f}{spread}"
+    """A result as text: "86.72 ± 0.03", "31,173 ± 574", or without a spread where there is one value only."""
+    if abs(value["mean"]) >= 1000:
+        digits = 0
+    spread = "" if value["sd"] is None else f" ± {value['sd']:,.{digits}f}"
+    return f"{value['mean']:,.{digits}f}{spread}"
 
 
 def table(experiment, quantities=None, where=None):
@@ -137,9 +139,11 @@ def table(experiment, quantities=None, where=None):
 
     quantities: those to show, each on a line of its own; default all. Stale results are named and not shown.
     """
-    lines = ["| row | quantity | paper | ours | n | state | where and when |", "|---" * 7 + "|"]
-    sources = {}
-    for row in rows(experiment, where):
+    found, sources = rows(experiment, where), {}
+    quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
+    head = ["row", "quantity", *(["paper"] if quoted else []), "ours", "n", "state", "where and when"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in found:
         receipt = row["receipt"] if row["state"] == "run" else None
         results = receipt["results"] if receipt else {}
         names = [q for q in (results or row["paper"] or [""]) if quantities is None or q in quantities or not q]
@@ -152,11 +156,12 @@ def table(experiment, quantities=None, where=None):
                 made = f"{receipt['device']}; {spent}; {receipt['date']}; {at}"
             elif row["needs_gpu"] and i == 0:
                 made = "needs a GPU"
+            unit = ours["unit"] if ours and ours["unit"] not in quantity else ""
             cells = [
                 row["title"] if i == 0 else "",
-                quantity.replace("_", " ") + (f", {ours['unit']}" if ours and ours["unit"] else ""),
-                f"{paper['value']:g} <sup>{mark}</sup>" if paper else "",
-                show(ours) if ours else "",
+                quantity.replace("_", " ") + (f", {unit}" if unit else ""),
+                *([f"{paper['value']:g} <sup>{mark}</sup>" if paper else ""] if quoted else []),
+                show(ours).replace(" ", "\u00a0") if ours else "",  # not to be broken into lines
                 str(len(ours["values"])) if ours else "",
                 row["state"] if i == 0 else "",
                 made,
