@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import re
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def test_the_elbo_of_chapter_2_is_the_librarys(k):
     torch.manual_seed(1)
     for name, values in theirs(model, x, k=k).items():
         assert torch.equal(values, ours[name]), name
+
+
+def test_the_bound_of_chapter_4_is_the_librarys():
+    theirs = function("04_iwae", "bound-lines", "iwae_bound", torch=torch, math=math)
+    log_w = torch.randn(50, 9) * 3
+    assert torch.equal(theirs(log_w), vl.iwae_bound(log_w))
 
 
 def test_the_surgery_of_chapter_2_agrees_with_the_oracle():

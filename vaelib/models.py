@@ -162,7 +162,7 @@ class VAE(nn.Module):
 
 
 class TwoLayerVAE(VAE):
-    """A VAE with two stochastic layers, z1 below z2 (Burda et al., 2016).
+    """A VAE with two stochastic layers, z1 below z2 (equation eq-two-layers of the book; Burda et al., 2016).
 
     p(z2) = N(0, I), p(z1|z2) a diagonal Gaussian made by decoder2, p(x|z1) Bernoulli made by the decoder;
     q(z1|x) made by the encoder, q(z2|z1) by encoder2. Each net for a Gaussian returns mean and log_var side by side.

@@ -34,7 +34,7 @@ def elbo(model, x, k=1, kl="analytic"):
 def iwae_bound(log_w):
     """The importance-weighted bound of log-weights (k, B), in nats, (B,): the logarithm of the mean weight.
 
-    In expectation it is L_k (Burda et al., 2016).
+    In expectation it is L_k: equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016).
     """
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
 
@@ -42,7 +42,8 @@ def iwae_bound(log_w):
 def iwae_surrogate(log_w):
     """The average of log-weights (k, B) by their own normalised weights, held fixed, (B,).
 
-    Its gradient is that of `iwae_bound`. Its value is not the bound: it lies log k minus the weights' entropy above it.
+    Its gradient is that of `iwae_bound` (equation eq-iwae-gradient of the book, chapter 4). Its value is not the bound:
+    it lies log k minus the weights' entropy above it (eq-surrogate-gap).
     """
     return (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
 
@@ -50,10 +51,10 @@ def iwae_surrogate(log_w):
 def iwae(model, x, k, estimator="standard"):
     """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each (B,).
 
-    Burda et al. (2016). "objective" has the bound's value whatever the estimator, which decides how the encoder's
-    gradient is estimated: "standard"; "stl", without the score, biased for k > 1 (Roeder et al., 2017); "dreg",
-    doubly reparameterized, unbiased (Tucker et al., 2019), which decodes twice. "surrogate" is `iwae_surrogate`.
-    ValueError: k below 1, an unknown estimator.
+    Equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016). "objective" has the bound's value whatever
+    the estimator, which decides how the encoder's gradient is estimated: "standard"; "stl", without the score,
+    biased for k > 1 (Roeder et al., 2017); "dreg", doubly reparameterized, unbiased (Tucker et al., 2019; eq-dreg),
+    which decodes twice. "surrogate" is `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"iwae: k is {k!r}; allowed is a whole number of at least 1.")
