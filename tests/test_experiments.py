@@ -246,8 +246,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint(tiny):
     assert sum(step == 0 for step in steps) <= 2 and all(steps.count(s) == 1 for s in range(30, 300, 30)), steps
     assert 570 in again
     whole = recorded_rows(folder)[0]["receipt"]
-    shutil.rmtree(folder / "scratch")
     go("--row", "row-0", "--again")
+    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(570) == 2  # computed anew
     assert recorded_rows(folder)[0]["receipt"]["results"] == whole["results"]  # the kill left no trace in the result
     assert whole["seconds"] > 0.5  # the killed try is counted: ten sleeps of 0.05 s at least
 
@@ -261,6 +261,17 @@ def test_a_time_budget_is_kept_and_the_next_call_goes_on(tiny):
     assert reached < 570
     go("--row", "row-0")
     assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(30) == 1
+
+
+def test_a_receipt_names_every_commit_that_had_a_hand_in_it(tiny):
+    folder, _, go = tiny
+    go("--row", "row-0")
+    (kept,) = (folder / "scratch" / "tiny_experiment").iterdir()
+    (kept / "commits").write_text("an-older-commit")
+    (folder / "receipts" / "tiny_experiment" / "row-0.json").unlink()
+    go("--row", "row-0")  # goes on from what is there
+    first, second = recorded_rows(folder)[0]["receipt"]["commit"].split(", ")
+    assert first == "an-older-commit" and second == runner.commit()
 
 
 def test_two_runners_do_not_do_the_same_row(tiny):

@@ -53,6 +53,8 @@ def main(arguments=None):
         elif row["needs_gpu"] and not given.device.startswith("cuda") and not given.row:
             print(f"{name}: needs a GPU (name it with --row to run it here all the same)", flush=True)
         else:
+            if given.again:
+                runner.forget(given.name, row["id"], given.scratch)
             todo.append(row["id"])
     if given.engine == "ray":
         try:

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -80,16 +81,24 @@ def execute(name, row, device, scratch):
     with locked(folder / "lock") as mine:
         if not mine:
             return None
-        made_by = commit()
+        commits = folder / "commits"  # a later try may run other code than the one that it goes on from
+        made_by = list(dict.fromkeys([*(commits.read_text().split() if commits.exists() else []), commit()]))
+        commits.write_text("\n".join(made_by))
         with clock(folder) as seconds:
             results, data = module.run(planned["config"], torch.device(device), folder)
         return {
             "experiment": short(name), "id": row, "version": module.VERSION, "config": planned["config"],
             "results": results, "data": data, "device": device_name(device), "seconds": round(seconds(), 1),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "vaelib")},
-            "commit": made_by, "command": f"python -m book.experiments {name} --row {row} --device {device}",
+            "commit": ", ".join(made_by), "command": f"python -m book.experiments {name} --row {row} --device {device}",
             "date": date.today().isoformat(),
         }  # fmt: skip
+
+
+def forget(name, row, scratch):
+    """Remove what earlier tries have left of a row, so that it is computed anew."""
+    for folder in Path(scratch).glob(f"{short(name)}/{row}-{'[0-9a-f]' * 12}"):
+        shutil.rmtree(folder)
 
 
 def keep(receipt, name, row, where):
