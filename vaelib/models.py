@@ -123,18 +123,17 @@ class VAE(nn.Module):
         q = self.posterior(x)
         return q.rsample((k,)), q
 
-    def log_ratio(self, x, z, q, score=True):
+    def log_ratio(self, x, z, q, score=True, y=None):
         """log p(x|z) and log p(z) - log q(z|x) at codes z of `draw`, each (k, B).
 
         score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder through z alone.
         """
         q = q if score else _fixed(q)
-        return self.likelihood(z, x).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
+        return self.likelihood(z, x, y).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
 
     def log_weights(self, x, k, y=None):
         """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the book, chapter 2."""
-        z, q = self.draw(x, k)
-        return self.likelihood(z, x, y).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
+        return sum(self.log_ratio(x, *self.draw(x, k), y=y))
 
     def check_targets(self, x):
         """ValueError unless every value of x is one that this model's likelihood can be asked about."""
@@ -200,17 +199,13 @@ class TwoLayerVAE(VAE):
         q2 = self.posterior2(z1)
         return (z1, q2.rsample()), (q1, q2)
 
-    def log_ratio(self, x, z, q, score=True):
+    def log_ratio(self, x, z, q, score=True, y=None):
         """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see `VAE.log_ratio`."""
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
         prior = self.prior.log_prob(z2) + _gaussian(self.decoder2(z2)).log_prob(z1)
-        return self.likelihood(z1, x).log_prob(x), prior - q1.log_prob(z1) - q2.log_prob(z2)
-
-    def log_weights(self, x, k, y=None):
-        """log p(x, z1, z2) - log q(z1, z2|x) for k samples of q, (k, B): equation eq-log-weight of the book."""
-        return sum(self.log_ratio(x, *self.draw(x, k)))
+        return self.likelihood(z1, x, y).log_prob(x), prior - q1.log_prob(z1) - q2.log_prob(z2)
 
 
 def _gaussian(out):

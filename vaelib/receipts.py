@@ -62,6 +62,12 @@ def plan(experiment, where=None):
     return _load(path, PLAN)
 
 
+def read(experiment, row, where=None):
+    """A row's receipt, None where there is none. ValueError: it is not a valid one."""
+    path = Path(where or folder()) / experiment / f"{row}.json"
+    return _load(path, RECEIPT) if path.exists() else None
+
+
 def rows(experiment, where=None):
     """An experiment's rows in the plan's order: dicts with id, title, config, paper, needs_gpu, state and receipt.
 
@@ -69,8 +75,7 @@ def rows(experiment, where=None):
     """
     planned, found = plan(experiment, where), []
     for row in planned["rows"]:
-        path = Path(where or folder()) / experiment / f"{row['id']}.json"
-        receipt = _load(path, RECEIPT) if path.exists() else None
+        receipt = read(experiment, row["id"], where)
         found.append(row | {"receipt": receipt, "state": state(receipt, row["config"], planned["version"])})
     return found
 

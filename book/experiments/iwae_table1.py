@@ -6,12 +6,11 @@ import vaelib as vl
 from vaelib import receipts
 
 from .runner import fingerprint, remember
+from .vae_mnist import MEMORY, TABLE, nll
 
 VERSION = 1
 CLAIM = ("More samples improve the IWAE and leave the VAE where it is; a second stochastic layer improves both; "
          "the IWAE uses more units.")  # fmt: skip
-TABLE = "Burda et al. (2016), Table 1, as quoted by a public replication"
-MEMORY = "Burda et al. (2016), Table 1, quoted from memory of the paper"
 # (objective, layers, k): NLL in nats, active units of the first layer, of the second
 PAPER = {
     ("vae", 1, 1): (86.76, 19), ("vae", 1, 5): (86.47, 20), ("vae", 1, 50): (86.35, 20),
@@ -90,7 +89,3 @@ def run(config, device, folder):
     units = {"nll": "nats"}
     return ({name: receipts.summary(values, units.get(name, "")) for name, values in results.items()},
             {"MNIST": fingerprint(mnist.train, mnist.test)})  # fmt: skip
-
-
-def nll(model, x, samples):
-    return -vl.log_likelihood(model, x, samples=samples).mean().item()

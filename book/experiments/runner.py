@@ -61,9 +61,8 @@ def states(name, where):
     """{row id: state} of an experiment; a receipt that is not valid counts as not run."""
     wanted, found = plan(name), {}
     for row in wanted["rows"]:
-        path = Path(where) / wanted["experiment"] / f"{row['id']}.json"
         try:
-            receipt = receipts._load(path, receipts.RECEIPT) if path.exists() else None
+            receipt = receipts.read(wanted["experiment"], row["id"], where)
         except ValueError as error:
             print(f"{error} It will be made anew.", file=sys.stderr)
             receipt = None

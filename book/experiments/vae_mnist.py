@@ -56,14 +56,14 @@ def run(config, device, folder):
     done = vl.fit(network(mnist.train), vl.elbo, train, steps=steps, batch_size=config["batch_size"], lr=rate,
                   seeds=config["seeds"], hyper={"k": config["k"]}, transform=vl.binarize, device=device,
                   autocast=getattr(torch, config["autocast"] or "", None), checkpoint=folder)  # fmt: skip
-    nll, active = [], []
+    values, active = [], []
     for seed, model in zip(config["seeds"], done.models, strict=True):
         torch.manual_seed(seed)
-        nll.append(remember(folder, f"nll-{seed}", lambda m=model: _nll(m, test, config["samples"])))
+        values.append(remember(folder, f"nll-{seed}", lambda m=model: nll(m, test, config["samples"])))
         active.append(vl.active_units(model, test))
-    results = {"nll": receipts.summary(nll, "nats"), "active_units": receipts.summary(active)}
+    results = {"nll": receipts.summary(values, "nats"), "active_units": receipts.summary(active)}
     return results, {"MNIST": fingerprint(mnist.train, mnist.test)}
 
 
-def _nll(model, x, samples):
+def nll(model, x, samples):
     return -vl.log_likelihood(model, x, samples=samples).mean().item()
