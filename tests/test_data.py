@@ -4,9 +4,11 @@ import contextlib
 import gzip
 import hashlib
 import http.server
+import io
 import os
 import struct
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +160,72 @@ def test_the_real_mnist():
     assert d.train.shape == (60_000, 784) and d.test.shape == (10_000, 784)
     assert torch.bincount(d.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert d.train.mean().item() == pytest.approx(0.1307, abs=1e-4)
+
+
+# Omniglot, from a server of our own
+
+
+def drawings(characters):
+    """A zip in Omniglot's layout: 20 drawings of each named character, a bar of ink whose row tells the drawing."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for i, character in enumerate(characters):
+            for drawing in range(1, 21):
+                pixels = np.full((105, 105), 255, np.uint8)
+                pixels[4 * drawing : 4 * drawing + 4] = 0
+                png = io.BytesIO()
+                Image.fromarray(pixels).convert("1").save(png, "PNG")
+                archive.writestr(f"images/{character}/{i:04d}_{drawing:02d}.png", png.getvalue())
+    return file.getvalue()
+
+
+def test_omniglot_splits_by_drawer_and_takes_a_repeated_alphabet_once(monkeypatch, tmp_path):
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    first, second = drawings(["Greek/character01", "Latin/character01"]), drawings(["Greek/character01"])
+    files, asked = {"images_background_small1.zip": first, "images_background_small2.zip": second}, []
+    with server(files, asked) as url:
+        monkeypatch.setattr(data, "OMNIGLOT_HOME", (url,))
+        d = vl.omniglot("small", cache=tmp_path)
+        assert d.train.shape == (30, 784) and d.test.shape == (10, 784) and d.shape == (1, 28, 28)
+        assert torch.bincount(d.train_labels).tolist() == [15, 15] and torch.bincount(d.test_labels).tolist() == [5, 5]
+        ink = d.train.view(-1, 28, 28).sum((1, 2)) / 28 * 105 / 28  # rows of ink, in the old pixels
+        assert torch.allclose(ink, torch.tensor(4.0)) and d.train.max() <= 1 and d.train.min() == 0
+        assert (tmp_path / "omniglot" / "images_background_small1.zip.sha256").read_text().split()[0] == (
+            hashlib.sha256(first).hexdigest())  # fmt: skip
+        (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(second)  # another file than the first time
+        assert len(vl.omniglot("small", cache=tmp_path).train) == 30 and len(asked) == 3
+        for file in files:
+            files[file] = b"<html>moved</html>"
+        with pytest.raises(RuntimeError, match="images_background_small1.zip sent a broken file"):
+            vl.omniglot("small", cache=tmp_path / "other")
+        with pytest.raises(RuntimeError, match="images_background.zip did not answer"):
+            vl.omniglot("drawings", cache=tmp_path)
+    with pytest.raises(ValueError, match="source is 'all'; allowed are chardata, drawings, small"):
+        vl.omniglot("all")
+
+
+def test_omniglot_of_the_iwae_paper(monkeypatch, tmp_path):
+    from scipy.io import savemat
+
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    rng, file = np.random.default_rng(0), io.BytesIO()
+    arrays = {"data": rng.random((784, 12)), "testdata": rng.random((784, 5)), "targetchar": np.arange(12)[None],
+              "testtargetchar": np.arange(5)[None]}  # fmt: skip
+    savemat(file, arrays)
+    with server({"chardata.mat": file.getvalue()}, []) as url, server({"chardata.mat": b"<html>"}, []) as broken:
+        monkeypatch.setattr(data, "CHARDATA_HOME", (broken, url))
+        d = vl.omniglot("chardata", cache=tmp_path)
+        assert np.allclose(d.train, arrays["data"].T) and d.test_labels.tolist() == list(range(5))
+        with pytest.raises(RuntimeError, match="chardata.mat sent a broken file"):
+            monkeypatch.setattr(data, "CHARDATA_HOME", (broken,))
+            vl.omniglot("chardata", cache=tmp_path / "other")
+
+
+def test_the_real_small_omniglot():
+    folder = Path(os.environ.get("VAELIB_DATA", "")) / "omniglot"
+    need((folder / "images_background_small1.zip").exists(), "Omniglot's small archives are not at hand")
+    d = vl.omniglot("small")
+    assert d.train.shape == (242 * 15, 784) and d.test.shape == (242 * 5, 784)
+    assert not list(folder.glob("*.sha256"))  # nothing is written to the user's own folder

@@ -143,6 +143,25 @@ def test_players_take_turns(seeds, data, together):
     assert (game.history["objective/1"][:, 0] > first).all()  # the decoder's step already shows in the encoder's turn
 
 
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_player_may_have_an_adam_of_its_own(seeds, data, together):
+    wanted = {"betas": (0.5, 0.9), "eps": 1e-2}
+    player = vl.Player(torch.nn.Module.parameters, given_noise, 1e-2, wanted)
+    size = len(data["x"][0])
+    run = vl.fit(build, [player], data, steps=3, batch_size=size, seeds=seeds)
+    for seed, model in zip(seeds, run.models, strict=True):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            byhand = build(seed)
+        adam = torch.optim.Adam(byhand.parameters(), 1e-2, **wanted)
+        for _ in range(3):
+            adam.zero_grad()
+            (-given_noise(byhand, data)["objective"].mean()).backward()
+            adam.step()
+        for p, q in zip(model.parameters(), byhand.parameters(), strict=True):
+            assert torch.allclose(p, q, atol=1e-6)
+
+
 def test_streams_keep_together_what_belongs_together():
     seen = []
 
@@ -250,6 +269,7 @@ def test_training_goes_on_where_it_was_cut_off(seeds, tmp_path, together):
     for term in whole.history:
         assert np.array_equal(whole.history[term], resumed.history[term])
     assert_close(whole, resumed, atol=0, rtol=0)
+
     def forbidden(model, x):
         assert not torch.is_grad_enabled(), "a finished run was run again"  # a look at its size is allowed
         return vl.elbo(model, x)
@@ -383,8 +403,12 @@ def two_layers(likelihood):
     return vl.TwoLayerVAE(vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 6), (2, 2), likelihood)
 
 
-CASES = [(name, make) for name in OBJECTIVES for make in (one_layer, two_layers)
-         if make is one_layer or name not in ("elbo", "elbo, k = 3")]  # two layers have no analytic KL
+CASES = [
+    (name, make)
+    for name in OBJECTIVES
+    for make in (one_layer, two_layers)
+    if make is one_layer or name not in ("elbo", "elbo, k = 3")
+]  # two layers have no analytic KL
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

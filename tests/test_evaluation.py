@@ -27,6 +27,29 @@ def test_chunks_only_split_the_work(model):
     assert (small - big).abs().max() < 0.3 and abs((small - big).mean()) < 0.02
 
 
+class Cramped(vl.VAE):
+    """A model for which memory runs out above a number of samples at once."""
+
+    def log_weights(self, x, k, y=None):
+        if k * len(x) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().log_weights(x, k, y)
+
+
+@pytest.mark.parametrize("room", [700, 30, 1])
+def test_what_does_not_fit_in_memory_is_done_in_smaller_chunks(room):
+    torch.manual_seed(0)
+    model = Cramped(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2)
+    x = torch.rand(20, 6).round()
+    model.room = math.inf
+    whole = vl.log_likelihood(model, x, samples=500)
+    model.room = room
+    assert within(vl.log_likelihood(model, x, samples=500) - whole, 0.0)  # noise apart, the same
+    model.room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        vl.log_likelihood(model, x, samples=500)
+
+
 def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
     cube = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6)
     torch.manual_seed(2)

@@ -176,8 +176,19 @@ def tiny(tmp_path):
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         env = os.environ | {"TINY_LOG": str(tmp_path / "log"), "PYTHONPATH": path, "TQDM_DISABLE": "1",
                             "OMP_NUM_THREADS": "1"} | env  # fmt: skip
-        command = [sys.executable, "-m", "book.experiments", "tests.tiny_experiment", *options,
-                   "--device", "cpu", "--receipts", str(tmp_path / "receipts"), "--scratch", str(tmp_path / "scratch")]
+        command = [
+            sys.executable,
+            "-m",
+            "book.experiments",
+            "tests.tiny_experiment",
+            *options,
+            "--device",
+            "cpu",
+            "--receipts",
+            str(tmp_path / "receipts"),
+            "--scratch",
+            str(tmp_path / "scratch"),
+        ]
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True, start_new_session=True)  # fmt: skip
 
@@ -337,3 +348,26 @@ def test_vae_mnist_runs(tmp_path):
     results, data = vae_mnist.run(config, torch.device("cpu"), tmp_path)
     assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["MNIST"]) == 64
     assert results == vae_mnist.run(config, torch.device("cpu"), tmp_path)[0]
+
+
+TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1}
+
+
+@pytest.mark.parametrize(("name", "wanted"), [
+    ("vae_mnist", ["k5-20"]),
+    ("iwae_table1", ["iwae-1-k5-paper", "vae-2-k5-20", "iwae-2-k5", "omniglot-small-iwae-1-k5"]),
+    ("iwae_table2", ["vae-iwae-20", "iwae-vae-20"]),
+])  # fmt: skip
+def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
+    folder = Path(os.environ.get("VAELIB_DATA", ""))
+    need((folder / "MNIST" / "raw").is_dir() and (folder / "omniglot").is_dir(), "MNIST and Omniglot are not at hand")
+    module = runner.load(name)
+    for row in module.ROWS:
+        if row["id"] in wanted:
+            small = {key: TINY.get(key, value) for key, value in row["config"].items()}
+            small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
+            results, data = module.run(small, torch.device("cpu"), tmp_path / row["id"])
+            assert set(row["paper"]) <= set(results) and all(len(r["values"]) == 2 for r in results.values())
+            assert 80 < results["nll"]["mean"] < 600 and len(data) == 1
+            if name == "iwae_table2":
+                assert results["nll"]["values"] != results["nll_before"]["values"]

@@ -7,13 +7,16 @@ import pytest
 import test_form as form
 
 TITLE = "# A chapter\n\n**You will be able to** read it. **You need** nothing. **Time**: 1 minute."
-BODY = """## One claim
+BODY = (
+    """## One claim
 
 It stands in {eq}`eq-one` and {numref}`Figure %s <fig-one>`; it is {glue:text}`gap:.2f` nats.
 
 $$ a = b $$ (eq-one)
 
-""" + "word " * 2100
+"""
+    + "word " * 2100
+)
 EXERCISE = """
 :::{exercise} A title
 :label: ex-N

@@ -39,9 +39,7 @@ def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
     with pytest.raises(AssertionError, match="does not hold here: one is two"):
         vl.claim("one is two", 1 == 2)
     vl.claim("the model has learned", False, trained=True)
-    assert capsys.readouterr().out == (
-        "Checked: one is one\nNot judged in the smoke profile: the model has learned\n"
-    )
+    assert capsys.readouterr().out == ("Checked: one is one\nNot judged in the smoke profile: the model has learned\n")
     monkeypatch.setenv("VAELIB_PROFILE", "default")
     with pytest.raises(AssertionError):
         vl.claim("the model has learned", False, trained=True)

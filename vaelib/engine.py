@@ -3,6 +3,7 @@
 The appendix chapter A_engine takes it apart and measures what each idea in it is worth.
 """
 
+import json
 import os
 import time
 import warnings
@@ -23,7 +24,7 @@ SAVE_SECONDS = 60  # a checkpoint is written after this time, or after a twentie
 
 @dataclass(frozen=True)
 class Plan:
-    """What all copies share. players: (parameters, objective, rate) each; streams: name -> tensors that stay together;
+    """What all copies share. players: a list of `Player`s; streams: name -> tensors that stay together;
     named: whether the batch is handed on as a dict of streams."""
 
     players: list
@@ -86,7 +87,8 @@ class Job:
         self.owns = [[names[id(p)] for p in player.parameters(models[0])] for player in plan.players]
         rate = torch.tensor(0.0, device=self.device) if self.cuda else 0.0
         self.optimizers = [torch.optim.Adam([self.params[name] for name in own], lr=rate, fused=True,
-                                            capturable=self.cuda) for own in self.owns]  # fmt: skip
+                                            capturable=self.cuda, **player.adam)
+                           for own, player in zip(self.owns, plan.players, strict=True)]  # fmt: skip
         self.calls = [self._call(Objective(models[0], player.objective)) for player in plan.players]
         self.generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
         self.order = {name: torch.zeros(self.copies, len(parts[0]), dtype=torch.long, device=self.device)
@@ -98,6 +100,7 @@ class Job:
         self.config = {"seeds": list(seeds), "steps": plan.steps, "batch_size": plan.batch_size,
                        "hyper": {name: _three(value, plan.steps) for name, value in hyper.items()},
                        "lr": [_three(player.lr, plan.steps) for player in plan.players],
+                       "adam": [json.loads(json.dumps(player.adam)) for player in plan.players],
                        "samples": {name: len(parts[0]) for name, parts in plan.streams.items()},
                        "shapes": {name: list(p.shape) for name, p in self.params.items()}}  # fmt: skip
 
@@ -131,10 +134,8 @@ class Job:
         except KeyboardInterrupt:
             self.interrupted = True
             warnings.warn(f"fit: interrupted at step {self.step}; what was trained is returned.", stacklevel=3)
-        except torch.OutOfMemoryError as error:
-            raise self._too_much(error) from error
         except RuntimeError as error:
-            if "alloc" not in str(error).lower():
+            if not out_of_memory(error):
                 raise
             raise self._too_much(error) from error
         finally:
@@ -312,6 +313,11 @@ class Job:
         self.history[: len(past)] = past
         self.step, self.terms, self.position = state["step"], state["terms"], state["position"]
         self.broken = [tuple(b) if b else None for b in state["broken"]]
+
+
+def out_of_memory(error):
+    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a CPU only a text."""
+    return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 
 def random_states(device):

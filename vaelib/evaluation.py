@@ -5,6 +5,8 @@ import os
 
 import torch
 
+from .engine import out_of_memory
+
 
 @torch.no_grad()
 def log_likelihood(model, x, samples=5000, memory=None):
@@ -12,7 +14,7 @@ def log_likelihood(model, x, samples=5000, memory=None):
 
     In expectation it is the bound L_K with K = samples, so on average it lies below log p(x) (equation eq-is-bound
     of the book, chapter 2; Burda et al., 2016). Works in chunks of about `memory` bytes; the default follows what is
-    free.
+    free, and a chunk that does not fit after all is halved.
     ValueError: samples below 1, values of x that the likelihood does not allow (such as grey ones under "bernoulli"),
     log-weights that are not finite (the message says how many, and for which image first).
     """
@@ -22,7 +24,16 @@ def log_likelihood(model, x, samples=5000, memory=None):
     k = min(samples, 100)
     memory = memory or _room(x.device)
     rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
-    return torch.cat([_log_mean_weight(model, x[at : at + rows], at, samples, k) for at in range(0, len(x), rows)])
+    parts, at = [], 0
+    while at < len(x):
+        try:
+            parts.append(_log_mean_weight(model, x[at : at + rows], at, samples, k))
+            at += rows
+        except RuntimeError as error:
+            if not out_of_memory(error) or rows == k == 1:
+                raise
+            rows, k = (rows // 2, k) if rows > 1 else (1, k // 2)
+    return torch.cat(parts)
 
 
 def _room(device):

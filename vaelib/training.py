@@ -34,11 +34,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Player:
-    """One side of a game: the parameters it moves (a function of the model), what it climbs, and how fast."""
+    """One side of a game: the parameters it moves (a function of the model), what it climbs, and how fast.
+
+    adam: what Adam shall not have by default, such as {"betas": (0.5, 0.9), "eps": 1e-4}.
+    """
 
     parameters: Callable
     objective: Callable
     lr: object = 1e-3
+    adam: dict = field(default_factory=dict)
 
 
 def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), hyper=None, transform=None,

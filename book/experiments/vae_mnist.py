@@ -1,16 +1,11 @@
 """The VAE of Burda et al. (2016), Table 1: one stochastic layer, k samples, dynamically binarized MNIST."""
 
-import torch
-
 import vaelib as vl
-from vaelib import receipts
 
-from .runner import fingerprint, remember
+from .burda import MEMORY, TABLE, cosine, images, judge, network, train
 
 VERSION = 1
 CLAIM = "A VAE with one stochastic layer reaches a test NLL of 86.8 nats on MNIST, and more samples k change it little."
-TABLE = "Burda et al. (2016), Table 1, as quoted by a public replication"
-MEMORY = "Burda et al. (2016), Table 1, quoted from memory of the paper"
 PAPER = {1: (86.76, 19), 5: (86.47, 20), 50: (86.35, 20)}  # k: (NLL in nats, active units)
 SEEDS = [0, 1, 2, 3]
 
@@ -35,35 +30,9 @@ ROWS = [
 ]
 
 
-def network(data):
-    """The paper's: 784-200-200-50 and back, tanh, output biases from the mean of the training images."""
-    bias = torch.logit(data.mean(0).clamp(0.001, 0.999))
-
-    def build(seed):
-        decoder = vl.mlp(50, 200, 200, 784)
-        decoder[-1].bias.data = bias.clone()
-        return vl.VAE(vl.mlp(784, 200, 200, 100), decoder, 50)
-
-    return build
-
-
 def run(config, device, folder):
-    mnist = vl.mnist("dynamic")
-    train = mnist.train[: config["train_images"]].to(device)
-    test = mnist.test[: config["test_images"]].to(device)
-    steps = config["epochs"] * (len(train) // config["batch_size"])
-    rate = vl.cosine(config["lr"], steps, config["lr_end"])
-    done = vl.fit(network(mnist.train), vl.elbo, train, steps=steps, batch_size=config["batch_size"], lr=rate,
-                  seeds=config["seeds"], hyper={"k": config["k"]}, transform=vl.binarize, device=device,
-                  autocast=getattr(torch, config["autocast"] or "", None), checkpoint=folder)  # fmt: skip
-    values, active = [], []
-    for seed, model in zip(config["seeds"], done.models, strict=True):
-        torch.manual_seed(seed)
-        values.append(remember(folder, f"nll-{seed}", lambda m=model: nll(m, test, config["samples"])))
-        active.append(vl.active_units(model, test))
-    results = {"nll": receipts.summary(values, "nats"), "active_units": receipts.summary(active)}
-    return results, {"MNIST": fingerprint(mnist.train, mnist.test)}
-
-
-def nll(model, x, samples):
-    return -vl.log_likelihood(model, x, samples=samples).mean().item()
+    x, x_test, data = images(config, device)
+    models = train(network(x), vl.elbo, config, x, device, folder, k=config["k"], epochs=config["epochs"],
+                   rate=cosine(config))  # fmt: skip
+    results = judge(models, config, x_test, folder)
+    return {"nll": results["nll"], "active_units": results["active_units_1"]}, data

@@ -17,7 +17,7 @@ GITHUB = "https://github.com/"
 OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 # The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
 CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
-BOOTSTRAP = '''\
+BOOTSTRAP = """\
 # Installs vaelib in Colab, leaving its torch alone; where vaelib is installed, does nothing.
 import importlib.util
 import os
@@ -32,7 +32,7 @@ if importlib.util.find_spec("vaelib") is None:
     if done.returncode:
         raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
                          "connection and run this cell again; elsewhere, run `make book` in a "
-                         "clone of the book.\\n" + done.stderr[-400:])'''
+                         "clone of the book.\\n" + done.stderr[-400:])"""
 
 
 def bootstrap_source(url):

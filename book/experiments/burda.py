@@ -1,0 +1,68 @@
+"""What the tables of Burda et al. (2016) have in common: data, networks, training, and how a model is judged."""
+
+import torch
+
+import vaelib as vl
+from vaelib import receipts
+
+from .runner import fingerprint, remember
+
+TABLE = "Burda et al. (2016), Table 1, as quoted by a public replication"
+MEMORY = "Burda et al. (2016), quoted from memory of the paper"
+OTHERS = "Burda et al. (2016), as quoted by a later paper"
+SIZES = {"mnist": (59_600, 10_000), "omniglot": (23_000, 8_070), "omniglot-small": (3_630, 1_210)}
+TARGETS = {"vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)}, "iwae": vl.iwae}
+
+
+def images(config, device):
+    """Grey images to train, binary ones to test, and the fingerprint of the data set."""
+    name = config.get("data", "mnist")
+    found = (vl.mnist("dynamic") if name == "mnist"
+             else vl.omniglot("small" if name == "omniglot-small" else "chardata", "dynamic"))  # fmt: skip
+    train, test = found.train[: config["train_images"]], found.test[: config["test_images"]]
+    return train.to(device), test.to(device), {found.name: fingerprint(found.train, found.test)}
+
+
+def network(train, layers=1):
+    """The paper's: 784-200-200-50, or 784-200-200-100 and 100-100-100-50, and back; tanh; output biases from data."""
+    bias = torch.logit(train.mean(0).clamp(0.001, 0.999)).cpu()
+
+    def build(seed):
+        decoder = vl.mlp(50 if layers == 1 else 100, 200, 200, 784)
+        decoder[-1].bias.data = bias.clone()
+        if layers == 1:
+            return vl.VAE(vl.mlp(784, 200, 200, 100), decoder, 50)
+        upper = vl.mlp(100, 100, 100, 100), vl.mlp(50, 100, 100, 200)
+        return vl.TwoLayerVAE(vl.mlp(784, 200, 200, 200), *upper, decoder, (100, 50))
+
+    return build
+
+
+def train(build, objective, config, x, device, folder, *, k, epochs, rate):
+    """Fit `objective` for a number of epochs; rate: a function from the number of steps to a schedule."""
+    steps = epochs * (len(x) // config["batch_size"])
+    player = vl.Player(torch.nn.Module.parameters, objective, rate(steps), config.get("adam", {}))
+    return vl.fit(build, [player], x, steps=steps, batch_size=config["batch_size"], seeds=config["seeds"],
+                  hyper={"k": k}, transform=vl.binarize, device=device, checkpoint=folder,
+                  autocast=getattr(torch, config["autocast"] or "", None)).models  # fmt: skip
+
+
+def cosine(config):
+    return lambda steps: vl.cosine(config["lr"], steps, config["lr_end"])
+
+
+def judge(models, config, x, folder):
+    """Negative log-likelihood and active units of each layer, over the seeds, as results of a receipt."""
+    layers = range(1, 1 + config.get("layers", 1))
+    nll, units = [], {layer: [] for layer in layers}
+    for seed, model in zip(config["seeds"], models, strict=True):
+        torch.manual_seed(seed)
+        nll.append(remember(folder, f"nll-{seed}", lambda m=model: negative_log_likelihood(m, x, config["samples"])))
+        for layer in layers:
+            units[layer].append(vl.active_units(model, x, layer=layer))
+    counts = {f"active_units_{layer}": receipts.summary(n) for layer, n in units.items()}
+    return {"nll": receipts.summary(nll, "nats")} | counts
+
+
+def negative_log_likelihood(model, x, samples):
+    return -vl.log_likelihood(model, x, samples=samples).mean().item()
