@@ -18,8 +18,7 @@ def row(name, first, then, k, epochs, epochs_then, needs_gpu=False, **more):
               "samples": 5000, "autocast": None, **more}  # fmt: skip
     quantities = "nll_before", "active_units_before", "nll", "active_units"
     paper = dict(zip(quantities, [(value, MEMORY) for value in PAPER[first, then]], strict=True)) if k == 50 else {}
-    title = (f"{epochs} epochs as {first.upper()} (k = {ks[first]}), "
-             f"{epochs_then} as {then.upper()} (k = {ks[then]})")  # fmt: skip
+    title = f"{first.upper()}, then {then.upper()}, k = {k}, {epochs} + {epochs_then} epochs"
     return {"id": name, "title": title, "config": config, "paper": paper, "needs_gpu": needs_gpu}
 
 
