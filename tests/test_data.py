@@ -229,3 +229,53 @@ def test_the_real_small_omniglot():
     d = vl.omniglot("small")
     assert d.train.shape == (242 * 15, 784) and d.test.shape == (242 * 5, 784)
     assert not list(folder.glob("*.sha256"))  # nothing is written to the user's own folder
+
+
+# CIFAR-10 and CelebA
+
+
+def test_cifar10_is_read_from_the_binary_archive(monkeypatch, tmp_path):
+    import tarfile
+
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    rng, file = np.random.default_rng(0), io.BytesIO()
+    rows = {f"data_batch_{i}.bin": rng.integers(0, 10, (4, 3073), dtype=np.uint8) for i in range(1, 6)}
+    rows["test_batch.bin"] = rng.integers(0, 10, (4, 3073), dtype=np.uint8)
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in reversed(rows.items()):
+            info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            info.size = content.size
+            archive.addfile(info, io.BytesIO(content.tobytes()))
+    monkeypatch.setattr(data, "CIFAR10_ROWS", 4)
+    monkeypatch.setattr(data, "CIFAR10_SUM", hashlib.sha256(file.getvalue()).hexdigest())
+    with server({"cifar-10-binary.tar.gz": file.getvalue()}, []) as url:
+        monkeypatch.setattr(data, "CIFAR10_HOME", (url,))
+        d = vl.cifar10(cache=tmp_path)
+    assert d.train.shape == (20, 3072) and d.test.shape == (4, 3072) and d.shape == (3, 32, 32)
+    assert torch.equal(d.test_labels, torch.tensor(rows["test_batch.bin"][:, 0]).long())
+    assert torch.allclose(d.train[4] * 255, torch.tensor(rows["data_batch_2.bin"][0, 1:]).float())
+    monkeypatch.setattr(data, "CIFAR10_SUM", "0" * 64)
+    monkeypatch.setattr(data, "CIFAR10_HOME", ("http://127.0.0.1:9/",))
+    with pytest.raises(RuntimeError, match="cifar-10-binary.tar.gz was broken and has been removed; .* did not answer"):
+        vl.cifar10(cache=tmp_path)
+
+
+def test_the_jpegs_of_cifar10():
+    folder = Path(os.environ.get("VAELIB_DATA", "")) / "cifar10"
+    need((folder / "cifar10_jpeg_test.npz").exists(), "CIFAR-10 as JPEG is not at hand")
+    d = vl.cifar10(jpeg=True)
+    assert d.train.shape == (50_000, 3072) and d.name == "cifar10 (JPEG)"
+    assert torch.bincount(d.test_labels).tolist() == [1000] * 10
+    assert d.train.mean().item() == pytest.approx(0.4734, abs=2e-3)  # of the originals
+
+
+def test_celeba_is_read_from_a_folder(tmp_path):
+    from PIL import Image
+
+    for number in (1, 2, 182_638):
+        Image.new("RGB", (178, 218), (number % 256, 0, 255)).save(tmp_path / f"{number:06d}.jpg", quality=100)
+    d = vl.celeba(tmp_path, size=32, train=2, test=1)
+    assert d.train.shape == (2, 3072) and d.test.shape == (1, 3072) and d.shape == (3, 32, 32)
+    assert d.train[0, :1024].mean() < 0.03 and d.train[0, 2048:].mean() > 0.97
+    with pytest.raises(FileNotFoundError, match="000003.jpg is not there"):
+        vl.celeba(tmp_path, train=3, test=1)

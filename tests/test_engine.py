@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import numpy as np
 import pytest
@@ -392,11 +393,20 @@ OBJECTIVES = {
     "iwae": lambda model, x: vl.iwae(model, x, 3),
     "iwae, stl": lambda model, x: vl.iwae(model, x, 3, "stl"),
     "iwae, dreg": lambda model, x: vl.iwae(model, x, 3, "dreg"),
+    "info_vae": lambda model, x: vl.info_vae(model, x, 0.5, 10, partial(vl.mmd, kernel=imq)),
+    "mmd_vae": lambda model, x: vl.mmd_vae(model, x, 10, partial(vl.gaussian_kernel, bandwidth=1.0)),
+    "vim": lambda model, x: vl.vim(model, x, 10, imq),
+    "vim, logistic": lambda model, x: vl.vim(model, x, 10, imq),
 }
+ONE_LAYER = ("elbo", "elbo, k = 3", "info_vae", "mmd_vae", "vim", "vim, logistic")
 
 
-def one_layer(likelihood):
-    return vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned")
+def imq(x, y):
+    return vl.imq_kernel(x, y, (1.0, 4.0))
+
+
+def one_layer(likelihood, **options):
+    return vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned", **options)
 
 
 def two_layers(likelihood):
@@ -407,14 +417,15 @@ CASES = [
     (name, make)
     for name in OBJECTIVES
     for make in (one_layer, two_layers)
-    if make is one_layer or name not in ("elbo", "elbo, k = 3")
-]  # two layers have no analytic KL
+    if make is one_layer or name not in ONE_LAYER
+]  # two layers have no analytic KL, and their codes are pairs
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize(("name", "make"), CASES)
 def test_objectives_can_be_captured(name, make, likelihood):
-    models = [make(likelihood) for _ in range(3)]
+    options = {"prior": vl.logistic_unit_variance} if "logistic" in name else {}
+    models = [make(likelihood, **options) for _ in range(3)]
     x = torch.rand(3, 5, 6).round()
     wrapped = engine.Objective(models[0], OBJECTIVES[name])
     params, buffers = stack_module_state(models)

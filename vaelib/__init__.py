@@ -7,20 +7,22 @@ training (over the engine, with schedules and checkpoints), evaluation; beside t
 """
 
 from . import engine, oracles, plotting, receipts
-from .data import Dataset, binarize, digits, mnist, omniglot, two_points
-from .divergences import gaussian_kl
-from .evaluation import active_units, activity, latent_moments, log_likelihood
-from .models import VAE, TwoLayerVAE, standard_normal
-from .nets import mlp
+from .data import Dataset, binarize, celeba, cifar10, digits, mnist, omniglot, two_points
+from .divergences import gaussian_kernel, gaussian_kl, imq_kernel, mmd
+from .evaluation import active_units, activity, disturb, frechet_distance, latent_moments, log_likelihood
+from .models import VAE, TwoLayerVAE, logistic, logistic_unit_scale, logistic_unit_variance, standard_normal
+from .nets import conv_decoder, conv_encoder, mlp
 from .notebook import claim, glue, profile, sizes
-from .objectives import elbo, iwae, iwae_bound, iwae_surrogate
+from .objectives import elbo, info_vae, iwae, iwae_bound, iwae_surrogate, mmd_vae, vim
 from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "Dataset", "Player", "Run", "TwoLayerVAE", "VAE", "active_units", "activity", "binarize", "claim", "cosine",
-    "digits", "elbo", "engine", "fit", "gaussian_kl", "glue", "iwae", "iwae_bound", "iwae_surrogate",
-    "latent_moments", "log_likelihood", "mlp", "mnist", "omniglot", "oracles", "plotting", "profile", "ramp",
-    "receipts", "sizes", "staircase", "standard_normal", "two_points",
+    "Dataset", "Player", "Run", "TwoLayerVAE", "VAE", "active_units", "activity", "binarize", "celeba", "cifar10",
+    "claim", "conv_decoder", "conv_encoder", "cosine", "digits", "disturb", "elbo", "engine", "fit",
+    "frechet_distance", "gaussian_kernel", "gaussian_kl", "glue", "imq_kernel", "info_vae", "iwae", "iwae_bound",
+    "iwae_surrogate", "latent_moments", "log_likelihood", "logistic", "logistic_unit_scale", "logistic_unit_variance",
+    "mlp", "mmd", "mmd_vae", "mnist", "omniglot", "oracles", "plotting", "profile", "ramp", "receipts", "sizes",
+    "staircase", "standard_normal", "two_points", "vim",
 ]  # fmt: skip

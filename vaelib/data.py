@@ -1,8 +1,10 @@
 """Datasets as tensors, with how they are binarized said in words."""
 
 import io
+import tarfile
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +29,9 @@ OMNIGLOT_FILES = {  # the archives of drawings, and the sum of each where one is
     "small": {"images_background_small1.zip": {}, "images_background_small2.zip": {}},
 }  # fmt: skip
 CHARDATA_HOME = ("https://github.com/yburda/iwae/raw/master/datasets/OMNIGLOT/",)
+CIFAR10_HOME = ("https://www.cs.toronto.edu/~kriz/",)
+CIFAR10_SUM = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+CIFAR10_ROWS = 10_000  # images in each of its six files
 
 
 def binarize(x, generator=None):
@@ -155,3 +160,74 @@ def _chardata(path):
     x, x_test = (np.ascontiguousarray(file[name].reshape(784, -1).T, np.float32) for name in ("data", "testdata"))
     y, y_test = (file[name].reshape(-1).astype(np.int64) for name in ("targetchar", "testtargetchar"))
     return x, x_test, y, y_test
+
+
+def cifar10(cache=None, download=True, jpeg=False):
+    """CIFAR-10 (Krizhevsky, 2009): 50,000 images to train, 10,000 to test, 3 x 32 x 32 pixels, flattened to 3072.
+
+    From the binary archive, so that nothing is unpickled. jpeg=True: a copy as JPEG files, in
+    $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz, where there is one; JPEG is lossy, and the data set's name says
+    so. Errors as in `mnist`.
+    """
+    if jpeg:
+        parts = [fetch("cifar10", f"cifar10_jpeg_{part}.npz", "cifar10", (), checked(_jpegs), cache, False)
+                 for part in ("train", "test")]  # fmt: skip
+        (x, y), (x_test, y_test) = parts
+        name = "cifar10 (JPEG)"
+    else:
+        read = checked(_cifar10, sha256=CIFAR10_SUM)
+        x, y, x_test, y_test = fetch(
+            "cifar10", "cifar-10-binary.tar.gz", "cifar10", CIFAR10_HOME, read, cache, download
+        )
+        name = "cifar10"
+    x, x_test = (torch.from_numpy(a).float() / 255 for a in (x, x_test))
+    y, y_test = (torch.from_numpy(a.astype(np.int64)) for a in (y, y_test))
+    return _dataset(name, x, x_test, y, y_test, (3, 32, 32), "none")
+
+
+def _cifar10(path):
+    """Images (N, 3072) and labels of the archive: each file has rows of one label and 3,072 pixels."""
+    batches = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.name.endswith(".bin"):
+                rows = np.frombuffer(archive.extractfile(member).read(), np.uint8).reshape(CIFAR10_ROWS, 3073)
+                batches[member.name.rsplit("/", 1)[1]] = rows
+    train = np.concatenate([batches[f"data_batch_{i}.bin"] for i in range(1, 6)])
+    test = batches["test_batch.bin"]
+    return train[:, 1:].copy(), train[:, 0], test[:, 1:].copy(), test[:, 0]
+
+
+def _jpegs(path):
+    """Images (N, 3072) and labels of a file that holds JPEGs one after another."""
+    from PIL import Image
+
+    with np.load(path, allow_pickle=False) as file:
+        content, offsets, labels = file["jpeg"].tobytes(), file["offsets"], file["label"]
+    ends = [*offsets[1:], len(content)] if len(offsets) == len(labels) else offsets[1:]
+    images = [np.asarray(Image.open(io.BytesIO(content[a:b]))) for a, b in zip(offsets, ends, strict=False)]
+    return np.stack(images).transpose(0, 3, 1, 2).reshape(len(images), -1), labels
+
+
+def celeba(folder, size=64, train=162_770, test=19_962):
+    """CelebA (Liu et al., 2015) from a folder with the aligned images 000001.jpg to 202599.jpg, which their authors
+    give out on request: faces, 3 x size x size pixels, flattened.
+
+    The middle 148 x 148 pixels are scaled down. The authors' split: the first 162,770 to train, the last 19,962 to
+    test; `train` and `test` take fewer of each. There are no labels: both are zeros.
+    FileNotFoundError: images that are not in the folder.
+    """
+    from PIL import Image
+
+    folder, parts = Path(folder), []
+    for first, count in ((1, train), (182_638, test)):
+        images = torch.empty(count, 3 * size * size)
+        for i in range(count):
+            file = folder / f"{first + i:06d}.jpg"
+            if not file.exists():
+                raise FileNotFoundError(f"celeba: {file} is not there; {folder} must hold the aligned images.")
+            face = Image.open(file).convert("RGB").crop((15, 35, 163, 183)).resize((size, size), Image.Resampling.BOX)
+            images[i] = torch.from_numpy(np.array(face)).permute(2, 0, 1).reshape(-1) / 255
+        parts.append(images)
+    labels = [torch.zeros(len(part), dtype=torch.long) for part in parts]
+    return _dataset("celeba", *parts, *labels, (3, size, size), "none")

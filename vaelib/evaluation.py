@@ -100,3 +100,34 @@ def latent_moments(model, x):
     """
     mean, log_var = _codes(model, x)
     return {"mean": mean.mean(0), "second": (mean**2 + log_var.exp()).mean(0)}
+
+
+def disturb(x, kind, amount):
+    """Images x, (N, D) in [0, 1], with noise: "gaussian", of standard deviation `amount`, cut back to [0, 1]; or
+    "mask", each pixel set to 0 with probability `amount`. ValueError: another kind, or an amount out of range."""
+    allowed = {"gaussian": math.inf, "mask": 1.0}
+    if kind not in allowed:
+        raise ValueError(f"disturb: kind is {kind!r}; allowed are {', '.join(allowed)}.")
+    if not 0 <= amount <= allowed[kind]:
+        raise ValueError(f"disturb: amount is {amount!r}; {kind} allows 0 to {allowed[kind]:g}.")
+    if kind == "gaussian":
+        return (x + amount * torch.randn_like(x)).clamp(0, 1)
+    return x * (torch.rand_like(x) >= amount)
+
+
+def frechet_distance(a, b):
+    """The squared Fréchet distance between Gaussians fitted to features a, (n, F), and b, (m, F), in float64.
+
+    |mean difference|² + tr(A + B - 2 (A B)^½), by way of the eigenvalues of A^½ B A^½, which are real
+    (Heusel et al., 2017). With the Inception network's features it is called FID;
+    with any other features it is not. ValueError: features of unequal width, or fewer than two of one kind.
+    """
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"frechet_distance: shapes are {shapes}; allowed are (n, F) and (m, F) with n, m >= 2.")
+    a, b = a.double(), b.double()
+    cov_a, cov_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap

@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
@@ -31,6 +31,39 @@ class Pixels(Independent):
 def standard_normal(zero):
     """The prior N(0, I) over codes shaped like `zero`, (Q,), on its device."""
     return Independent(Gaussian(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+
+
+class Logistic(Distribution):
+    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3."""
+
+    has_rsample = True
+
+    def __init__(self, loc, scale):
+        self.loc, self.scale = loc, scale
+        super().__init__(loc.shape, validate_args=False)
+
+    def rsample(self, sample_shape=()):
+        shape = self._extended_shape(sample_shape)
+        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
+        tiny = torch.finfo(u.dtype).eps / 2  # rand draws 0, whose logit is not finite
+        return self.loc + self.scale * torch.logit(u, tiny)
+
+    sample = rsample
+
+    def log_prob(self, value):
+        t = (value - self.loc) / self.scale
+        return -t - 2 * softplus(-t) - math.log(self.scale)
+
+
+def logistic(scale):
+    """A prior for `VAE`: independent Logistic(0, scale) codes. ValueError: a scale that is not positive."""
+    if not 0 < scale < math.inf:
+        raise ValueError(f"logistic: scale is {scale!r}; allowed is a positive finite number.")
+    return lambda zero: Independent(Logistic(zero, scale), 1, validate_args=False)
+
+
+logistic_unit_scale = logistic(1.0)  # variance 3.29: larger than the standard normal's
+logistic_unit_variance = logistic(math.sqrt(3) / math.pi)
 
 
 class VAE(nn.Module):

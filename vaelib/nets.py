@@ -18,3 +18,33 @@ def mlp(*sizes, activation=nn.Tanh):
         nn.init.zeros_(linear.bias)
         layers += [linear, activation()]
     return nn.Sequential(*layers[:-1])
+
+
+def conv_encoder(shape, latent_dim, width=32):
+    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28 or 32, to mean and log_var, (B, 2Q).
+
+    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units. ValueError: another size.
+    """
+    side = _side("conv_encoder", shape)
+    return nn.Sequential(
+        nn.Unflatten(-1, tuple(shape)),
+        *(nn.Conv2d(shape[0], width, 4, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 4, 2, 1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(2 * width * side**2, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * latent_dim)),
+    )
+
+
+def conv_decoder(latent_dim, shape, width=32):
+    """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W). ValueError: as there."""
+    side = _side("conv_decoder", shape)
+    return nn.Sequential(
+        *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * width * side**2), nn.ReLU()),
+        nn.Unflatten(-1, (2 * width, side, side)),
+        *(nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width, shape[0], 4, 2, 1)),
+        nn.Flatten(),
+    )
+
+
+def _side(name, shape):
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32):
+        raise ValueError(f"{name}: shape is {tuple(shape)}; allowed are (C, 28, 28) and (C, 32, 32).")
+    return shape[1] // 4

@@ -5,6 +5,8 @@ import math
 import torch
 from torch.distributions import kl_divergence
 
+from .divergences import mmd
+
 ESTIMATORS = ("standard", "stl", "dreg")
 
 
@@ -16,19 +18,61 @@ def elbo(model, x, k=1, kl="analytic"):
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"elbo: k is {k!r}; allowed is a whole number of at least 1.")
-    if kl not in ("analytic", "sampled"):
-        raise ValueError(f'elbo: kl is {kl!r}; allowed are "analytic" and "sampled".')
+    _, reconstruction, divergence = _terms("elbo", model, x, k, kl)
+    return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
+
+
+def _terms(name, model, x, k, kl):
+    """k codes z of each image, the reconstruction and the KL (None where kl is None), each (B,)."""
     z, q = model.draw(x, k)
     if kl == "sampled":
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
-        divergence = -log_ratio
-    else:
-        try:
-            divergence = kl_divergence(q, model.prior)
-        except NotImplementedError:
-            raise ValueError('elbo: this model has no closed-form KL; use kl="sampled".') from None
-        reconstruction = model.likelihood(z, x).log_prob(x).mean(0)
-    return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
+        return z, reconstruction, -log_ratio
+    reconstruction = model.likelihood(z, x).log_prob(x).mean(0)
+    if kl is None:
+        return z, reconstruction, None
+    if kl != "analytic":
+        raise ValueError(f'{name}: kl is {kl!r}; allowed are "analytic" and "sampled".')
+    try:
+        return z, reconstruction, kl_divergence(q, model.prior)
+    except NotImplementedError:
+        raise ValueError(f'{name}: this model has no closed-form KL; use kl="sampled".') from None
+
+
+def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
+    """The InfoVAE family: reconstruction - (1 - alpha) KL(q(z|x) ‖ p) - (alpha + lam - 1) D(q(z), p), in nats.
+
+    Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019). divergence: (codes (B, Q), prior samples (B, Q))
+    -> 0-d; it sees one code of each image of the batch. alpha = 0, lam = 1 is the ELBO; alpha = 1 leaves the average
+    KL out. Terms as in `elbo`, and "divergence", 0-d; for alpha = 1 no KL is formed.
+    ValueError: alpha + lam below 1, which would reward a mismatch, or not finite.
+    """
+    numbers = [value for value in (alpha, lam) if isinstance(value, (int, float))]
+    if not all(map(math.isfinite, numbers)) or (len(numbers) == 2 and alpha + lam < 1):
+        raise ValueError(f"info_vae: alpha is {alpha!r} and lam {lam!r}; allowed are finite numbers, alpha + lam >= 1.")
+    plain = isinstance(alpha, (int, float)) and alpha == 1
+    z, reconstruction, average_kl = _terms("info_vae", model, x, 1, None if plain else kl)
+    terms = {"reconstruction": reconstruction} | ({} if plain else {"kl": average_kl})
+    objective = reconstruction if plain else reconstruction - (1 - alpha) * average_kl
+    terms["divergence"] = divergence(z[0], model.prior.rsample((len(x),)))
+    return {"objective": objective - (alpha + lam - 1) * terms["divergence"], **terms}
+
+
+def mmd_vae(model, x, lam, kernel, unbiased=True):
+    """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae; Zhao et al., 2019).
+
+    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's prior.
+    ValueError: lam below 0.
+    """
+    if isinstance(lam, (int, float)) and not 0 <= lam < math.inf:
+        raise ValueError(f"mmd_vae: lam is {lam!r}; allowed is a finite number of at least 0.")
+    return info_vae(model, x, 1, lam, lambda z, prior: mmd(z, prior, kernel, unbiased))
+
+
+def vim(model, x, lam, kernel, unbiased=True):
+    """Variational InfoMax (Crescimanna & Graham, 2019): `mmd_vae` by another road, over the model's own prior,
+    normal ("VIMAE-n") or logistic ("VIMAE-l")."""
+    return mmd_vae(model, x, lam, kernel, unbiased)
 
 
 def iwae_bound(log_w):

@@ -155,3 +155,105 @@ def normal_entropy(std=1.0):
 def logistic_entropy(scale=1.0):
     """The entropy of a Logistic distribution in nats. Its variance is (π scale)²/3: unit scale is not unit variance."""
     return 2 + math.log(scale)
+
+
+def kernel_mixture(name, size):
+    """A kernel as a mixture of Gaussian kernels: squared bandwidths and weights, each (n,).
+
+    name: "gaussian", size its bandwidth; or "imq", size its scale C: C / (C + r²) = ∫ exp(-t) exp(-t r² / C) dt, by
+    quadrature. ValueError: another name.
+    """
+    if name == "gaussian":
+        return np.array([float(size) ** 2]), np.array([1.0])
+    if name != "imq":
+        raise ValueError(f'kernel_mixture: name is {name!r}; allowed are "gaussian" and "imq".')
+    t, weights = np.polynomial.laguerre.laggauss(80)
+    return size / (2 * t), weights
+
+
+def gaussian_mmd(mean, std, kernel, size):
+    """Squared MMD between N(mean, diag(std²)) and N(0, I), exact (eq-mmd-gaussians); mean, std: (Q,). kernel, size: as
+    in `kernel_mixture`."""
+    mean, std = np.atleast_1d(np.asarray(mean, float)), np.atleast_1d(np.asarray(std, float))
+    squared, weights = kernel_mixture(kernel, size)
+
+    def expected(shift, variance):  # E k(x, y) for x - y ~ N(shift, diag(variance))
+        spread = squared[:, None] + variance
+        return weights @ np.prod(np.sqrt(squared[:, None] / spread) * np.exp(-(shift**2) / (2 * spread)), 1)
+
+    zero = np.zeros_like(mean)
+    return expected(zero, 2 * std**2) + expected(zero, 2 + zero) - 2 * expected(mean, 1 + std**2)
+
+
+def mmd_under_null(dim, n, kernel, size):
+    """What the estimators of squared MMD do on two samples of n from the same N(0, I), exact (eq-mmd-null).
+
+    A dict: "kernel" E k(x, y); "bias", the V-statistic's mean; "sd", the U-statistic's standard deviation.
+    """
+    h, w = kernel_mixture(kernel, size)
+    pairs = 1 / (1 / h[:, None] + 1 / h)  # the product of two Gaussian kernels is one
+    product = w[:, None] * w
+    mean = w @ (1 + 2 / h) ** (-dim / 2)
+    square = (product * (1 + 2 / pairs) ** (-dim / 2)).sum()
+    shared = ((1 + 1 / h[:, None]) * (1 + 1 / h) * (1 + 1 / (h[:, None] + 1) + 1 / (h + 1))) ** (-dim / 2)
+    zeta = square - 2 * (product * shared).sum() + mean**2
+    return {"kernel": mean, "bias": 2 * (1 - mean) / n, "sd": math.sqrt(4 * zeta / (n * (n - 1)) + 4 * zeta / n**2)}
+
+
+def two_point_reconstruction(a, scale="head", floor=0.0):
+    """E log p(x|z) for x = ±1 with the best decoder, in nats, (...) -> (...): it depends on a = mean / std alone.
+
+    q(z|x) = N(x mean, std²). scale: a number, the decoder's fixed standard deviation; "learned", the best one for all
+    z; "head", the best one for each z; the last two not below `floor` (eq-two-point).
+    """
+    a, e = np.asarray(a, float)[..., None], np.linspace(-10, 10, 4001)
+    weight = np.exp(-0.5 * e**2)
+    weight /= weight.sum()
+    # sech² through exp(-2|u|), so that nothing overflows; log sech² for the scales that follow it
+    u = np.abs(a**2 + a * e)
+    log_variance = 2 * (math.log(2) - u - np.log1p(np.exp(-2 * u)))
+    variance = np.exp(log_variance)
+    if scale == "head":
+        log_tau = np.maximum(0.5 * log_variance, math.log(floor) if floor else -math.inf)
+    elif scale == "learned":
+        log_tau = np.maximum(0.5 * np.log(variance @ weight), math.log(floor) if floor else -math.inf)[..., None]
+    else:
+        log_tau = np.full_like(u, math.log(scale))
+    return (-0.5 * math.log(2 * math.pi) - log_tau - 0.5 * np.exp(log_variance - 2 * log_tau)) @ weight
+
+
+def two_point_mmd(mean, std, bandwidth):
+    """Squared MMD between ½N(mean, std²) + ½N(-mean, std²) and N(0, 1) under a Gaussian kernel, exact; broadcasts."""
+    h, mean, std = bandwidth**2, np.asarray(mean, float), np.asarray(std, float)
+
+    def expected(shift, variance):
+        return np.sqrt(h / (h + variance)) * np.exp(-(shift**2) / (2 * (h + variance)))
+
+    within = 0.5 * (expected(0.0, 2 * std**2) + expected(2 * mean, 2 * std**2))
+    return within + expected(0.0, 2.0) - 2 * expected(mean, 1 + std**2)
+
+
+def two_point_optimum(objective="elbo", scale="head", floor=5e-4, encoder_floor=0.0, lam=500.0, bandwidth=0.5**0.5):
+    """The best q(z|x = ±1) = N(±mean, std²) when the decoder is the best for it (eq-two-point).
+
+    objective: "elbo", or "mmd": reconstruction - lam MMD². Searched on a lattice of a = mean / std and std, then
+    refined. A dict: "mean", "std", "second" E z², "reconstruction", "kl", "mmd", "objective".
+    """
+    from scipy.optimize import minimize
+
+    def terms(log_a, log_std):
+        a, std = np.exp(log_a), encoder_floor + np.exp(log_std)
+        mean = a * std
+        found = {"mean": mean, "std": std, "second": mean**2 + std**2}
+        found["reconstruction"] = two_point_reconstruction(a, scale, floor)
+        found["kl"] = 0.5 * (mean**2 + std**2 - 1) - np.log(std)
+        found["mmd"] = two_point_mmd(mean, std, bandwidth)
+        cost = found["kl"] if objective == "elbo" else lam * found["mmd"]
+        return found | {"objective": found["reconstruction"] - cost}
+
+    log_a, log_std = np.linspace(-4, 3, 141)[:, None], np.linspace(-4, 1, 101)
+    values = terms(log_a, log_std)["objective"]
+    i, j = np.unravel_index(np.argmax(values), values.shape)
+    best = minimize(lambda p: -float(terms(*p)["objective"]), (log_a[i, 0], log_std[j]), method="Nelder-Mead",
+                    options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 2000})  # fmt: skip
+    return {name: float(value) for name, value in terms(*best.x).items()}
