@@ -62,8 +62,14 @@ def logistic(scale):
     return lambda zero: Independent(Logistic(zero, scale), 1, validate_args=False)
 
 
-logistic_unit_scale = logistic(1.0)  # variance 3.29: larger than the standard normal's
-logistic_unit_variance = logistic(math.sqrt(3) / math.pi)
+def logistic_unit_scale(zero):
+    """The prior Logistic(0, 1) over codes shaped like `zero`: variance 3.29, larger than the standard normal's."""
+    return logistic(1.0)(zero)
+
+
+def logistic_unit_variance(zero):
+    """The prior Logistic(0, √3/π) over codes shaped like `zero`: variance 1, as the standard normal's."""
+    return logistic(math.sqrt(3) / math.pi)(zero)
 
 
 class VAE(nn.Module):
