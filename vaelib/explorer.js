@@ -1,6 +1,6 @@
 // Curves that follow sliders, drawn as SVG from numbers that stand in the page: no kernel, no other site.
 (function (root, data) {
-  const W = 340, H = 200, left = 42, right = 8, top = 22, bottom = 34;
+  const W = 340, H = 216, left = 42, right = 8, top = 40, bottom = 34;
   const colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], dashes = ["", "5 3", "2 2", "7 2 2 2"];
   const svg = (name, attributes, parent, text) => {
     const e = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -26,7 +26,7 @@
     svg("text", {x: (left + W - right) / 2, y: H - 5, "text-anchor": "middle"}, box, panel.xlabel);
     const lines = panel.lines.map((line, i) => {
       const style = {fill: "none", stroke: colors[i], "stroke-width": 2, "stroke-dasharray": dashes[i]};
-      svg("text", {x: W - right, y: top + 8 + 13 * i, "text-anchor": "end", fill: colors[i]}, box, line.name);
+      svg("text", {x: W - right, y: 13 + 13 * i, "text-anchor": "end", fill: colors[i]}, box, line.name);
       return {path: svg("path", style, box), values: bytes(line.data), fixed: line.fixed};
     });
     const n = panel.points;
