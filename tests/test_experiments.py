@@ -346,7 +346,7 @@ def test_vae_mnist_runs(tmp_path):
     config = vae_mnist.ROWS[0]["config"] | {"epochs": 2, "train_images": 512, "test_images": 64, "samples": 20,
                                             "seeds": [0, 1]}  # fmt: skip
     results, data = vae_mnist.run(config, torch.device("cpu"), tmp_path)
-    assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["MNIST"]) == 64
+    assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["mnist"]) == 64
     assert results == vae_mnist.run(config, torch.device("cpu"), tmp_path)[0]
 
 

@@ -28,15 +28,13 @@ def _terms(name, model, x, k, kl):
     if kl == "sampled":
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
         return z, reconstruction, -log_ratio
-    reconstruction = model.likelihood(z, x).log_prob(x).mean(0)
-    if kl is None:
-        return z, reconstruction, None
-    if kl != "analytic":
+    if kl not in ("analytic", None):
         raise ValueError(f'{name}: kl is {kl!r}; allowed are "analytic" and "sampled".')
     try:
-        return z, reconstruction, kl_divergence(q, model.prior)
+        divergence = None if kl is None else kl_divergence(q, model.prior)
     except NotImplementedError:
         raise ValueError(f'{name}: this model has no closed-form KL; use kl="sampled".') from None
+    return z, model.likelihood(z, x).log_prob(x).mean(0), divergence
 
 
 def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
