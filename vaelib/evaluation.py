@@ -119,8 +119,8 @@ def frechet_distance(a, b):
     """The squared Fréchet distance between Gaussians fitted to features a, (n, F), and b, (m, F), in float64.
 
     |mean difference|² + tr(A + B - 2 (A B)^½), by way of the eigenvalues of A^½ B A^½, which are real
-    (Heusel et al., 2017). With the Inception network's features it is called FID;
-    with any other features it is not. ValueError: features of unequal width, or fewer than two of one kind.
+    (equation eq-frechet of the book, chapter 9; Heusel et al., 2017). With the Inception network's features it is
+    called FID; with any other features it is not. ValueError: features of unequal width, or fewer than two of one kind.
     """
     if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"

@@ -34,7 +34,7 @@ def standard_normal(zero):
 
 
 class Logistic(Distribution):
-    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3."""
+    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3 (eq-logistic)."""
 
     has_rsample = True
 

@@ -68,8 +68,10 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
 
 
 def vim(model, x, lam, kernel, unbiased=True):
-    """Variational InfoMax (Crescimanna & Graham, 2019): `mmd_vae` by another road, over the model's own prior,
-    normal ("VIMAE-n") or logistic ("VIMAE-l")."""
+    """Variational InfoMax: `mmd_vae` by another road, over the model's own prior, normal or logistic.
+
+    Equation eq-vim of the book (chapter 9); Crescimanna & Graham (2019).
+    """
     return mmd_vae(model, x, lam, kernel, unbiased)
 
 
