@@ -350,13 +350,16 @@ def test_vae_mnist_runs(tmp_path):
     assert results == vae_mnist.run(config, torch.device("cpu"), tmp_path)[0]
 
 
-TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1}
+TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1, "steps": 200}
 
 
 @pytest.mark.parametrize(("name", "wanted"), [
     ("vae_mnist", ["k5-20"]),
     ("iwae_table1", ["iwae-1-k5-paper", "vae-2-k5-20", "iwae-2-k5", "omniglot-small-iwae-1-k5"]),
     ("iwae_table2", ["vae-iwae-20", "iwae-vae-20"]),
+    ("two_point_grid", ["elbo-encoder-floor", "mmd-250"]),
+    ("logdet_size", ["digits-mmd-50-1000", "mnist-floor-500"]),
+    ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
 ])  # fmt: skip
 def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
     folder = Path(os.environ.get("VAELIB_DATA", ""))
@@ -366,8 +369,9 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
         if row["id"] in wanted:
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
+            small |= {"steps": 5, "width": 4} if name == "vim_tables" else {}
             results, data = module.run(small, torch.device("cpu"), tmp_path / row["id"])
             assert set(row["paper"]) <= set(results) and all(len(r["values"]) == 2 for r in results.values())
-            assert 80 < results["nll"]["mean"] < 600 and len(data) == 1
+            assert len(data) == 1 and ("nll" not in results or 80 < results["nll"]["mean"] < 600)
             if name == "iwae_table2":
                 assert results["nll"]["values"] != results["nll_before"]["values"]
