@@ -1,4 +1,4 @@
-"""Tables I to V of the Variational InfoMax paper: five models, what they generate, and what their codes are good for."""
+"""Tables I to V of the Variational InfoMax paper: five models, what they generate, and what their codes serve for."""
 
 from functools import partial
 
