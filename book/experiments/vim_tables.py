@@ -37,7 +37,8 @@ def row(data, model, steps, width, end="", **more):
     # The λ = 10 of the paper's model goes with 0.05 times the squared error; a Gaussian of 0.25 weighs it with 8, so
     # it would be 1600 here. With that a network that is not pretrained ignores its code for 2,500 steps and more.
     config = {"data": data, "model": model, "steps": steps, "width": width, "latent": LATENT[data], "scale": 0.25,
-              "lam": 200.0 if model.startswith("vim") else None, "batch_size": 100, "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "labels": 1000,
+              "lam": 200.0 if model.startswith("vim") else None,
+              "batch_size": 100, "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "labels": 1000,
               "samples": 200}  # fmt: skip
     paper = {f"accuracy, {noise}": (value, SOURCE)
              for noise, value in zip(NOISES, TABLES[data][model], strict=True) if value is not None}  # fmt: skip
