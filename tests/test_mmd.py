@@ -158,6 +158,8 @@ def test_members_of_the_family_are_special_cases(model):
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd), "alpha is 0 and lam 0.001; .* alpha . lam >= 1"),
+    (lambda m, x: vl.elbo(m, x.round(), kl=None), "elbo: kl is None; allowed are"),
+    (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"), "info_vae: kl is 'exact'; allowed are"),
     (lambda m, x: vl.info_vae(m, x, 0, math.nan, vl.mmd), "allowed are finite numbers"),
     (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "lam is -1"),
     (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "bandwidth is 0.0; allowed is a positive"),

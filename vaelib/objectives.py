@@ -18,6 +18,8 @@ def elbo(model, x, k=1, kl="analytic"):
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"elbo: k is {k!r}; allowed is a whole number of at least 1.")
+    if kl not in ("analytic", "sampled"):
+        raise ValueError(f'elbo: kl is {kl!r}; allowed are "analytic" and "sampled".')
     _, reconstruction, divergence = _terms("elbo", model, x, k, kl)
     return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
 
