@@ -26,6 +26,14 @@ def test_bad_profile_and_sizes(monkeypatch):
         vl.sizes(steps=5)
 
 
+def test_a_table_keeps_a_value_beside_its_spread():
+    shown = vl.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
+    assert shown._repr_markdown_() == "| model | nats |\n| --- | --- |\n| VAE | 1.5\u00a0±\u00a00.2 |\n| IWAE | 2 |"
+    assert repr(shown) == "model  nats\nVAE  1.5 ± 0.2\nIWAE  2"
+    with pytest.raises(ValueError, match="table: a row has 1 cells, .'AAE'.; allowed are 2"):
+        vl.table(["model", "nats"], [["AAE"]])
+
+
 def test_glue_works_where_myst_nb_is_absent(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "myst_nb", None)
     vl.glue("gap", 1.234567)

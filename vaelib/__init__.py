@@ -13,7 +13,7 @@ from .divergences import gaussian_kernel, gaussian_kl, imq_kernel, mmd
 from .evaluation import active_units, activity, disturb, frechet_distance, latent_moments, log_likelihood
 from .models import VAE, TwoLayerVAE, logistic, logistic_unit_scale, logistic_unit_variance, standard_normal
 from .nets import conv_decoder, conv_encoder, mlp
-from .notebook import claim, glue, profile, sizes
+from .notebook import claim, glue, profile, sizes, table
 from .objectives import elbo, info_vae, iwae, iwae_bound, iwae_surrogate, mmd_vae, vim
 from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
@@ -25,5 +25,5 @@ __all__ = [
     "frechet_distance", "gaussian_kernel", "gaussian_kl", "glue", "imq_kernel", "info_vae", "iwae", "iwae_bound",
     "iwae_surrogate", "latent_moments", "log_likelihood", "logistic", "logistic_unit_scale", "logistic_unit_variance",
     "mlp", "mmd", "mmd_vae", "mnist", "omniglot", "oracles", "plotting", "profile", "ramp", "receipts", "sizes",
-    "staircase", "standard_normal", "two_points", "vim",
+    "staircase", "standard_normal", "table", "two_points", "vim",
 ]  # fmt: skip

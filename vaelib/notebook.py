@@ -14,6 +14,30 @@ def profile():
     return name
 
 
+class Table(SimpleNamespace):
+    """Rows of text under a head: a Markdown table in a notebook, columns of text elsewhere."""
+
+    def _repr_markdown_(self):
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return text.replace(" ± ", "\u00a0±\u00a0")  # a value and its spread stay on one line
+
+    def __repr__(self):
+        return "\n".join("  ".join(line) for line in [self.head, *self.rows])
+
+
+def table(head, rows):
+    """Lay out `rows`, each a list with one text or number for each name in `head`, as a table of the page.
+
+    ValueError: a row of another length.
+    """
+    rows = [[str(cell) for cell in row] for row in rows]
+    for row in rows:
+        if len(row) != len(head):
+            raise ValueError(f"table: a row has {len(row)} cells, {row}; allowed are {len(head)}, as in the head.")
+    return Table(head=list(head), rows=rows)
+
+
 class Sizes(SimpleNamespace):
     """The sizes of the profile in force as attributes; shown in a notebook as the table of all three profiles."""
 
@@ -21,8 +45,7 @@ class Sizes(SimpleNamespace):
         head = ["size"] + [f"**{p}** (in force)" if p == self._profile else p for p in PROFILES]
         rows = [[f"`{name}`", *(f"{v:,}" if isinstance(v, int) else str(v) for v in values)]
                 for name, values in self._table.items()]  # fmt: skip
-        lines = [head, ["---"] * len(head), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return table(head, rows)._repr_markdown_()
 
     def __repr__(self):
         return "\n".join(f"{name}: {values}" for name, values in self._table.items())
