@@ -14,6 +14,7 @@ import pytest
 import torch
 from conftest import need
 
+import vaelib as vl
 from vaelib import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -359,7 +360,7 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("iwae_table2", ["vae-iwae-20", "iwae-vae-20"]),
     ("two_point_grid", ["elbo-encoder-floor", "mmd-250"]),
     ("logdet_size", ["digits-mmd-50-1000", "mnist-floor-500"]),
-    ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
+    ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short", "cifar10-vim-n-short"]),
 ])  # fmt: skip
 def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
     folder = Path(os.environ.get("VAELIB_DATA", ""))
@@ -375,3 +376,22 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
             assert len(data) == 1 and ("nll" not in results or 80 < results["nll"]["mean"] < 600)
             if name == "iwae_table2":
                 assert results["nll"]["values"] != results["nll_before"]["values"]
+
+
+def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lacks(monkeypatch):
+    need(find_spec("torchmetrics"), "torchmetrics (requirements-fid.txt)")
+    from book.experiments.vim_tables import inception_distance
+
+    class Colours(torch.nn.Module):  # in Inception's place: mean and spread of each channel
+        num_features = 6
+
+        def forward(self, x):
+            return torch.cat([x.mean((2, 3)), x.std((2, 3))], 1)
+
+    torch.manual_seed(0)
+    real, drawn = torch.rand(600, 3, 8, 8), torch.rand(500, 3, 8, 8) ** 1.5
+    ours = vl.frechet_distance(Colours()(drawn), Colours()(real)).item()
+    assert ours > 0.01 and inception_distance(drawn, real, Colours()) == pytest.approx(ours, rel=1e-3)
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-fid.txt"):
+        inception_distance(drawn, real)
