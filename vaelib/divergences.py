@@ -1,10 +1,11 @@
-"""Divergences between distributions: Kullback-Leibler, in nats, and maximum mean discrepancy."""
+"""Divergences between distributions: Kullback-Leibler and its parts, in nats, and maximum mean discrepancy."""
 
 import math
 
 import torch
 
-BLOCK = 2**24  # entries of a kernel matrix that are held at once
+BLOCK = 2**24  # entries of a matrix of all pairs that are held at once
+AGGREGATES = ("exact", "mss", "mws")
 
 
 def gaussian_kl(mean, log_var):
@@ -18,6 +19,71 @@ def gaussian_kl(mean, log_var):
             f"gaussian_kl: mean has shape {tuple(mean.shape)} and log_var {tuple(log_var.shape)}; they must agree."
         )
     return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+
+
+def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
+    """Logarithms of q(z), (B,), and of each q(z_j), (B, Q), for codes z, (B, Q), under the aggregated posterior of
+    diagonal Gaussians mean, log_var, (M, Q): equation eq aggregate of the book (chapter 7); Chen et al. (2018).
+
+    estimator: "exact": the M Gaussians are the whole data set. Otherwise they are a batch, and z[i] is drawn from the
+    i-th: "mss" (eq mss) weighs the own Gaussian with 1/N and each other with (N - 1) / (N (B - 1)), N = dataset_size,
+    which is unbiased for q(z); "mws" (eq mws) weighs each with 1/(N B), whose logarithm is off by up to ln N.
+    ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone for "mss".
+    """
+    if estimator not in AGGREGATES:
+        raise ValueError(f"log_aggregate_posterior: estimator is {estimator!r}; allowed are {', '.join(AGGREGATES)}.")
+    n, b, m = dataset_size, len(z), len(mean)
+    if not isinstance(n, int) or n < m:
+        raise ValueError(f"log_aggregate_posterior: dataset_size is {n!r}; allowed is a whole number of at least {m}.")
+    if mean.shape != log_var.shape or z.shape[1:] != mean.shape[1:] or (estimator != "exact" and b != m):
+        shapes = ", ".join(str(tuple(t.shape)) for t in (z, mean, log_var))
+        raise ValueError(f"log_aggregate_posterior: z has shape, mean and log_var have {shapes}; they must fit.")
+    if estimator == "mss" and b < 2:
+        raise ValueError(f"log_aggregate_posterior: the batch has {b} code; mss needs at least 2.")
+    pairs = _log_normal(z[:, None], mean, log_var)  # (B, M, Q)
+    if estimator == "mss":
+        weight = torch.full((b, b), math.log((n - 1) / n / (b - 1)), dtype=z.dtype, device=z.device)
+        weight.fill_diagonal_(-math.log(n))
+    else:
+        weight = torch.full((1, m), -math.log(m if estimator == "exact" else n * m), dtype=z.dtype, device=z.device)
+    return torch.logsumexp(pairs.sum(-1) + weight, 1), torch.logsumexp(pairs + weight[..., None], 1)
+
+
+def _log_normal(z, mean, log_var):
+    return -0.5 * ((z - mean) ** 2 * torch.exp(-log_var) + log_var + math.log(2 * math.pi))
+
+
+@torch.no_grad()
+def kl_decomposition(mean, log_var, samples=10_000):
+    """The average KL to N(0, I) of the diagonal Gaussians mean, log_var, (N, Q), the whole data set, taken apart.
+
+    A dict of "mutual_information" I(n; z), "total_correlation" of q(z), "dimension_wise_kl" and their sum "kl", each
+    0-d, in nats: equation eq tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact,
+    the expectations are averages over `samples` codes, as many of each Gaussian as there can be, so that the parts
+    add up to the last digit. Works in blocks. ValueError: samples below 1.
+    """
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"kl_decomposition: samples is {samples!r}; allowed is a whole number of at least 1.")
+    n, q = mean.shape
+    whole = torch.arange(n, device=mean.device).repeat(samples // n)
+    index = torch.cat([whole, torch.randperm(n, device=mean.device)[: samples % n]])
+    total = torch.zeros(3, dtype=torch.float64, device=mean.device)
+    for rows in index.split(max(1, BLOCK // (n * q))):
+        z = mean[rows] + (0.5 * log_var[rows]).exp() * torch.randn_like(mean[rows])
+        joint, each = log_aggregate_posterior(z, mean, log_var, n, "exact")
+        own = _log_normal(z, mean[rows], log_var[rows]).sum(-1)
+        prior = _log_normal(z, torch.zeros_like(z), torch.zeros_like(z)).sum(-1)
+        terms = own - joint, joint - each.sum(-1), each.sum(-1) - prior
+        total += torch.stack([term.double().sum() for term in terms])
+    information, correlation, dimension_wise = total / samples
+    return {"mutual_information": information, "total_correlation": correlation,
+            "dimension_wise_kl": dimension_wise, "kl": total.sum() / samples}  # fmt: skip
+
+
+def permute_dimensions(z):
+    """The codes (B, Q) with each column shuffled by itself: almost samples of the product of the q(z_j)
+    (equation eq permuted of the book, chapter 7; Kim & Mnih, 2018)."""
+    return z.gather(0, torch.rand_like(z).argsort(0))
 
 
 def gaussian_kernel(x, y, bandwidth):

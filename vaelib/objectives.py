@@ -4,8 +4,9 @@ import math
 
 import torch
 from torch.distributions import kl_divergence
+from torch.nn.functional import logsigmoid
 
-from .divergences import mmd
+from .divergences import log_aggregate_posterior, mmd, permute_dimensions
 
 ESTIMATORS = ("standard", "stl", "dreg")
 
@@ -64,8 +65,7 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
     kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's prior.
     ValueError: lam below 0.
     """
-    if isinstance(lam, (int, float)) and not 0 <= lam < math.inf:
-        raise ValueError(f"mmd_vae: lam is {lam!r}; allowed is a finite number of at least 0.")
+    _check("mmd_vae", "lam", lam)
     return info_vae(model, x, 1, lam, lambda z, prior: mmd(z, prior, kernel, unbiased))
 
 
@@ -75,6 +75,96 @@ def vim(model, x, lam, kernel, unbiased=True):
     Equation eq-vim of the book (chapter 9); Crescimanna & Graham (2019).
     """
     return mmd_vae(model, x, lam, kernel, unbiased)
+
+
+def beta_vae(model, x, beta, kl="analytic"):
+    """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats, terms as in `elbo`; beta = 1 is the ELBO.
+
+    Equation eq beta-vae of the book (chapter 6); Higgins et al. (2017). ValueError: beta not above 0.
+    """
+    _check("beta_vae", "beta", beta, above=True)
+    terms = elbo(model, x, kl=kl)
+    return {**terms, "objective": terms["reconstruction"] - beta * terms["kl"]}
+
+
+def capacity_vae(model, x, gamma, capacity):
+    """reconstruction - gamma |average KL - capacity|, in nats: the KL is held near a target that training can raise.
+
+    Equation eq capacity of the book (chapter 6); Burgess et al. (2018). The average is taken over the batch; terms as
+    in `elbo`. ValueError: gamma not above 0, capacity below 0.
+    """
+    _check("capacity_vae", "gamma", gamma, above=True)
+    _check("capacity_vae", "capacity", capacity)
+    terms = elbo(model, x)
+    return {**terms, "objective": terms["reconstruction"] - gamma * (terms["kl"].mean() - capacity).abs()}
+
+
+def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="mss"):
+    """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), each estimated from the batch.
+
+    Equation eq tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats: "reconstruction",
+    "mutual_information", "total_correlation", "dimension_wise_kl". estimator: "mss" or "mws", as in
+    `log_aggregate_posterior`. With all weights 1 it is the ELBO with a sampled KL.
+    ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
+    """
+    for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
+        _check("tc_vae", name, value)
+    z, q = model.draw(x, 1)
+    mean, log_var = q.base_dist.loc, 2 * q.base_dist.scale.log()
+    joint, each = log_aggregate_posterior(z[0], mean, log_var, dataset_size, estimator)
+    information = q.log_prob(z[0]) - joint
+    correlation = joint - each.sum(-1)
+    dimension_wise = each.sum(-1) - model.prior.log_prob(z[0])
+    reconstruction = model.likelihood(z, x).log_prob(x)[0]
+    return {
+        "objective": reconstruction - alpha * information - beta * correlation - gamma * dimension_wise,
+        "reconstruction": reconstruction, "mutual_information": information,
+        "total_correlation": correlation, "dimension_wise_kl": dimension_wise,
+    }  # fmt: skip
+
+
+def factor_vae(model, x, gamma):
+    """The FactorVAE's first player: ELBO - gamma TC, the TC from a discriminator's logit, in nats.
+
+    Equation eq factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps codes (B, Q) to one
+    logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit. ValueError: gamma below 0, no discriminator.
+    """
+    _check("factor_vae", "gamma", gamma)
+    z, reconstruction, divergence = _terms("factor_vae", model, x, 1, "analytic")
+    correlation = _discriminator("factor_vae", model)(z[0])[..., 0]
+    return {"objective": reconstruction - divergence - gamma * correlation, "reconstruction": reconstruction,
+            "kl": divergence, "total_correlation": correlation}  # fmt: skip
+
+
+def factor_discriminator(model, x, gamma=None):
+    """The FactorVAE's second player: tells the codes of half of the batch from permuted codes of the other half.
+
+    Equation eq discriminator of the book (chapter 7). No gradient reaches the encoder. gamma is the other player's.
+    Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
+    ValueError: a batch of one image, no discriminator.
+    """
+    if len(x) < 2:
+        raise ValueError(f"factor_discriminator: the batch has {len(x)} image; allowed are at least 2.")
+    net = _discriminator("factor_discriminator", model)
+    with torch.no_grad():
+        real, others = model.draw(x, 1)[0][0].split(-(-len(x) // 2))
+        permuted = permute_dimensions(others)
+    said, of_permuted = (net(z)[: len(others), 0] for z in (real, permuted))
+    right = 0.5 * ((said > 0).float() + (of_permuted < 0).float())
+    return {"objective": 0.5 * (logsigmoid(said) + logsigmoid(-of_permuted)), "accuracy": right}
+
+
+def _discriminator(name, model):
+    if not hasattr(model, "discriminator"):
+        raise ValueError(f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit.")
+    return model.discriminator
+
+
+def _check(name, argument, value, above=False):
+    """ValueError for a Python number that no weight can be; tensors are let through."""
+    if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and not above)):
+        allowed = "positive finite number" if above else "finite number of at least 0"
+        raise ValueError(f"{name}: {argument} is {value!r}; allowed is a {allowed}.")
 
 
 def iwae_bound(log_w):

@@ -147,6 +147,11 @@ def two_gaussian_information(delta):
     return math.log(2) - float(np.logaddexp(0, -2 * delta * (delta + nodes)) @ weights / weights.sum())
 
 
+def gaussian_total_correlation(correlation):
+    """The total correlation of a Gaussian with the given correlation matrix, in nats: -½ ln det (eq gaussian-tc)."""
+    return -0.5 * float(np.linalg.slogdet(np.asarray(correlation, float))[1])
+
+
 def normal_entropy(std=1.0):
     """The entropy of N(m, std²) in nats."""
     return 0.5 * math.log(2 * math.pi * math.e) + math.log(std)
