@@ -46,6 +46,16 @@ def test_the_bound_of_chapter_4_is_the_librarys():
     assert torch.equal(theirs(log_w), vl.iwae_bound(log_w))
 
 
+def test_the_beta_vae_of_chapter_6_is_the_librarys():
+    theirs = function("06_beta_vae", "beta-lines", "beta_vae", vl=vl)
+    model, x = vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2), torch.rand(9, 6).round()
+    torch.manual_seed(1)
+    ours = vl.beta_vae(model, x, 3.0)
+    torch.manual_seed(1)
+    for name, values in theirs(model, x, 3.0).items():
+        assert torch.equal(values, ours[name]), name
+
+
 def test_the_surgery_of_chapter_2_agrees_with_the_oracle():
     surgery = function("02_elbo", "surgery-lines", "surgery", xlogy=xlogy)
     edges = np.linspace(-12, 12, 40_001)

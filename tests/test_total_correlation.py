@@ -257,10 +257,10 @@ def test_bad_arguments():
         vl.tc_vae(model, X, 100, beta=-1)
     with pytest.raises(ValueError, match="dataset_size is 5"):
         vl.tc_vae(model, X, 5)
-    with pytest.raises(ValueError, match="beta_vae: beta is 0; allowed is a positive finite number"):
-        vl.beta_vae(model, X, 0)
-    with pytest.raises(ValueError, match="capacity_vae: gamma is -2"):
-        vl.capacity_vae(model, X, -2, 1.0)
+    with pytest.raises(ValueError, match="beta_vae: beta is -1; allowed is a finite number of at least 0"):
+        vl.beta_vae(model, X, -1)
+    with pytest.raises(ValueError, match="capacity_vae: gamma is 0; allowed is a positive finite number"):
+        vl.capacity_vae(model, X, 0, 1.0)
     with pytest.raises(ValueError, match="capacity_vae: capacity is -1"):
         vl.capacity_vae(model, X, 2, -1)
     with pytest.raises(ValueError, match="factor_vae: gamma is -3"):

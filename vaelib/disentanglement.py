@@ -16,10 +16,12 @@ BLOCK = 2**24  # entries of a table that are held at once
 def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
     """The share of differences from which a linear classifier names the factor that was held fixed, in [0, 1].
 
-    Equation eq higgins of the book (chapter 6); Higgins et al. (2017). One example: a factor k, then `pairs` pairs of
+    Equation eq-higgins of the book (chapter 6); Higgins et al. (2017). One example: a factor k, then `pairs` pairs of
     images that share its value; the input is the mean over the pairs of |codes' difference|. ValueError: bad input.
     """
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     codes, factors = _checked("higgins_score", codes, factors)
     rng = np.random.default_rng(seed)
@@ -30,8 +32,9 @@ def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
         which = np.flatnonzero(k == factor)
         first, second = _sharing(group, rng.integers(len(codes), size=(len(which), pairs)), rng)
         x[which] = np.abs(codes[first] - codes[second]).mean(1)
-    x /= x[:train].std(0) + 1e-12  # one scale for all latents: the classifier's penalty would favour the large ones
-    return float(LogisticRegression(max_iter=1000).fit(x[:train], k[:train]).score(x[train:], k[train:]))
+    # One scale for all latents: the classifier's penalty would favour the large ones.
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x[:train], k[:train])
+    return float(classifier.score(x[train:], k[train:]))
 
 
 def factor_score(codes, factors, batch=64, train=10_000, test=5000, threshold=0.05, seed=0):

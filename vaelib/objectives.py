@@ -80,9 +80,10 @@ def vim(model, x, lam, kernel, unbiased=True):
 def beta_vae(model, x, beta, kl="analytic"):
     """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats, terms as in `elbo`; beta = 1 is the ELBO.
 
-    Equation eq beta-vae of the book (chapter 6); Higgins et al. (2017). ValueError: beta not above 0.
+    Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). beta = 0 is where a warm-up begins.
+    ValueError: beta below 0.
     """
-    _check("beta_vae", "beta", beta, above=True)
+    _check("beta_vae", "beta", beta)
     terms = elbo(model, x, kl=kl)
     return {**terms, "objective": terms["reconstruction"] - beta * terms["kl"]}
 
@@ -90,8 +91,8 @@ def beta_vae(model, x, beta, kl="analytic"):
 def capacity_vae(model, x, gamma, capacity):
     """reconstruction - gamma |average KL - capacity|, in nats: the KL is held near a target that training can raise.
 
-    Equation eq capacity of the book (chapter 6); Burgess et al. (2018). The average is taken over the batch; terms as
-    in `elbo`. ValueError: gamma not above 0, capacity below 0.
+    Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken over the batch; terms
+    as in `elbo`. ValueError: gamma not above 0, capacity below 0.
     """
     _check("capacity_vae", "gamma", gamma, above=True)
     _check("capacity_vae", "capacity", capacity)
