@@ -360,6 +360,7 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("iwae_table2", ["vae-iwae-20", "iwae-vae-20"]),
     ("two_point_grid", ["elbo-encoder-floor", "mmd-250"]),
     ("logdet_size", ["digits-mmd-50-1000", "mnist-floor-500"]),
+    ("disentanglement_grid", ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
     ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short", "cifar10-vim-n-short"]),
 ])  # fmt: skip
 def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
@@ -371,6 +372,10 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
             small |= {"steps": 5, "width": 4} if name == "vim_tables" else {}
+            if name == "disentanglement_grid":
+                few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
+                small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,
+                          "sprites": small["sprites"] | few | {"orientation": [0, 5]}}  # fmt: skip
             results, data = module.run(small, torch.device("cpu"), tmp_path / row["id"])
             assert set(row.get("paper", {})) <= set(results) and all(len(r["values"]) == 2 for r in results.values())
             assert len(data) == 1 and ("nll" not in results or 80 < results["nll"]["mean"] < 600)

@@ -136,7 +136,7 @@ def dci(codes, factors, train=None, trees=100, seed=0):
     train = train or 2 * len(codes) // 3
     importance, accuracy = np.empty((codes.shape[1], factors.shape[1])), []
     for k, values in enumerate(factors.T):
-        forest = ExtraTreesClassifier(trees, min_samples_leaf=2, random_state=seed)
+        forest = ExtraTreesClassifier(trees, max_features=None, min_samples_leaf=2, random_state=seed)
         forest.fit(codes[order[:train]], values[order[:train]])
         importance[:, k] = forest.feature_importances_
         accuracy.append(forest.score(codes[order[train:]], values[order[train:]]))

@@ -21,30 +21,35 @@ def mlp(*sizes, activation=nn.Tanh):
 
 
 def conv_encoder(shape, latent_dim, width=32):
-    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28 or 32, to mean and log_var, (B, 2Q).
+    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28, 32 or 64, to mean and log_var, (B, 2Q).
 
-    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units. ValueError: another size.
+    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units; for 64 pixels four, of
+    width, width, 2 width and 2 width, as Locatello et al. (2019) have them. ValueError: another size.
     """
-    side = _side("conv_encoder", shape)
+    channels, side = _channels("conv_encoder", shape, width)
+    layers = [layer for a, b in zip(channels, channels[1:], strict=False)
+              for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())]  # fmt: skip
     return nn.Sequential(
-        nn.Unflatten(-1, tuple(shape)),
-        *(nn.Conv2d(shape[0], width, 4, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 4, 2, 1), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(2 * width * side**2, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * latent_dim)),
-    )
+        nn.Unflatten(-1, tuple(shape)), *layers, nn.Flatten(),
+        *(nn.Linear(2 * width * side**2, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * latent_dim)),
+    )  # fmt: skip
 
 
 def conv_decoder(latent_dim, shape, width=32):
     """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W). ValueError: as there."""
-    side = _side("conv_decoder", shape)
+    channels, side = _channels("conv_decoder", shape, width)
+    channels = channels[::-1]
+    layers = [layer for a, b in zip(channels, channels[1:], strict=False)
+              for layer in (nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1))]  # fmt: skip
     return nn.Sequential(
-        *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * width * side**2), nn.ReLU()),
-        nn.Unflatten(-1, (2 * width, side, side)),
-        *(nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width, shape[0], 4, 2, 1)),
-        nn.Flatten(),
-    )
+        *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * width * side**2)),
+        nn.Unflatten(-1, (2 * width, side, side)), *layers, nn.Flatten(),
+    )  # fmt: skip
 
 
-def _side(name, shape):
-    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32):
-        raise ValueError(f"{name}: shape is {tuple(shape)}; allowed are (C, 28, 28) and (C, 32, 32).")
-    return shape[1] // 4
+def _channels(name, shape, width):
+    """Channels from the image to the smallest picture, and the side of that."""
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32, 64):
+        raise ValueError(f"{name}: shape is {tuple(shape)}; allowed are (C, H, H) with H = 28, 32 or 64.")
+    twice = 2 if shape[1] == 64 else 1
+    return [shape[0], *[width] * twice, *[2 * width] * twice], shape[1] // 4**twice
