@@ -56,6 +56,14 @@ def test_the_beta_vae_of_chapter_6_is_the_librarys():
         assert torch.equal(values, ours[name]), name
 
 
+def test_the_stratified_sampling_of_chapter_7_is_the_librarys():
+    theirs = function("07_total_correlation", "mss-lines", "log_q_stratified", torch=torch, math=math)
+    z, mean, log_var = torch.randn(3, 9, 4).unbind()
+    for ours, found in zip(vl.log_aggregate_posterior(z, mean, log_var, 50, "mss"), theirs(z, mean, log_var, 50),
+                           strict=True):  # fmt: skip
+        assert torch.allclose(ours, found, atol=1e-6)
+
+
 def test_the_surgery_of_chapter_2_agrees_with_the_oracle():
     surgery = function("02_elbo", "surgery-lines", "surgery", xlogy=xlogy)
     edges = np.linspace(-12, 12, 40_001)

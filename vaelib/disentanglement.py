@@ -40,7 +40,7 @@ def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
 def factor_score(codes, factors, batch=64, train=10_000, test=5000, threshold=0.05, seed=0):
     """The share of batches with one factor held fixed whose least varying latent votes for that factor, in [0, 1].
 
-    Equation eq factor-score of the book (chapter 7); Kim & Mnih (2018). Variances are relative to those of all codes;
+    Equation eq-factor-score of the book (chapter 7); Kim & Mnih (2018). Variances are relative to those of all codes;
     latents whose standard deviation is below `threshold` take no part. 0 where none is left. ValueError: bad input.
     """
     codes, factors = _checked("factor_score", codes, factors)
@@ -64,7 +64,7 @@ def mig(codes, factors, bins=20):
     """The mutual information gap from a histogram of the codes, in [0, 1]: what disentanglement_lib reports.
 
     For each factor, the information that the best latent has about it less that of the second best, over the factor's
-    entropy; the mean over factors (equation eq mig of the book, chapter 7). Each latent is cut into `bins` equal
+    entropy; the mean over factors (equation eq-mig of the book, chapter 7). Each latent is cut into `bins` equal
     intervals, which adds about (bins - 1)(values - 1) / 2N nats to each information. `mig_mixture` is the definition
     of Chen et al. (2018); the two are different numbers. ValueError: bad input, fewer than two latents.
     """
@@ -91,7 +91,7 @@ def mig_mixture(mean, log_var, factors, samples=2000, seed=0):
     """The mutual information gap of Chen et al. (2018), in [0, 1]: q(z_j | v_k) is the exact mixture over the images.
 
     mean, log_var: of q(z|x), (N, Q); the informations I(z_j; v_k) = E[log q(z_j | v_k) - log q(z_j)] are averaged over
-    `samples` codes (eq mig-mixture of the book, chapter 7). ValueError: bad input, fewer than two latents.
+    `samples` codes (eq-mig-mixture of the book, chapter 7). ValueError: bad input, fewer than two latents.
     """
     information, entropies = mixture_table(mean, log_var, factors, samples, seed)
     return _gap(information, entropies)
@@ -126,7 +126,7 @@ def dci(codes, factors, train=None, trees=100, seed=0):
     """Disentanglement, completeness and informativeness, a dict, each in [0, 1] (Eastwood & Williams, 2018).
 
     A forest predicts each factor from the codes; R[j, k] is how much latent j mattered for factor k. "disentanglement"
-    is one minus the entropy of R's rows, weighted by their sums, "completeness" of its columns (eq dci of the book,
+    is one minus the entropy of R's rows, weighted by their sums, "completeness" of its columns (eq-dci of the book,
     chapter 7), "informativeness" the accuracy on the images that were held out (default: a third).
     """
     from sklearn.ensemble import ExtraTreesClassifier

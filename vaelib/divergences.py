@@ -23,11 +23,11 @@ def gaussian_kl(mean, log_var):
 
 def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
     """Logarithms of q(z), (B,), and of each q(z_j), (B, Q), for codes z, (B, Q), under the aggregated posterior of
-    diagonal Gaussians mean, log_var, (M, Q): equation eq aggregate of the book (chapter 7); Chen et al. (2018).
+    diagonal Gaussians mean, log_var, (M, Q): equation eq-aggregate of the book (chapter 2); Chen et al. (2018).
 
     estimator: "exact": the M Gaussians are the whole data set. Otherwise they are a batch, and z[i] is drawn from the
-    i-th: "mss" (eq mss) weighs the own Gaussian with 1/N and each other with (N - 1) / (N (B - 1)), N = dataset_size,
-    which is unbiased for q(z); "mws" (eq mws) weighs each with 1/(N B), whose logarithm is off by up to ln N.
+    i-th: "mss" (eq-mss) weighs the own Gaussian with 1/N and each other with (N - 1) / (N (B - 1)), N = dataset_size,
+    which is unbiased for q(z); "mws" (eq-mws) weighs each with 1/(N B), whose logarithm is off by up to ln N.
     ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone for "mss".
     """
     if estimator not in AGGREGATES:
@@ -58,7 +58,7 @@ def kl_decomposition(mean, log_var, samples=10_000):
     """The average KL to N(0, I) of the diagonal Gaussians mean, log_var, (N, Q), the whole data set, taken apart.
 
     A dict of "mutual_information" I(n; z), "total_correlation" of q(z), "dimension_wise_kl" and their sum "kl", each
-    0-d, in nats: equation eq tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact,
+    0-d, in nats: equation eq-tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact,
     the expectations are averages over `samples` codes, as many of each Gaussian as there can be, so that the parts
     add up to the last digit. Works in blocks. ValueError: samples below 1.
     """
@@ -82,7 +82,7 @@ def kl_decomposition(mean, log_var, samples=10_000):
 
 def permute_dimensions(z):
     """The codes (B, Q) with each column shuffled by itself: almost samples of the product of the q(z_j)
-    (equation eq permuted of the book, chapter 7; Kim & Mnih, 2018)."""
+    (equation eq-permuted of the book, chapter 7; Kim & Mnih, 2018)."""
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 

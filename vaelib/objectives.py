@@ -103,7 +103,7 @@ def capacity_vae(model, x, gamma, capacity):
 def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="mss"):
     """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), each estimated from the batch.
 
-    Equation eq tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats: "reconstruction",
+    Equation eq-tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats: "reconstruction",
     "mutual_information", "total_correlation", "dimension_wise_kl". estimator: "mss" or "mws", as in
     `log_aggregate_posterior`. With all weights 1 it is the ELBO with a sampled KL.
     ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
@@ -127,7 +127,7 @@ def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="ms
 def factor_vae(model, x, gamma):
     """The FactorVAE's first player: ELBO - gamma TC, the TC from a discriminator's logit, in nats.
 
-    Equation eq factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps codes (B, Q) to one
+    Equation eq-factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps codes (B, Q) to one
     logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit. ValueError: gamma below 0, no discriminator.
     """
     _check("factor_vae", "gamma", gamma)
@@ -140,7 +140,7 @@ def factor_vae(model, x, gamma):
 def factor_discriminator(model, x, gamma=None):
     """The FactorVAE's second player: tells the codes of half of the batch from permuted codes of the other half.
 
-    Equation eq discriminator of the book (chapter 7). No gradient reaches the encoder. gamma is the other player's.
+    Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder. gamma is the other player's.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
     ValueError: a batch of one image, no discriminator.
     """

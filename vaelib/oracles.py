@@ -148,7 +148,7 @@ def two_gaussian_information(delta):
 
 
 def gaussian_total_correlation(correlation):
-    """The total correlation of a Gaussian with the given correlation matrix, in nats: -½ ln det (eq gaussian-tc)."""
+    """The total correlation of a Gaussian with the given correlation matrix, in nats: -½ ln det (eq-gaussian-tc)."""
     return -0.5 * float(np.linalg.slogdet(np.asarray(correlation, float))[1])
 
 
