@@ -269,6 +269,25 @@ def test_the_jpegs_of_cifar10():
     assert d.train.mean().item() == pytest.approx(0.4734, abs=2e-3)  # of the originals
 
 
+def test_svhn_is_read_from_its_mat_files(monkeypatch, tmp_path):
+    from scipy.io import savemat
+
+    monkeypatch.delenv("VAELIB_DATA", raising=False)
+    rng, files, sums = np.random.default_rng(0), {}, {}
+    for name, n in (("train_32x32.mat", 6), ("test_32x32.mat", 3)):
+        arrays = {"X": rng.integers(0, 256, (32, 32, 3, n), dtype=np.uint8), "y": np.arange(10, 10 - n, -1)[:, None]}
+        content = io.BytesIO()
+        savemat(content, arrays)
+        files[name], sums[name] = content.getvalue(), hashlib.md5(content.getvalue()).hexdigest()
+    monkeypatch.setattr(data, "SVHN_FILES", sums)
+    with server(files, []) as url:
+        monkeypatch.setattr(data, "SVHN_HOME", (url,))
+        d = vl.svhn(cache=tmp_path)
+    assert d.train.shape == (6, 3072) and d.shape == (3, 32, 32) and d.test_labels.tolist() == [0, 9, 8]
+    first = arrays["X"][..., 0].transpose(2, 0, 1).reshape(-1)
+    assert torch.allclose(d.test[0] * 255, torch.tensor(first).float())
+
+
 def test_celeba_is_read_from_a_folder(tmp_path):
     from PIL import Image
 

@@ -1,19 +1,37 @@
 """vaelib: the small library that the chapters of the book *The VAE family* share.
 
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are float in [0, 1].
-The rooms, in the order in which they build on each other: data and factors (over downloads), nets, models, divergences,
-objectives, training (over the engine, with schedules and checkpoints), evaluation and disentanglement; beside them
+The rooms, in the order in which they build on each other: data and factors (over downloads), nets, priors, models,
+divergences, objectives, training (over the engine, with schedules and checkpoints), adversarial (games for it),
+evaluation and disentanglement; beside them
 receipts (recorded results), oracles (models with known answers), plotting and explorer (figures, still and moving), and
 notebook (what a chapter's cells need).
 """
 
 from . import engine, explorer, oracles, plotting, receipts
-from .data import Dataset, binarize, celeba, cifar10, digits, mnist, omniglot, two_points
+from .adversarial import (
+    aae_discriminator,
+    aae_encoder,
+    aae_players,
+    aae_reconstruction,
+    class_players,
+    style_reconstruction,
+)
+from .data import Dataset, binarize, celeba, cifar10, digits, mnist, omniglot, svhn, two_points
 from .disentanglement import dci, factor_score, higgins_score, mig, mig_mixture
 from .divergences import gaussian_kernel, gaussian_kl, imq_kernel, kl_decomposition, log_aggregate_posterior, mmd
-from .evaluation import active_units, activity, disturb, frechet_distance, latent_moments, log_likelihood
+from .evaluation import (
+    active_units,
+    activity,
+    disturb,
+    frechet_distance,
+    latent_moments,
+    log_likelihood,
+    parzen,
+    parzen_log_density,
+)
 from .factors import Sprites, draw_sprites, dsprites, sprites
-from .models import VAE, TwoLayerVAE, logistic, logistic_unit_scale, logistic_unit_variance, standard_normal
+from .models import VAE, ClassAAE, ImplicitVAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .notebook import claim, glue, profile, sizes, table
 from .objectives import (
@@ -30,17 +48,21 @@ from .objectives import (
     tc_vae,
     vim,
 )  # fmt: skip
+from .priors import logistic, logistic_unit_scale, logistic_unit_variance, normal, pinwheel, standard_normal, swiss_roll
 from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "Dataset", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE", "active_units", "activity", "beta_vae", "binarize",
-    "capacity_vae", "celeba", "cifar10", "claim", "conv_decoder", "conv_encoder", "cosine", "dci", "digits",
-    "disturb", "draw_sprites", "dsprites", "elbo", "engine", "explorer", "factor_discriminator", "factor_score",
-    "factor_vae", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl", "glue", "higgins_score",
-    "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate", "kl_decomposition", "latent_moments",
-    "log_aggregate_posterior", "log_likelihood", "logistic", "logistic_unit_scale", "logistic_unit_variance", "mig",
-    "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "omniglot", "oracles", "plotting", "profile", "ramp",
-    "receipts", "sizes", "sprites", "staircase", "standard_normal", "table", "tc_vae", "two_points", "vim",
+    "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE", "aae_discriminator",
+    "aae_encoder", "aae_players", "aae_reconstruction", "active_units", "activity", "beta_vae", "binarize",
+    "capacity_vae", "celeba", "cifar10", "claim", "class_players", "conv_decoder", "conv_encoder", "cosine", "dci",
+    "digits", "disturb", "draw_sprites", "dsprites", "elbo", "engine", "explorer", "factor_discriminator",
+    "factor_score", "factor_vae", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl", "glue",
+    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate", "kl_decomposition",
+    "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic", "logistic_unit_scale",
+    "logistic_unit_variance", "mig", "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "normal", "omniglot",
+    "oracles", "parzen", "parzen_log_density", "pinwheel", "plotting", "profile", "ramp", "receipts", "sizes",
+    "sprites", "staircase", "standard_normal", "style_reconstruction", "svhn", "swiss_roll", "table", "tc_vae",
+    "two_points", "vim",
 ]  # fmt: skip

@@ -115,6 +115,35 @@ def disturb(x, kind, amount):
     return x * (torch.rand_like(x) >= amount)
 
 
+@torch.no_grad()
+def parzen_log_density(centres, x, scale, block=2**24):
+    """log of the mean of N(x; centre, scale² I) over centres, (n, D), (N, D) -> (N,), float64, in nats, in blocks.
+
+    Equation eq parzen of the book (chapter 5), which shows why not to trust it.
+    ValueError: shapes, a scale not above 0.
+    """
+    if centres.dim() != 2 or x.dim() != 2 or centres.shape[1] != x.shape[1] or not len(centres):
+        shapes = f"{tuple(centres.shape)} and {tuple(x.shape)}"
+        raise ValueError(f"parzen_log_density: centres and x have shapes {shapes}; allowed are (n, D) and (N, D).")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"parzen_log_density: scale is {scale!r}; allowed is a positive finite number.")
+    centres, parts = centres.double(), []
+    for rows in x.double().split(max(1, block // len(centres))):
+        squared = torch.cdist(rows, centres, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+        parts.append(torch.logsumexp(-0.5 * squared / scale**2, 1))
+    return torch.cat(parts) - math.log(len(centres)) - x.shape[1] * math.log(scale * math.sqrt(2 * math.pi))
+
+
+def parzen(centres, validation, x, scales=tuple(10 ** (i / 9 - 1) for i in range(10))):
+    """The Parzen estimate of log p(x), (N,), and the scale, chosen from `scales` by the mean on validation images.
+
+    scales: by default those of Goodfellow's script, ten from 0.1 to 1. What papers report with a ± is the mean and its
+    standard error over test images, not a spread over seeds.
+    """
+    best = max(scales, key=lambda scale: parzen_log_density(centres, validation, scale).mean().item())
+    return parzen_log_density(centres, x, best), best
+
+
 def frechet_distance(a, b):
     """The squared Fréchet distance between Gaussians fitted to features a, (n, F), and b, (m, F), in float64.
 

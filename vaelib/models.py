@@ -4,19 +4,13 @@ import math
 
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Independent, Normal
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
+from .priors import Gaussian, standard_normal
+
 LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
-
-
-class Gaussian(Normal):
-    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a tensor in place."""
-
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        return self.loc + self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
 
 
 class Pixels(Independent):
@@ -26,50 +20,6 @@ class Pixels(Independent):
     def log_prob(self, x):
         logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
         return (x * logits).sum(pixels) - softplus(logits).sum(pixels)
-
-
-def standard_normal(zero):
-    """The prior N(0, I) over codes shaped like `zero`, (Q,), on its device."""
-    return Independent(Gaussian(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
-
-
-class Logistic(Distribution):
-    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3 (eq-logistic)."""
-
-    has_rsample = True
-
-    def __init__(self, loc, scale):
-        self.loc, self.scale = loc, scale
-        super().__init__(loc.shape, validate_args=False)
-
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        tiny = torch.finfo(u.dtype).eps / 2  # rand draws 0, whose logit is not finite
-        return self.loc + self.scale * torch.logit(u, tiny)
-
-    sample = rsample
-
-    def log_prob(self, value):
-        t = (value - self.loc) / self.scale
-        return -t - 2 * softplus(-t) - math.log(self.scale)
-
-
-def logistic(scale):
-    """A prior for `VAE`: independent Logistic(0, scale) codes. ValueError: a scale that is not positive."""
-    if not 0 < scale < math.inf:
-        raise ValueError(f"logistic: scale is {scale!r}; allowed is a positive finite number.")
-    return lambda zero: Independent(Logistic(zero, scale), 1, validate_args=False)
-
-
-def logistic_unit_scale(zero):
-    """The prior Logistic(0, 1) over codes shaped like `zero`: variance 3.29, larger than the standard normal's."""
-    return logistic(1.0)(zero)
-
-
-def logistic_unit_variance(zero):
-    """The prior Logistic(0, √3/π) over codes shaped like `zero`: variance 1, as the standard normal's."""
-    return logistic(math.sqrt(3) / math.pi)(zero)
 
 
 class VAE(nn.Module):
@@ -257,3 +207,68 @@ def _fixed(q):
     """The same diagonal Gaussian, with parameters that no gradient reaches."""
     base = Gaussian(q.base_dist.loc.detach(), q.base_dist.scale.detach(), validate_args=False)
     return Independent(base, 1, validate_args=False)
+
+
+class ImplicitVAE(VAE):
+    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al., 2016; eq implicit).
+
+    encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side -> (B, Q).
+    It can be drawn from, and no more: there is no KL and no log-weight. Otherwise as `VAE`.
+    """
+
+    def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, noise_dim=0, **more):
+        super().__init__(encoder, decoder, latent_dim, likelihood, **more)
+        self.noise_dim = noise_dim
+
+    def draw(self, x, k):
+        """k codes of each image, (k, B, Q); in place of a posterior None."""
+        if not self.noise_dim:
+            return self.encoder(x).expand(k, -1, -1), None
+        noise = torch.randn(k, len(x), self.noise_dim, dtype=x.dtype, device=x.device)
+        return self.encoder(torch.cat([x.expand(k, *x.shape), noise], -1)), None
+
+    def encode(self, x):
+        raise ValueError("ImplicitVAE: this encoder has no mean and log_var; use draw(x, k) for its codes.")
+
+
+class ClassAAE(VAE):
+    """An autoencoder that says a class and a style (Makhzani et al., 2016; eq aae-classes).
+
+    encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K + Q) -> x, or with
+    heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers), and the code is ŷ · heads + z.
+    noise: standard deviation of what is added to x on the way into the encoder, in training mode. distance: below it
+    two heads repel each other. The two discriminators, (B, Q) and (B, K) to a logit, belong to the model.
+    """
+
+    def __init__(self, encoder, decoder, classes, latent_dim, discriminator, class_discriminator,
+                 likelihood="bernoulli", *, heads=False, noise=0.0, distance=2.0, **more):  # fmt: skip
+        super().__init__(encoder, decoder, latent_dim, likelihood, **more)
+        if not isinstance(classes, int) or classes < 2:
+            raise ValueError(f"ClassAAE: classes is {classes!r}; allowed is a whole number of at least 2.")
+        self.classes, self.noise, self.distance = classes, noise, distance
+        self.discriminator, self.class_discriminator = discriminator, class_discriminator
+        self.heads = nn.Parameter(torch.randn(classes, latent_dim)) if heads else None
+
+    def head_parameters(self):
+        return [] if self.heads is None else [self.heads]
+
+    def say(self, x):
+        """The logits of the classes, (B, K), and the style, (B, Q)."""
+        if self.training and self.noise:
+            x = x + self.noise * torch.randn_like(x)
+        out = self.encoder(x)
+        return out[..., : self.classes], out[..., self.classes :]
+
+    def code(self, y, z):
+        """What the decoder is given for class probabilities y and style z."""
+        return torch.cat([y, z], -1) if self.heads is None else y @ self.heads + z
+
+    def decode(self, y, z):
+        """p(x | y, z), a distribution over x."""
+        return self.likelihood(self.code(y, z))
+
+    def overlap(self):
+        """Σ over pairs of heads of max(0, distance - |c_i - c_j|), 0-d."""
+        i, j = torch.triu_indices(self.classes, self.classes, 1, device=self.heads.device)
+        apart = ((self.heads[i] - self.heads[j]) ** 2).sum(-1).clamp(min=1e-12).sqrt()
+        return (self.distance - apart).clamp(min=0).sum()

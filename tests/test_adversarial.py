@@ -1,0 +1,204 @@
+"""The game: its value at the optimum, its gradients, priors that are only drawn from, classes, and Parzen windows."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from trust import within
+
+import vaelib as vl
+from vaelib import adversarial, oracles
+
+X = (torch.rand(24, 8, generator=torch.Generator().manual_seed(3)) < 0.4).float()
+LABELS = torch.arange(24) % 3
+
+
+def build(seed=0, q=2, prior=vl.standard_normal, extra=0, kind=vl.ImplicitVAE, encoder_out=None, decoder_in=None):
+    torch.manual_seed(seed)
+    model = kind(vl.mlp(8, 16, encoder_out or q), vl.mlp(decoder_in or q, 16, 8), q, prior=prior)
+    model.discriminator = vl.mlp(q + extra, 16, 1)
+    return model
+
+
+class Shifted(nn.Module):
+    """An "encoder" whose codes are N(m, 1) whatever the image."""
+
+    def __init__(self, m):
+        super().__init__()
+        self.m = m
+
+    def forward(self, x):
+        return self.m + x
+
+
+@pytest.mark.parametrize(("m", "known"), [(0.5, 0.03031), (1.0, 0.11142), (2.0, 0.33683)])
+def test_at_the_optimum_the_game_is_worth_the_jensen_shannon_divergence(m, known):
+    """T13: p = N(0, 1), q = N(m, 1); the best logit is linear, m²/2 - m z, and the value 2 JS - 2 ln 2."""
+    assert oracles.two_gaussian_information(m / 2) == pytest.approx(known, abs=1e-5)
+    torch.manual_seed(0)
+    x = torch.randn(20_000, 1)
+
+    def make(seed):
+        model = vl.ImplicitVAE(Shifted(m), vl.mlp(1, 1), 1, "gaussian")
+        model.discriminator = vl.mlp(1, 1)
+        return model
+
+    player = vl.Player(lambda model: model.discriminator.parameters(), vl.aae_discriminator, vl.cosine(0.05, 600, 1e-5))
+    run = vl.fit(make, [player], x, steps=600, batch_size=4000)
+    fresh = torch.randn(400_000, 1)
+    value = vl.aae_discriminator(run.model, fresh)["objective"]
+    js = (value.detach() + 2 * math.log(2)) / 2
+    assert within(js, known, k=3)
+    weight = run.model.discriminator[0].weight.item()
+    assert weight == pytest.approx(-m, abs=0.1)
+
+
+def test_no_gradient_leaks_between_the_turns():
+    model = build()
+    vl.aae_discriminator(model, X)["objective"].sum().backward()
+    assert all(p.grad is None for p in [*model.encoder.parameters(), *model.decoder.parameters()])
+    before = {n: p.detach().clone() for n, p in build().named_parameters()}
+    players = vl.aae_players()
+    for only, moved in zip(range(3), (("encoder", "decoder"), ("discriminator",), ("encoder",)), strict=True):
+        run = vl.fit(lambda seed: build(), [players[only]], X, steps=1, batch_size=8)
+        for name, p in run.model.named_parameters():
+            assert torch.equal(p, before[name]) == (not name.startswith(moved)), (only, name)
+
+
+def test_the_game_brings_the_codes_to_the_prior():
+    def make(seed):
+        torch.manual_seed(seed)
+        model = vl.ImplicitVAE(vl.mlp(2, 32, 2, activation=nn.ReLU), vl.mlp(2, 32, 2), 2, "gaussian", scale=0.3)
+        model.discriminator = vl.mlp(2, 32, 32, 1, activation=nn.ReLU)
+        return model
+
+    torch.manual_seed(0)
+    x = 2 * torch.randn(2000, 2) + torch.tensor([3.0, -1.0])
+    run = vl.fit(make, vl.aae_players(1e-3, 3e-3, betas=(0.5, 0.9)), x, steps=600, batch_size=100)
+    prior = torch.randn(2000, 2)
+    kernel = lambda a, b: vl.gaussian_kernel(a, b, 1.0)  # noqa: E731
+    before, after = (vl.mmd(m.draw(x, 1)[0][0], prior, kernel).item() for m in (make(0), run.model))
+    assert after < before / 8 and after < 0.04
+
+
+def test_implicit_encoders_draw_and_have_no_density():
+    point = build()
+    z, q = point.draw(X, 3)
+    assert z.shape == (3, 24, 2) and q is None and torch.equal(z[0], z[1])
+    noisy = vl.ImplicitVAE(vl.mlp(8 + 4, 16, 2), vl.mlp(2, 16, 8), 2, noise_dim=4)
+    z, _ = noisy.draw(X, 3)
+    assert z.shape == (3, 24, 2) and not torch.equal(z[0], z[1])
+    with pytest.raises(ValueError, match="ImplicitVAE: this encoder has no mean and log_var; use draw"):
+        noisy.encode(X)
+    torch.manual_seed(0)
+    terms = vl.mmd_vae(noisy, X, 10.0, lambda a, b: vl.gaussian_kernel(a, b, 1.0))
+    assert terms["objective"].shape == (24,)  # what needs no density works
+
+
+def test_priors_of_the_plane():
+    torch.manual_seed(0)
+    wheel, roll = vl.pinwheel(torch.zeros(2)), vl.swiss_roll(torch.zeros(2))
+    edges = torch.linspace(-5, 5, 801)
+    grid = torch.cartesian_prod(edges, edges)
+    assert wheel.log_prob(grid).exp().sum().item() * 0.0125**2 == pytest.approx(1, abs=1e-3)
+    z = wheel.rsample((200_000,))
+    assert z.shape == (200_000, 2) and within(z[:, 0], 0) and within(z[:, 1], 0)
+    assert within((z**2).sum(1), 2.0**2 + 0.5**2 + 0.15**2)
+    assert within(wheel.log_prob(z), (wheel.log_prob(grid) * wheel.log_prob(grid).exp()).sum().item() * 0.0125**2, 5)
+    for k in range(10):  # each blade lies around its own angle
+        blade = wheel.of_class(torch.full((500,), k)).mean(0)
+        assert torch.allclose(blade, 2 * torch.tensor([math.cos(k * math.pi / 5), math.sin(k * math.pi / 5)]), atol=0.1)
+    anywhere = wheel.of_class(torch.full((20_000,), 10))
+    assert anywhere.mean(0).abs().max() < 0.05
+    inner, outer = (roll.of_class(torch.full((2000,), k)).norm(dim=1) for k in (0, 9))
+    assert inner.max() < 1.5 < 2.3 < outer.min() and roll.rsample((7,)).shape == (7, 2)
+    wide = vl.normal(5.0)(torch.zeros(3)).rsample((100_000,))
+    assert within(wide[:, 0] ** 2, 25)
+    with pytest.raises(ValueError, match="pinwheel: the code has 3 numbers; this prior .* allows 2"):
+        build(q=3, prior=vl.pinwheel).prior  # noqa: B018
+    with pytest.raises(ValueError, match="normal: scale is 0"):
+        vl.normal(0)
+
+
+def test_labels_for_the_discriminator_and_for_the_decoder():
+    model = build(prior=vl.pinwheel, extra=11)
+    batch = (X, torch.cat([LABELS[:20], torch.full((4,), 10)]))
+    for objective in (vl.aae_discriminator, vl.aae_encoder, vl.aae_reconstruction):
+        assert objective(model, batch)["objective"].shape == (24,)
+    styled = build(decoder_in=2 + 10)
+    assert vl.style_reconstruction(styled, (X, LABELS))["objective"].shape == (24,)
+
+
+def classes_model(seed=0, heads=False, k=3):
+    torch.manual_seed(seed)
+    decoder = vl.mlp(2 if heads else k + 2, 16, 8)
+    return vl.ClassAAE(vl.mlp(8, 16, k + 2), decoder, k, 2, vl.mlp(2, 16, 1), vl.mlp(k, 16, 1), heads=heads, noise=0.1)
+
+
+def test_the_turns_of_the_semi_supervised_model_move_what_they_should():
+    data = {"x": X, "labelled": (X[:12], LABELS[:12])}
+    players = vl.class_players()
+    before = {n: p.detach().clone() for n, p in classes_model().named_parameters()}
+    moves = (("encoder", "decoder"), ("discriminator", "class_discriminator"), ("encoder",), ("encoder",))
+    for player, moved in zip(players, moves, strict=True):
+        run = vl.fit(lambda seed: classes_model(), [player], data, steps=1, batch_size=6)
+        changed = {n.split(".")[0] for n, p in run.model.named_parameters() if not torch.equal(p, before[n])}
+        assert changed == set(moved)
+    run = vl.fit(classes_model, players, data, steps=3, batch_size=6, seeds=(0, 1))
+    assert run.broken == [None, None] and {"style/1", "accuracy/3"} <= set(run.history)
+    run = vl.fit(lambda s: classes_model(s, heads=True), vl.class_players(supervised=False), X, steps=3, batch_size=6,
+                 seeds=(0, 1))  # fmt: skip
+    assert run.broken == [None, None] and "overlap" in run.history
+
+
+def test_heads_repel_each_other_up_to_their_distance():
+    model = classes_model(heads=True)
+    with torch.no_grad():
+        model.heads.copy_(torch.tensor([[0.0, 0], [1, 0], [0, 5]]))
+    assert model.overlap().item() == pytest.approx(1.0)
+    model.overlap().backward()
+    assert model.heads.grad[0, 0] > 0 > model.heads.grad[1, 0] and model.heads.grad[2].abs().sum() == 0
+    y = torch.eye(3)
+    assert torch.allclose(model.code(y, torch.zeros(3, 2)), model.heads)
+
+
+def test_labels_help_where_they_are_scarce():
+    """Three prototypes, flipped pixels; six labels. Not chance, and the supervised turn is what does it."""
+    torch.manual_seed(0)
+    prototypes = (torch.rand(3, 8) < 0.5).float()
+    labels = torch.arange(600) % 3
+    x = (prototypes[labels] + (torch.rand(600, 8) < 0.08).float()) % 2
+    data = {"x": x, "labelled": (x[:6], labels[:6])}
+    run = vl.fit(classes_model, vl.class_players(3e-3, 3e-3, betas=(0.5, 0.9)), data, steps=400, batch_size=6)
+    with torch.no_grad():
+        said = run.model.eval().say(x)[0].argmax(1)
+    assert (said == labels).float().mean() > 0.85
+
+
+def test_parzen_windows():
+    """T16: one centre is a Gaussian, equal centres change nothing, a doubled list changes nothing."""
+    torch.manual_seed(0)
+    centre, x = torch.randn(1, 5), torch.randn(40, 5)
+    exact = torch.distributions.Normal(centre, 0.3).log_prob(x).sum(1).double()
+    assert torch.allclose(vl.parzen_log_density(centre, x, 0.3), exact, atol=1e-4)
+    assert torch.allclose(vl.parzen_log_density(centre.expand(7, -1), x, 0.3), exact, atol=1e-4)
+    many = torch.randn(30, 5)
+    once = vl.parzen_log_density(many, x, 0.3)
+    assert torch.allclose(once, vl.parzen_log_density(torch.cat([many, many]), x, 0.3))
+    assert torch.allclose(once, vl.parzen_log_density(many, x, 0.3, block=64))
+    values, scale = vl.parzen(many, x[:20], x[20:])
+    known = [vl.parzen_log_density(many, x[:20], s).mean() for s in 10 ** np.linspace(-1, 0, 10)]
+    assert scale == pytest.approx((10 ** np.linspace(-1, 0, 10))[int(np.argmax(known))])
+    assert torch.allclose(values, vl.parzen_log_density(many, x[20:], scale))
+    with pytest.raises(ValueError, match=r"parzen_log_density: centres and x have shapes \(30, 5\) and \(40, 4\)"):
+        vl.parzen_log_density(many, x[:, :4], 0.3)
+    with pytest.raises(ValueError, match="parzen_log_density: scale is 0"):
+        vl.parzen_log_density(many, x, 0)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="ClassAAE: classes is 1; allowed is a whole number of at least 2"):
+        classes_model(k=1)
+    assert adversarial.aae_players(lr=2e-3)[0].lr == 2e-3

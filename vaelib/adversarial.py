@@ -1,0 +1,130 @@
+"""The adversarial autoencoder's game: objectives of the players that take turns on a batch, each (B,), to be maximised.
+
+A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or (images, labels) where the
+discriminator reads labels too; the label `classes` then stands for "not known" (Makhzani et al., 2016; chapter 5).
+"""
+
+from itertools import chain
+
+import torch
+from torch.nn.functional import cross_entropy, logsigmoid, one_hot
+
+from .training import Player
+
+
+def aae_players(lr=1e-3, discriminator_lr=1e-3, **adam):
+    """The three turns of the adversarial autoencoder for `fit`: reconstruction, discriminator, encoder.
+
+    lr and discriminator_lr: numbers or functions of the step. adam: as for `Player`; the two sides of the game.
+    """
+    return [Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr),
+            Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
+            Player(lambda m: m.encoder.parameters(), aae_encoder, lr, adam)]  # fmt: skip
+
+
+def aae_reconstruction(model, batch):
+    """First turn: log p(x|z) of one code of each image, in nats (eq aae-reconstruction)."""
+    x, _ = _parts(batch)
+    return {"objective": model.likelihood(model.draw(x, 1)[0], x).log_prob(x)[0]}
+
+
+def aae_discriminator(model, batch):
+    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats (eq aae-discriminator).
+
+    At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often it is right.
+    """
+    x, labels = _parts(batch)
+    with torch.no_grad():
+        codes = model.draw(x, 1)[0][0]
+        prior = model.prior.rsample((len(x),)) if labels is None else model.prior.of_class(labels)
+    said, of_codes = (_logit(model, z, labels) for z in (prior, codes))
+    right = 0.5 * ((said > 0).float() + (of_codes < 0).float())
+    return {"objective": logsigmoid(said) + logsigmoid(-of_codes), "accuracy": right}
+
+
+def aae_encoder(model, batch):
+    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form (eq aae-encoder)."""
+    x, labels = _parts(batch)
+    return {"objective": logsigmoid(_logit(model, model.draw(x, 1)[0][0], labels))}
+
+
+def style_reconstruction(model, batch, classes=10):
+    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the style (eq aae-style).
+
+    batch: (images, labels); the decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
+    """
+    x, labels = batch
+    y = one_hot(labels, classes).to(x.dtype)
+    return {"objective": model.likelihood(model.draw(x, 1)[0], x, y).log_prob(x)[0]}
+
+
+def _parts(batch):
+    return batch if isinstance(batch, tuple) else (batch, None)
+
+
+def _logit(model, z, labels):
+    if labels is not None:  # as many entries as the discriminator has room for: the classes and "not known"
+        room = next(model.discriminator.parameters()).shape[-1] - z.shape[-1]
+        z = torch.cat([z, one_hot(labels, room).to(z.dtype)], -1)
+    return model.discriminator(z)[..., 0]
+
+
+# With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.
+
+
+def class_players(lr=1e-3, discriminator_lr=1e-3, supervised=True, **adam):
+    """The turns of the semi-supervised adversarial autoencoder (a `ClassAAE`): reconstruction, both discriminators,
+    encoder, and with supervised=True the classification of the stream "labelled"; without it, clustering.
+
+    Data are {"x": images, "labelled": (images, labels)}, or images alone for clustering.
+    """
+    players = [
+        Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters(), m.head_parameters()),
+               class_reconstruction, lr),
+        Player(lambda m: chain(m.discriminator.parameters(), m.class_discriminator.parameters()), class_discriminators,
+               discriminator_lr, adam),
+        Player(lambda m: m.encoder.parameters(), class_encoder, lr, adam),
+    ]  # fmt: skip
+    return [*players, Player(lambda m: m.encoder.parameters(), classification, lr)] if supervised else players
+
+
+def class_reconstruction(model, batch):
+    """log p(x | ŷ, z), with ŷ the softmax that the encoder says; with heads also their repulsion (eq aae-heads)."""
+    x = _images(batch)
+    y, z = model.say(x)
+    terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
+    if model.heads is None:
+        return {"objective": terms["reconstruction"], **terms}
+    terms["overlap"] = model.overlap().expand(len(x))
+    return {"objective": terms["reconstruction"] - terms["overlap"], **terms}
+
+
+def class_discriminators(model, batch):
+    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical prior (eq aae-two)."""
+    x = _images(batch)
+    with torch.no_grad():
+        y, z = model.say(x)
+        truth = one_hot(torch.randint(model.classes, (len(x),), device=x.device), model.classes).to(x.dtype)
+        style = model.prior.rsample((len(x),))
+        y = y.softmax(-1)
+    on_style = logsigmoid(model.discriminator(style)) + logsigmoid(-model.discriminator(z))
+    on_class = logsigmoid(model.class_discriminator(truth)) + logsigmoid(-model.class_discriminator(y))
+    return {"objective": (on_style + on_class)[:, 0], "style": on_style[:, 0], "class": on_class[:, 0]}
+
+
+def class_encoder(model, batch):
+    """The encoder's turn against both discriminators: log D(z) + log D(ŷ)."""
+    y, z = model.say(_images(batch))
+    said = logsigmoid(model.discriminator(z)) + logsigmoid(model.class_discriminator(y.softmax(-1)))
+    return {"objective": said[:, 0]}
+
+
+def classification(model, batch):
+    """The supervised turn: log ŷ of the true label, on the stream "labelled"."""
+    x, labels = batch["labelled"]
+    y, _ = model.say(x)
+    return {"objective": -cross_entropy(y, labels, reduction="none"), "accuracy": (y.argmax(-1) == labels).float()}
+
+
+def _images(batch):
+    return batch["x"] if isinstance(batch, dict) else batch
