@@ -9,7 +9,7 @@ from torch import nn
 from trust import within
 
 import vaelib as vl
-from vaelib import adversarial, oracles
+from vaelib import oracles
 
 X = (torch.rand(24, 8, generator=torch.Generator().manual_seed(3)) < 0.4).float()
 LABELS = torch.arange(24) % 3
@@ -201,4 +201,11 @@ def test_parzen_windows():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="ClassAAE: classes is 1; allowed is a whole number of at least 2"):
         classes_model(k=1)
-    assert adversarial.aae_players(lr=2e-3)[0].lr == 2e-3
+
+
+def test_each_side_of_the_game_has_its_rate():
+    for players in (vl.aae_players(1e-3, 2e-3, betas=(0.5, 0.9)), vl.class_players(1e-3, 2e-3, betas=(0.5, 0.9))):
+        assert [p.lr for p in players][:3] == [1e-3, 2e-3, 1e-3] and players[0].adam == {}
+        assert players[1].adam == players[2].adam == {"betas": (0.5, 0.9)}
+    assert [p.lr for p in vl.class_players(1e-3, 2e-3, 3e-4)] == [1e-3, 2e-3, 3e-4, 1e-3]
+    assert vl.aae_players(encoder_lr=5e-4)[2].lr == 5e-4

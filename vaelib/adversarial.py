@@ -12,14 +12,15 @@ from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 from .training import Player
 
 
-def aae_players(lr=1e-3, discriminator_lr=1e-3, **adam):
+def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
     """The three turns of the adversarial autoencoder for `fit`: reconstruction, discriminator, encoder.
 
-    lr and discriminator_lr: numbers or functions of the step. adam: as for `Player`; the two sides of the game.
+    lr: of the reconstruction; discriminator_lr and encoder_lr (default: lr): of the two sides of the game; numbers or
+    functions of the step. adam: as for `Player`, for both sides of the game.
     """
     return [Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr),
             Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
-            Player(lambda m: m.encoder.parameters(), aae_encoder, lr, adam)]  # fmt: skip
+            Player(lambda m: m.encoder.parameters(), aae_encoder, encoder_lr or lr, adam)]  # fmt: skip
 
 
 def aae_reconstruction(model, batch):
@@ -72,9 +73,10 @@ def _logit(model, z, labels):
 # With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.
 
 
-def class_players(lr=1e-3, discriminator_lr=1e-3, supervised=True, **adam):
+def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=True, **adam):
     """The turns of the semi-supervised adversarial autoencoder (a `ClassAAE`): reconstruction, both discriminators,
-    encoder, and with supervised=True the classification of the stream "labelled"; without it, clustering.
+    encoder, and with supervised=True the classification of the stream "labelled"; without it, clustering. Rates as in
+    `aae_players`; lr is also the classification's.
 
     Data are {"x": images, "labelled": (images, labels)}, or images alone for clustering.
     """
@@ -83,7 +85,7 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, supervised=True, **adam):
                class_reconstruction, lr),
         Player(lambda m: chain(m.discriminator.parameters(), m.class_discriminator.parameters()), class_discriminators,
                discriminator_lr, adam),
-        Player(lambda m: m.encoder.parameters(), class_encoder, lr, adam),
+        Player(lambda m: m.encoder.parameters(), class_encoder, encoder_lr or lr, adam),
     ]  # fmt: skip
     return [*players, Player(lambda m: m.encoder.parameters(), classification, lr)] if supervised else players
 
