@@ -104,6 +104,15 @@ def test_latents_that_do_not_move_take_no_part():
     assert vl.factor_score(0.0 * NOISE, GRID) == 0
 
 
+def test_a_collapsed_code_scores_nothing_and_breaks_nothing():
+    dead = np.zeros((360, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert vl.dci(dead, GRID)["disentanglement"] == vl.dci(dead, GRID)["completeness"] == 0
+        assert vl.mig(dead, GRID) == vl.factor_score(dead, GRID) == 0
+        assert vl.higgins_score(dead, GRID, train=1000, test=500) < 0.35
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match=r"mig: codes and factors have shapes \(360, 5\) and \(359, 4\)"):
         vl.mig(NOISE, GRID[1:])

@@ -140,12 +140,16 @@ def dci(codes, factors, train=None, trees=100, seed=0):
         forest.fit(codes[order[:train]], values[order[:train]])
         importance[:, k] = forest.feature_importances_
         accuracy.append(forest.score(codes[order[train:]], values[order[train:]]))
-    rows, columns = importance.sum(1), importance.sum(0)
-    apart = [1 - _entropy(row) / math.log(len(row)) if row.sum() > 0 else 0.0 for row in importance]
-    whole = [1 - _entropy(column) / math.log(len(column)) for column in importance.T]
-    return {"disentanglement": float(np.average(apart, weights=rows)),
-            "completeness": float(np.average(whole, weights=columns)),
+    return {"disentanglement": _pureness(importance), "completeness": _pureness(importance.T),
             "informativeness": float(np.mean(accuracy))}  # fmt: skip
+
+
+def _pureness(importance):
+    """One minus the normalised entropy of each row, weighted by the rows' sums; 0 where nothing mattered."""
+    used = importance[importance.sum(1) > 0]
+    if not len(used):
+        return 0.0
+    return float(np.average([1 - _entropy(row) / math.log(len(row)) for row in used], weights=used.sum(1)))
 
 
 def _gap(information, entropies):
