@@ -203,6 +203,13 @@ def test_bad_arguments():
         classes_model(k=1)
 
 
+def test_a_model_without_a_discriminator_is_named():
+    model = build()
+    del model.discriminator
+    with pytest.raises(ValueError, match="adversarial autoencoder: the model has no discriminator"):
+        vl.aae_discriminator(model, X)
+
+
 def test_each_side_of_the_game_has_its_rate():
     for players in (vl.aae_players(1e-3, 2e-3, betas=(0.5, 0.9)), vl.class_players(1e-3, 2e-3, betas=(0.5, 0.9))):
         assert [p.lr for p in players][:3] == [1e-3, 2e-3, 1e-3] and players[0].adam == {}

@@ -9,6 +9,7 @@ from itertools import chain
 import torch
 from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 
+from .objectives import discriminator_of
 from .training import Player
 
 
@@ -64,10 +65,11 @@ def _parts(batch):
 
 
 def _logit(model, z, labels):
+    net = discriminator_of("adversarial autoencoder", model)
     if labels is not None:  # as many entries as the discriminator has room for: the classes and "not known"
-        room = next(model.discriminator.parameters()).shape[-1] - z.shape[-1]
+        room = next(net.parameters()).shape[-1] - z.shape[-1]
         z = torch.cat([z, one_hot(labels, room).to(z.dtype)], -1)
-    return model.discriminator(z)[..., 0]
+    return net(z)[..., 0]
 
 
 # With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.

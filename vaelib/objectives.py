@@ -132,7 +132,7 @@ def factor_vae(model, x, gamma):
     """
     _check("factor_vae", "gamma", gamma)
     z, reconstruction, divergence = _terms("factor_vae", model, x, 1, "analytic")
-    correlation = _discriminator("factor_vae", model)(z[0])[..., 0]
+    correlation = discriminator_of("factor_vae", model)(z[0])[..., 0]
     return {"objective": reconstruction - divergence - gamma * correlation, "reconstruction": reconstruction,
             "kl": divergence, "total_correlation": correlation}  # fmt: skip
 
@@ -146,7 +146,7 @@ def factor_discriminator(model, x, gamma=None):
     """
     if len(x) < 2:
         raise ValueError(f"factor_discriminator: the batch has {len(x)} image; allowed are at least 2.")
-    net = _discriminator("factor_discriminator", model)
+    net = discriminator_of("factor_discriminator", model)
     with torch.no_grad():
         real, others = model.draw(x, 1)[0][0].split(-(-len(x) // 2))
         permuted = permute_dimensions(others)
@@ -155,7 +155,8 @@ def factor_discriminator(model, x, gamma=None):
     return {"objective": 0.5 * (logsigmoid(said) + logsigmoid(-of_permuted)), "accuracy": right}
 
 
-def _discriminator(name, model):
+def discriminator_of(name, model):
+    """The net that plays against the model's codes. ValueError: there is none."""
     if not hasattr(model, "discriminator"):
         raise ValueError(f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit.")
     return model.discriminator

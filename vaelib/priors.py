@@ -67,61 +67,55 @@ def normal(scale):
                                     validate_args=False)  # fmt: skip
 
 
-class Pinwheel(Distribution):
-    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016), eq pinwheel."""
+class Plane(Distribution):
+    """A distribution over the plane in ten parts, of which `of_class` draws one: a label of 10 stands for any part."""
 
-    has_rsample, arg_constraints, blades = True, {}, 10
+    has_rsample, arg_constraints, parts = True, {}, 10
 
     def __init__(self, zero):
         super().__init__(event_shape=torch.Size([2]), validate_args=False)
-        self.zero, self.radius, self.long, self.short = zero, 2.0, 0.5, 0.15
+        self.zero = zero
 
     def rsample(self, sample_shape=()):
-        shape = torch.Size(sample_shape)
-        return self.of_class(torch.randint(self.blades, shape, device=self.zero.device))
+        return self.of_class(torch.full(torch.Size(sample_shape), self.parts, device=self.zero.device))
 
     sample = rsample
 
+
+class Pinwheel(Plane):
+    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016), eq pinwheel."""
+
+    radius, long, short = 2.0, 0.5, 0.15
+
     def of_class(self, labels):
-        """A draw from the blade with each label; a label of 10 stands for any blade."""
-        anywhere = torch.randint(self.blades, labels.shape, device=labels.device)
-        turn = torch.where(labels < self.blades, labels, anywhere) * (2 * math.pi / self.blades)
+        """A draw from the blade with each label."""
+        anywhere = torch.randint(self.parts, labels.shape, device=labels.device)
+        turn = torch.where(labels < self.parts, labels, anywhere) * (2 * math.pi / self.parts)
         out = self.radius + self.long * torch.randn(labels.shape, device=labels.device)
         side = self.short * torch.randn(labels.shape, device=labels.device)
         cos, sin = turn.cos(), turn.sin()
         return torch.stack([out * cos - side * sin, out * sin + side * cos], -1)
 
     def log_prob(self, z):
-        turn = torch.arange(self.blades, device=z.device) * (2 * math.pi / self.blades)
+        turn = torch.arange(self.parts, device=z.device) * (2 * math.pi / self.parts)
         cos, sin = turn.cos(), turn.sin()
         out, side = z[..., :1] * cos + z[..., 1:] * sin, z[..., 1:] * cos - z[..., :1] * sin
         parts = -0.5 * ((out - self.radius) / self.long) ** 2 - 0.5 * (side / self.short) ** 2
-        return torch.logsumexp(parts, -1) - math.log(2 * math.pi * self.long * self.short * self.blades)
+        return torch.logsumexp(parts, -1) - math.log(2 * math.pi * self.long * self.short * self.parts)
 
 
-class SwissRoll(Distribution):
+class SwissRoll(Plane):
     """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016), eq swiss-roll."""
 
-    has_rsample, arg_constraints, parts = True, {}, 10
-
-    def __init__(self, zero):
-        super().__init__(event_shape=torch.Size([2]), validate_args=False)
-        self.zero, self.turns, self.radius, self.width = zero, 1.5, 3.0, 0.1
-
-    def rsample(self, sample_shape=()):
-        return self._at(torch.rand(torch.Size(sample_shape), device=self.zero.device))
-
-    sample = rsample
+    turns, radius, width = 1.5, 3.0, 0.1
 
     def of_class(self, labels):
-        """A draw from one of ten equal parts of the roll, numbered from the inside; 10 stands for all of it."""
+        """A draw from one of ten equal parts of the roll, numbered from the inside."""
         u = torch.rand(labels.shape, device=labels.device)
-        return self._at(torch.where(labels < self.parts, (labels + u) / self.parts, u))
-
-    def _at(self, u):
+        root = torch.where(labels < self.parts, (labels + u) / self.parts, u).sqrt()
         # The length of a spiral from its centre grows with the square of the angle, so that the root is uniform on it.
-        angle = 2 * math.pi * self.turns * u.sqrt()
-        centre = torch.stack([angle.cos(), angle.sin()], -1) * (self.radius * u.sqrt())[..., None]
+        angle = 2 * math.pi * self.turns * root
+        centre = self.radius * root[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
         return centre + self.width * torch.randn(centre.shape, device=centre.device)
 
 

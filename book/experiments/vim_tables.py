@@ -71,12 +71,7 @@ def objective(config):
         scales = tuple(2.0 * config["latent"] * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
         return partial(vl.vim, lam=config["lam"], kernel=partial(vl.imq_kernel, scale=scales))
     beta = {"vae": 1.0, "beta>1": 4.0, "beta<1": 0.25}[config["model"]]
-
-    def weighted(model, x):
-        terms = vl.elbo(model, x)
-        return {**terms, "objective": terms["reconstruction"] - beta * terms["kl"]}
-
-    return weighted
+    return partial(vl.beta_vae, beta=beta)
 
 
 def for_classifiers(data, config):
