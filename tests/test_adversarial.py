@@ -124,11 +124,16 @@ def test_priors_of_the_plane():
 
 def test_labels_for_the_discriminator_and_for_the_decoder():
     model = build(prior=vl.pinwheel, extra=11)
-    batch = (X, torch.cat([LABELS[:20], torch.full((4,), 10)]))
+    batch = {"x": (X, torch.cat([LABELS[:20], torch.full((4,), 10)]))}
     for objective in (vl.aae_discriminator, vl.aae_encoder, vl.aae_reconstruction):
         assert objective(model, batch)["objective"].shape == (24,)
     styled = build(decoder_in=2 + 10)
-    assert vl.style_reconstruction(styled, (X, LABELS))["objective"].shape == (24,)
+    assert vl.style_reconstruction(styled, {"x": (X, LABELS)})["objective"].shape == (24,)
+    for objective in (vl.aae_discriminator, vl.aae_encoder):  # no room for labels: they are not read
+        torch.manual_seed(0)
+        unread = objective(styled, {"x": (X, LABELS)})["objective"]
+        torch.manual_seed(0)
+        assert torch.equal(unread, objective(styled, X)["objective"])
 
 
 def classes_model(seed=0, heads=False, k=3):
@@ -196,6 +201,20 @@ def test_parzen_windows():
         vl.parzen_log_density(many, x[:, :4], 0.3)
     with pytest.raises(ValueError, match="parzen_log_density: scale is 0"):
         vl.parzen_log_density(many, x, 0)
+
+
+def test_few_labels_and_the_labels_of_clusters():
+    torch.manual_seed(0)
+    few = vl.few_labels(LABELS, 4)
+    assert sorted(LABELS[few].tolist()) == [0] * 4 + [1] * 4 + [2] * 4 and len(few.unique()) == 12
+    with pytest.raises(ValueError, match="few_labels: class 1 has 0 labels; 2 of each class are asked for"):
+        vl.few_labels(torch.tensor([0, 0, 2, 2]), 2)
+    sure = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    assert vl.cluster_labels(sure, torch.tensor([5, 6, 7])).tolist() == [5, 7]
+    with pytest.raises(ValueError, match="cluster_labels: there are 4 clusters and 3 images"):
+        vl.cluster_labels(torch.rand(3, 4), torch.arange(3))
+    with pytest.raises(ValueError, match=r"cluster_labels: shapes are \(3, 2\) and \(4,\)"):
+        vl.cluster_labels(sure, torch.arange(4))
 
 
 def test_bad_arguments():

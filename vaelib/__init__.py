@@ -15,6 +15,8 @@ from .adversarial import (
     aae_players,
     aae_reconstruction,
     class_players,
+    cluster_labels,
+    few_labels,
     style_reconstruction,
 )
 from .data import Dataset, binarize, celeba, cifar10, digits, mnist, omniglot, svhn, two_points
@@ -56,13 +58,13 @@ __version__ = "0.1.0"
 __all__ = [
     "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE", "aae_discriminator",
     "aae_encoder", "aae_players", "aae_reconstruction", "active_units", "activity", "beta_vae", "binarize",
-    "capacity_vae", "celeba", "cifar10", "claim", "class_players", "conv_decoder", "conv_encoder", "cosine", "dci",
-    "digits", "disturb", "draw_sprites", "dsprites", "elbo", "engine", "explorer", "factor_discriminator",
-    "factor_score", "factor_vae", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl", "glue",
-    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate", "kl_decomposition",
-    "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic", "logistic_unit_scale",
-    "logistic_unit_variance", "mig", "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "normal", "omniglot",
-    "oracles", "parzen", "parzen_log_density", "pinwheel", "plotting", "profile", "ramp", "receipts", "sizes",
-    "sprites", "staircase", "standard_normal", "style_reconstruction", "svhn", "swiss_roll", "table", "tc_vae",
-    "two_points", "vim",
+    "capacity_vae", "celeba", "cifar10", "claim", "class_players", "cluster_labels", "conv_decoder", "conv_encoder",
+    "cosine", "dci", "digits", "disturb", "draw_sprites", "dsprites", "elbo", "engine", "explorer",
+    "factor_discriminator", "factor_score", "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel",
+    "gaussian_kl", "glue", "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
+    "kl_decomposition", "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic",
+    "logistic_unit_scale", "logistic_unit_variance", "mig", "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "normal",
+    "omniglot", "oracles", "parzen", "parzen_log_density", "pinwheel", "plotting", "profile", "ramp", "receipts",
+    "sizes", "sprites", "staircase", "standard_normal", "style_reconstruction", "svhn", "swiss_roll", "table",
+    "tc_vae", "two_points", "vim",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """The adversarial autoencoder's game: objectives of the players that take turns on a batch, each (B,), to be maximised.
 
-A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or (images, labels) where the
-discriminator reads labels too; the label `classes` then stands for "not known" (Makhzani et al., 2016; chapter 5).
+A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict whose stream "x" is
+(images, labels). A discriminator with more inputs than the code reads the labels too, one more than there are classes:
+the last stands for "not known" (Makhzani et al., 2016; chapter 5).
 """
 
 from itertools import chain
@@ -26,7 +27,7 @@ def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
 
 def aae_reconstruction(model, batch):
     """First turn: log p(x|z) of one code of each image, in nats (eq aae-reconstruction)."""
-    x, _ = _parts(batch)
+    x = _images(batch)
     return {"objective": model.likelihood(model.draw(x, 1)[0], x).log_prob(x)[0]}
 
 
@@ -35,7 +36,7 @@ def aae_discriminator(model, batch):
 
     At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often it is right.
     """
-    x, labels = _parts(batch)
+    x, labels = _parts(model, batch)
     with torch.no_grad():
         codes = model.draw(x, 1)[0][0]
         prior = model.prior.rsample((len(x),)) if labels is None else model.prior.of_class(labels)
@@ -46,30 +47,36 @@ def aae_discriminator(model, batch):
 
 def aae_encoder(model, batch):
     """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form (eq aae-encoder)."""
-    x, labels = _parts(batch)
+    x, labels = _parts(model, batch)
     return {"objective": logsigmoid(_logit(model, model.draw(x, 1)[0][0], labels))}
 
 
 def style_reconstruction(model, batch, classes=10):
     """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the style (eq aae-style).
 
-    batch: (images, labels); the decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
+    The decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
     """
-    x, labels = batch
+    x, labels = batch["x"]
     y = one_hot(labels, classes).to(x.dtype)
     return {"objective": model.likelihood(model.draw(x, 1)[0], x, y).log_prob(x)[0]}
 
 
-def _parts(batch):
-    return batch if isinstance(batch, tuple) else (batch, None)
+def _parts(model, batch):
+    """Images, and their labels where the discriminator has room for them."""
+    x, labels = batch["x"] if isinstance(batch, dict) else (batch, None)
+    return x, labels if _room(model) else None
+
+
+def _room(model):
+    """How many numbers the discriminator reads beside the code."""
+    net = discriminator_of("adversarial autoencoder", model)
+    return next(net.parameters()).shape[-1] - model.latent_dim
 
 
 def _logit(model, z, labels):
-    net = discriminator_of("adversarial autoencoder", model)
-    if labels is not None:  # as many entries as the discriminator has room for: the classes and "not known"
-        room = next(net.parameters()).shape[-1] - z.shape[-1]
-        z = torch.cat([z, one_hot(labels, room).to(z.dtype)], -1)
-    return net(z)[..., 0]
+    if labels is not None:
+        z = torch.cat([z, one_hot(labels, _room(model)).to(z.dtype)], -1)
+    return model.discriminator(z)[..., 0]
 
 
 # With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.
@@ -130,5 +137,34 @@ def classification(model, batch):
     return {"objective": -cross_entropy(y, labels, reduction="none"), "accuracy": (y.argmax(-1) == labels).float()}
 
 
+def few_labels(labels, each, generator=None):
+    """Places of `each` images of every class, drawn without replacement, (classes * each,).
+
+    ValueError: a class without as many labels.
+    """
+    places = []
+    for c in range(int(labels.max()) + 1):
+        own = (labels == c).nonzero()[:, 0]
+        if len(own) < each:
+            raise ValueError(f"few_labels: class {c} has {len(own)} labels; {each} of each class are asked for.")
+        places.append(own[torch.randperm(len(own), generator=generator)[:each]])
+    return torch.cat(places)
+
+
+def cluster_labels(probabilities, labels):
+    """A label for each cluster, (K,): that of the image which is the surest of the cluster (eq aae-rule).
+
+    probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters than images.
+    """
+    if probabilities.dim() != 2 or len(probabilities) != len(labels):
+        shapes = f"{tuple(probabilities.shape)} and {tuple(labels.shape)}"
+        raise ValueError(f"cluster_labels: shapes are {shapes}; allowed are (N, K) and (N,).")
+    if probabilities.shape[1] > len(labels):
+        n = f"{probabilities.shape[1]} clusters and {len(labels)} images"
+        raise ValueError(f"cluster_labels: there are {n}; allowed are at most as many clusters as images.")
+    return labels[probabilities.argmax(0)]
+
+
 def _images(batch):
-    return batch["x"] if isinstance(batch, dict) else batch
+    x = batch["x"] if isinstance(batch, dict) else batch
+    return x[0] if isinstance(x, tuple) else x
