@@ -361,6 +361,8 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("two_point_grid", ["elbo-encoder-floor", "mmd-250"]),
     ("logdet_size", ["digits-mmd-50-1000", "mnist-floor-500"]),
     ("disentanglement_grid", ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
+    ("aae_mnist", ["prior-8d-short", "regions-short", "style-short", "semi-100-short", "semi-all-short",
+                   "clusters-16-short", "embedding-100-short"]),
     ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short", "cifar10-vim-n-short"]),
 ])  # fmt: skip
 def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
@@ -371,7 +373,9 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
         if row["id"] in wanted:
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
-            small |= {"steps": 5, "width": 4} if name == "vim_tables" else {}
+            small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
+            small |= {"parzen": 1000} if "parzen" in small else {}
+            small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,

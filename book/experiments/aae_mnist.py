@@ -1,0 +1,188 @@
+"""The adversarial autoencoder's tables and figures: unsupervised, with labels in two places, with few, with none."""
+
+import math
+from functools import partial
+
+import torch
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+import vaelib as vl
+from vaelib import receipts
+
+from .runner import fingerprint
+
+VERSION = 1
+CLAIM = ("Adversarial autoencoders generate well by the Parzen estimate, separate style from content, and classify "
+         "from few labels or none.")  # fmt: skip
+SOURCES = {"xref": "Makhzani et al. (2016), as later papers quote it", "mem": "Makhzani et al. (2016), from memory"}
+# The paper trains with momentum and drops of the rate, for 5,000 epochs (from memory); here Adam, along half a cosine.
+LONG = {"steps": 200_000, "width": 1000, "needs_gpu": True}
+SHORT = {"steps": 10_000, "width": 256}
+GAME = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-3, "encoder_lr": None}
+# With classes the two discriminators win at once unless they are held back (chapter 5).
+CLASSES = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-4, "encoder_lr": 3e-4, "noise": 0.3}
+
+
+def row(name, title, kind, paper=None, needs_gpu=False, **more):
+    config = {"kind": kind, "data": "mnist", "batch_size": 100, "seeds": [0, 1, 2], "scale": 0.2, "held_out": 10_000,
+              "judged": 10_000, **(CLASSES if kind in ("classes", "heads") else GAME), **more}  # fmt: skip
+    long = ", long" if needs_gpu else f", {more['steps']:,} steps"
+    paper = {quantity: (value, SOURCES[source]) for quantity, (value, source) in (paper or {}).items()}
+    return {"id": name, "title": title + long, "config": config, "needs_gpu": needs_gpu, "paper": paper}
+
+
+def both(name, title, kind, paper=None, **more):
+    """The row at the paper's scale, and one for a CPU."""
+    return [row(f"{name}{end}", title, kind, paper, **more, **size) for end, size in (("", LONG), ("-short", SHORT))]
+
+
+def error(value, source="xref"):
+    return {"error": (value, source)}
+
+
+ROWS = [
+    *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref")}, latents=8, prior=5.0,
+          parzen=10_000),
+    *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000),
+    *both("style", "MNIST, label to the decoder", "style", latents=10),
+    *both("semi-100", "MNIST, 100 labels", "classes", error(1.90), classes=10, latents=10, labels=100,
+          seeds=[0, 1, 2, 3, 4]),
+    *both("semi-1000", "MNIST, 1,000 labels", "classes", error(1.60, "mem"), classes=10, latents=10, labels=1000),
+    *both("semi-all", "MNIST, all labels", "classes", error(0.85), classes=10, latents=10, labels=50_000),
+    *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55), classes=16, latents=5, labels=0),
+    *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10), classes=30, latents=5, labels=0),
+    *both("embedding", "MNIST, 2-D embedding, 20 clusters", "heads", error(13.5, "mem"), classes=20, latents=2,
+          labels=0),
+    *both("embedding-100", "MNIST, 2-D embedding, 100 labels", "heads", error(4.2, "mem"), classes=10, latents=2,
+          labels=100),
+    row("svhn-1000", "SVHN, 1,000 labels", "classes", error(17.70), classes=10, latents=20, labels=1000, data="svhn",
+        **LONG),
+]  # fmt: skip
+
+
+def network(config, pixels):
+    """seed -> the model: two hidden layers of ReLU everywhere, linear codes, pixels with a fixed standard deviation."""
+    q, width = config["latents"], config["width"]
+    net = lambda n_in, n_out: vl.mlp(n_in, width, width, n_out, activation=nn.ReLU)  # noqa: E731
+    if config["kind"] in ("classes", "heads"):
+        k, heads = config["classes"], config["kind"] == "heads"
+        return lambda seed: vl.ClassAAE(net(pixels, k + q), net(q if heads else k + q, pixels), k, q, net(q, 1),
+                                        net(k, 1), "gaussian", scale=config["scale"], heads=heads,
+                                        noise=config["noise"])  # fmt: skip
+    prior = vl.pinwheel if config["kind"] == "regions" else vl.normal(config.get("prior", 1.0))
+
+    def build(seed):
+        told = 10 if config["kind"] == "style" else 0
+        model = vl.ImplicitVAE(net(pixels, q), net(q + told, pixels), q, "gaussian", scale=config["scale"], prior=prior)
+        model.discriminator = net(q + (11 if config["kind"] == "regions" else 0), 1)
+        return model
+
+    return build
+
+
+def turns(config):
+    rates = [vl.cosine(config["lr"], config["steps"], config["lr_end"]), config["discriminator_lr"],
+             config["encoder_lr"]]  # fmt: skip
+    if config["kind"] in ("classes", "heads"):
+        return vl.class_players(*rates, supervised=config["labels"] > 0, betas=(0.5, 0.9))
+    players = vl.aae_players(*rates, betas=(0.5, 0.9))
+    if config["kind"] == "style":
+        players[0] = vl.Player(players[0].parameters, vl.style_reconstruction, rates[0])
+    return players
+
+
+def streams(config, x, y, seed):
+    """The images, and the labels where this kind reads them; few labelled images are drawn anew for each seed."""
+    if config["kind"] not in ("classes", "heads"):
+        known = torch.arange(len(y)) < config.get("labels", len(y))
+        return {"x": (x, torch.where(known, y, torch.full_like(y, 10)))}
+    if not config["labels"]:
+        return {"x": x}
+    if config["labels"] >= len(y):
+        return {"x": x, "labelled": (x, y)}
+    few = vl.few_labels(y, config["labels"] // 10, torch.Generator().manual_seed(seed))
+    return {"x": x, "labelled": (x[few], y[few])}
+
+
+def run(config, device, folder):
+    data = {"mnist": vl.mnist, "svhn": vl.svhn}[config["data"]]()
+    sizes = [len(data.train) - config["held_out"], config["held_out"]]
+    # Nothing trains on the held-out images: they choose the Parzen width and name the clusters.
+    (x, x_held), (y, y_held) = data.train.split(sizes), data.train_labels.split(sizes)
+    judge = partial(JUDGES[config["kind"]], config=config, train=(x, y), held=(x_held, y_held), data=data)
+    found = {}
+    for seed in config["seeds"]:  # one after another, since each has labelled images of its own
+        parts = streams(config, x, y, seed)
+        train = partial(vl.fit, network(config, x.shape[1]), data=parts, steps=config["steps"],
+                        batch_size=config["batch_size"], seeds=(seed,), device=device)  # fmt: skip
+        model = train(turns(config), checkpoint=folder / f"{seed}").model
+        torch.manual_seed(seed)
+        quantities = judge(model.eval().cpu())
+        if "labelled" in parts:  # the same encoder, trained on the labels and nothing else
+            plain = train(turns(config)[3:], checkpoint=folder / f"{seed}-plain").model
+            quantities["error, labels only"] = judge(plain.eval().cpu())["error"]
+            quantities["difference"] = quantities["error, labels only"] - quantities["error"]
+        for name, value in quantities.items():
+            found.setdefault(name, []).append(value)
+    results = {name: receipts.summary(values, UNITS.get(name, "%")) for name, values in found.items()}
+    return results, {data.name: fingerprint(data.train, data.test)}
+
+
+UNITS = {"Parzen": "nats", "Parzen, standard error": "nats", "Parzen width": "", "squared error": "",
+         "clusters used": ""}  # fmt: skip
+
+
+@torch.no_grad()
+def codes(model, x):
+    return torch.cat([model.draw(part, 1)[0][0] for part in x.split(2000)])
+
+
+@torch.no_grad()
+def judge_plain(model, config, train, held, data):
+    """Parzen windows around draws, with the width chosen on held-out images, and the squared error."""
+    drawn = torch.cat([model.likelihood(model.prior.sample((1000,))).mean for _ in range(config["parzen"] // 1000)])
+    log_p, width = vl.parzen(drawn, held[0][:1000], data.test[: config["judged"]])
+    mean, standard_error = vl.plotting.interval(log_p)
+    decoded = model.likelihood(codes(model, data.test)).mean
+    return {"Parzen": mean, "Parzen, standard error": standard_error, "Parzen width": width,
+            "squared error": ((decoded - data.test) ** 2).sum(1).mean().item()}  # fmt: skip
+
+
+def judge_regions(model, config, train, held, data):
+    z = codes(model, data.test)
+    blade = (torch.atan2(z[:, 1], z[:, 0]) / (2 * math.pi / 10)).round().long() % 10
+    return {"on the wrong blade": 100 * (blade != data.test_labels).float().mean().item()}
+
+
+@torch.no_grad()
+def judge_style(model, config, train, held, data):
+    """What a linear classifier still reads of the label in the style, and whether drawn digits are as asked."""
+    reads = LogisticRegression(max_iter=1000).fit(codes(model, held[0]), held[1])
+    n = config["judged"]
+    real = LogisticRegression(max_iter=200).fit(train[0][:n], train[1][:n])
+    labels = torch.arange(1000) % 10
+    drawn = model.likelihood(model.prior.sample((1000,)), y=nn.functional.one_hot(labels, 10).float()).mean
+    return {"label read from the style": 100 * reads.score(codes(model, data.test), data.test_labels),
+            "drawn as asked": 100 * real.score(drawn, labels),
+            "real images read right": 100 * real.score(data.test, data.test_labels)}  # fmt: skip
+
+
+@torch.no_grad()
+def judge_classes(model, config, train, held, data):
+    """Error of the class that is said; without labels the clusters are named by the paper's rule first."""
+    said = [torch.cat([model.say(part)[0] for part in x.split(2000)]).softmax(1) for x in (held[0], data.test)]
+    chosen = said[1].argmax(1)
+    if config["labels"]:
+        return {"error": 100 * (chosen != data.test_labels).float().mean().item()}
+    means = MiniBatchKMeans(config["classes"], n_init=10, random_state=0).fit(train[0][: config["judged"]])
+    nearest, nearness = torch.from_numpy(means.predict(data.test)).long(), -torch.from_numpy(means.transform(held[0]))
+    wrong = {"error": vl.cluster_labels(said[0], held[1])[chosen],
+             "error, k-means": vl.cluster_labels(nearness, held[1])[nearest]}  # fmt: skip
+    return {**{name: 100 * (label != data.test_labels).float().mean().item() for name, label in wrong.items()},
+            "clusters used": float(len(chosen.unique()))}  # fmt: skip
+
+
+JUDGES = {"plain": judge_plain, "regions": judge_regions, "style": judge_style, "classes": judge_classes,
+          "heads": judge_classes}  # fmt: skip
