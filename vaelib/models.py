@@ -247,7 +247,7 @@ class ClassAAE(VAE):
             raise ValueError(f"ClassAAE: classes is {classes!r}; allowed is a whole number of at least 2.")
         self.classes, self.noise, self.distance = classes, noise, distance
         self.discriminator, self.class_discriminator = discriminator, class_discriminator
-        self.heads = nn.Parameter(torch.randn(classes, latent_dim)) if heads else None
+        self.heads = nn.Parameter(distance * torch.randn(classes, latent_dim)) if heads else None
 
     def head_parameters(self):
         return [] if self.heads is None else [self.heads]
