@@ -20,7 +20,7 @@ SOURCES = {"xref": "Makhzani et al. (2016), as later papers quote it", "mem": "M
 # The paper trains with momentum and drops of the rate, for 5,000 epochs (from memory); here Adam, along half a cosine.
 LONG = {"steps": 200_000, "width": 1000, "needs_gpu": True}
 SHORT = {"steps": 10_000, "width": 256}
-GAME = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-3, "encoder_lr": None}
+GAME = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-3, "encoder_lr": 5e-4}
 # With classes the two discriminators win at once unless they are held back (chapter 5).
 CLASSES = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-4, "encoder_lr": 3e-4, "noise": 0.3}
 
@@ -28,9 +28,8 @@ CLASSES = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-4, "encoder_lr": 3
 def row(name, title, kind, paper=None, needs_gpu=False, **more):
     config = {"kind": kind, "data": "mnist", "batch_size": 100, "seeds": [0, 1, 2], "scale": 0.2, "held_out": 10_000,
               "judged": 10_000, **(CLASSES if kind in ("classes", "heads") else GAME), **more}  # fmt: skip
-    long = ", long" if needs_gpu else f", {more['steps']:,} steps"
     paper = {quantity: (value, SOURCES[source]) for quantity, (value, source) in (paper or {}).items()}
-    return {"id": name, "title": title + long, "config": config, "needs_gpu": needs_gpu, "paper": paper}
+    return {"id": name, "title": f"{title}, {more['steps']:,} steps", "config": config, "needs_gpu": needs_gpu, "paper": paper}
 
 
 def both(name, title, kind, paper=None, **more):
