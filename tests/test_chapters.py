@@ -46,6 +46,18 @@ def test_the_bound_of_chapter_4_is_the_librarys():
     assert torch.equal(theirs(log_w), vl.iwae_bound(log_w))
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("reconstruct", "reconstruction"), ("discriminate", "discriminator"),
+                                              ("deceive", "encoder")])  # fmt: skip
+def test_the_turns_of_chapter_5_are_the_librarys(theirs, ours):
+    theirs = function("05_aae", "turns-lines", theirs, torch=torch, logsigmoid=torch.nn.functional.logsigmoid)
+    model, x = vl.ImplicitVAE(vl.mlp(6, 8, 2), vl.mlp(2, 8, 6), 2), torch.rand(9, 6).round()
+    model.discriminator = vl.mlp(2, 8, 1)
+    torch.manual_seed(1)
+    ours = getattr(vl, f"aae_{ours}")(model, x)["objective"]
+    torch.manual_seed(1)
+    assert torch.equal(theirs(model, x)["objective"], ours)
+
+
 def test_the_beta_vae_of_chapter_6_is_the_librarys():
     theirs = function("06_beta_vae", "beta-lines", "beta_vae", vl=vl)
     model, x = vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2), torch.rand(9, 6).round()

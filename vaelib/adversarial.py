@@ -26,13 +26,13 @@ def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
 
 
 def aae_reconstruction(model, batch):
-    """First turn: log p(x|z) of one code of each image, in nats (eq aae-reconstruction)."""
+    """First turn: log p(x|z) of one code of each image, in nats (eq-aae-reconstruction)."""
     x = _images(batch)
     return {"objective": model.likelihood(model.draw(x, 1)[0], x).log_prob(x)[0]}
 
 
 def aae_discriminator(model, batch):
-    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats (eq aae-discriminator).
+    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats (eq-aae-discriminator).
 
     At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often it is right.
     """
@@ -46,13 +46,13 @@ def aae_discriminator(model, batch):
 
 
 def aae_encoder(model, batch):
-    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form (eq aae-encoder)."""
+    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form (eq-aae-encoder)."""
     x, labels = _parts(model, batch)
     return {"objective": logsigmoid(_logit(model, model.draw(x, 1)[0][0], labels))}
 
 
 def style_reconstruction(model, batch, classes=10):
-    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the style (eq aae-style).
+    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the style (eq-aae-style).
 
     The decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
     """
@@ -100,7 +100,7 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 
 
 def class_reconstruction(model, batch):
-    """log p(x | ŷ, z), with ŷ the softmax that the encoder says; with heads also their repulsion (eq aae-heads)."""
+    """log p(x | ŷ, z), with ŷ the softmax that the encoder says; with heads also their repulsion (eq-aae-heads)."""
     x = _images(batch)
     y, z = model.say(x)
     terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
@@ -111,7 +111,7 @@ def class_reconstruction(model, batch):
 
 
 def class_discriminators(model, batch):
-    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical prior (eq aae-two)."""
+    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical prior (eq-aae-two)."""
     x = _images(batch)
     with torch.no_grad():
         y, z = model.say(x)
@@ -152,7 +152,7 @@ def few_labels(labels, each, generator=None):
 
 
 def cluster_labels(probabilities, labels):
-    """A label for each cluster, (K,): that of the image which is the surest of the cluster (eq aae-rule).
+    """A label for each cluster, (K,): that of the image which is the surest of the cluster (eq-aae-rule).
 
     probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters than images.
     """

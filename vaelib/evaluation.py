@@ -119,7 +119,7 @@ def disturb(x, kind, amount):
 def parzen_log_density(centres, x, scale, block=2**24):
     """log of the mean of N(x; centre, scale² I) over centres, (n, D), (N, D) -> (N,), float64, in nats, in blocks.
 
-    Equation eq parzen of the book (chapter 5), which shows why not to trust it.
+    Equation eq-parzen of the book (chapter 5), which shows why not to trust it.
     ValueError: shapes, a scale not above 0.
     """
     if centres.dim() != 2 or x.dim() != 2 or centres.shape[1] != x.shape[1] or not len(centres):

@@ -210,7 +210,7 @@ def _fixed(q):
 
 
 class ImplicitVAE(VAE):
-    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al., 2016; eq implicit).
+    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al., 2016; eq-implicit).
 
     encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side -> (B, Q).
     It can be drawn from, and no more: there is no KL and no log-weight. Otherwise as `VAE`.
@@ -232,7 +232,7 @@ class ImplicitVAE(VAE):
 
 
 class ClassAAE(VAE):
-    """An autoencoder that says a class and a style (Makhzani et al., 2016; eq aae-classes).
+    """An autoencoder that says a class and a style (Makhzani et al., 2016; eq-aae-classes).
 
     encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K + Q) -> x, or with
     heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers), and the code is ŷ · heads + z.

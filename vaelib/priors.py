@@ -83,7 +83,7 @@ class Plane(Distribution):
 
 
 class Pinwheel(Plane):
-    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016), eq pinwheel."""
+    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016), eq-pinwheel."""
 
     radius, long, short = 2.0, 0.5, 0.15
 
@@ -105,7 +105,7 @@ class Pinwheel(Plane):
 
 
 class SwissRoll(Plane):
-    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016), eq swiss-roll."""
+    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016), eq-swiss-roll."""
 
     turns, radius, width = 1.5, 3.0, 0.1
 

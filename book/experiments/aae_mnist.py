@@ -29,7 +29,8 @@ def row(name, title, kind, paper=None, needs_gpu=False, **more):
     config = {"kind": kind, "data": "mnist", "batch_size": 100, "seeds": [0, 1, 2], "scale": 0.2, "held_out": 10_000,
               "judged": 10_000, **(CLASSES if kind in ("classes", "heads") else GAME), **more}  # fmt: skip
     paper = {quantity: (value, SOURCES[source]) for quantity, (value, source) in (paper or {}).items()}
-    return {"id": name, "title": f"{title}, {more['steps']:,} steps", "config": config, "needs_gpu": needs_gpu, "paper": paper}
+    return {"id": name, "title": f"{title}, {more['steps']:,} steps", "config": config, "needs_gpu": needs_gpu,
+            "paper": paper}  # fmt: skip
 
 
 def both(name, title, kind, paper=None, **more):
