@@ -363,6 +363,7 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("disentanglement_grid", ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
     ("aae_mnist", ["prior-8d-short", "regions-short", "style-short", "semi-100-short", "semi-all-short",
                    "clusters-16-short", "embedding-100-short"]),
+    ("family_plate", ["iwae-short", "aae-short", "factor-vae-short", "vim-l-short"]),
     ("vim_tables", ["mnist-vim-l-short", "omniglot-beta-gt-1-short", "cifar10-vim-n-short"]),
 ])  # fmt: skip
 def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
@@ -376,6 +377,7 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
             small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
             small |= {"parzen": 1000} if "parzen" in small else {}
             small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
+            small |= {"judged": 300, "likelihood_images": 50, "steps": 5} if name == "family_plate" else {}
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,
