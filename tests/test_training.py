@@ -143,3 +143,17 @@ def test_grey_targets_can_be_asked_for_by_name(digits):
         return vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64), 2, "cross_entropy")
 
     assert np.isfinite(vl.fit(soft, vl.elbo, digits.train, steps=3).history["objective"]).all()
+
+
+def test_parameters_that_the_objective_does_not_use_stay_as_they_are():
+    def build(seed):
+        model = vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2)
+        model.idle = vl.mlp(2, 1)
+        return model
+
+    x = (torch.rand(20, 6) < 0.5).float()
+    for seeds in ((0,), (0, 1)):
+        run = vl.fit(build, vl.elbo, x, steps=3, batch_size=10, seeds=seeds)
+        begun = vl.fit(build, vl.elbo, x, steps=1, batch_size=10, seeds=seeds, lr=1e-30)
+        assert torch.equal(run.model.idle[0].weight, begun.model.idle[0].weight)
+        assert not torch.equal(run.model.decoder[0].weight, begun.model.decoder[0].weight)

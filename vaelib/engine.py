@@ -187,8 +187,10 @@ class Job:
             with torch.autocast(self.device.type, self.plan.autocast) if self.plan.autocast else nullcontext():
                 terms = call(self.params, self.buffers, x, varying, fixed)
             mine = [self.params[name] for name in own]
-            # Gradients are asked for by name, so that no player's loss reaches another player's parameters.
-            for p, gradient in zip(mine, torch.autograd.grad(-terms["objective"].sum(), mine), strict=True):
+            # Gradients are asked for by name, so that no player's loss reaches another player's parameters; a parameter
+            # that the objective does not use gets zeros and stays.
+            gradients = torch.autograd.grad(-terms["objective"].sum(), mine, materialize_grads=True)
+            for p, gradient in zip(mine, gradients, strict=True):
                 p.grad = gradient.contiguous()  # fused Adam reads it in the parameter's own layout
             optimizer.step()
             rows += [t.detach().float().expand(self.copies) for t in terms.values()]
