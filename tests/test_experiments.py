@@ -377,7 +377,7 @@ def test_the_tables_programs_run_in_small(name, wanted, tmp_path):
             small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
             small |= {"parzen": 1000} if "parzen" in small else {}
             small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
-            small |= {"judged": 300, "likelihood_images": 50, "steps": 5} if name == "family_plate" else {}
+            small |= {"judged": 300, "likelihood_images": 50, "steps": 5, "refit": 5} if name == "family_plate" else {}
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,
