@@ -46,7 +46,8 @@ def error(value, source="xref"):
 ROWS = [
     *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref")}, latents=8, prior=5.0,
           parzen=10_000),
-    *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000),
+    *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000,
+          discriminator_lr=3e-3, encoder_lr=1.5e-3),
     *both("style", "MNIST, label to the decoder", "style", latents=10),
     *both("semi-100", "MNIST, 100 labels", "classes", error(1.90), classes=10, latents=10, labels=100,
           seeds=[0, 1, 2, 3, 4]),
