@@ -1,12 +1,14 @@
-"""Curves that follow sliders: what is packed, and what a browser draws from it without a kernel."""
+"""Figures that move without a kernel: what is packed, and what a browser makes of it."""
 
 import base64
 import json
 import re
+from contextlib import contextmanager
 from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from test_pages import browser, problems, served  # noqa: F401 (browser is a fixture)
 
 import vaelib as vl
@@ -14,6 +16,10 @@ import vaelib as vl
 X = np.linspace(-1, 1, 41)
 SLIDERS = {"slope": (-1, 0, 1), "height": (0.0, 0.5)}
 LINES = {"line": np.array([[a * X / 4 + b for b in (0.0, 0.5)] for a in (-1, 0, 1)]), "fixed": X / 2}
+PAGE = '<!doctype html><html lang="en" data-theme="light"><head><title>A page</title></head><body style="background: '
+PAGE += '#fff"><article><h1>A page</h1>%s</article></body></html>'
+CODES = np.random.default_rng(0).normal(size=(40, 2)).round(2)
+LABELS = np.arange(40) % 3
 
 
 def make():
@@ -26,34 +32,44 @@ def packed(explorer):
     return json.loads(text)
 
 
+@contextmanager
+def opened(browser, folder, explorer, **how):  # noqa: F811
+    """The explorer in a page of its own, of which nobody complains."""
+    (folder / "index.html").write_text(PAGE % explorer.html, encoding="utf-8")
+    with served(folder) as site, browser.new_context(**how) as context, context.new_page() as page:
+        if how.get("java_script_enabled", True):
+            assert problems(page, site) == []  # and nothing is asked of another site
+        else:
+            page.goto(site)
+        yield page
+
+
 def test_what_is_packed_is_what_was_given():
     data = packed(make())
     line, fixed = data["panels"][0]["lines"]
     values = np.frombuffer(base64.b64decode(line["data"]), np.uint8).reshape(3, 2, 41) / 255 * 2 - 1
     assert np.abs(values - LINES["line"]).max() < 1 / 255 + 1e-9 and fixed["fixed"] and not line["fixed"]
     assert data["readout"] == [f"slope {a}, height {b}" for a, b in product(*SLIDERS.values())]
-    assert make().html == make().html and len(make().html) < 20_000
+    assert make().html == make().html and len(make().html) < 25_000
 
 
 def test_lines_that_do_not_fit_are_named():
     for bad in ({"line": np.zeros((2, 2, 41))}, {"line": np.zeros(41), "other": np.zeros(40)}):
         with pytest.raises(ValueError, match=r"line '\w+' has shape .* allowed are \(n,\) and \(3, 2, 'n'\)"):
             vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), bad)], SLIDERS)
+    with pytest.raises(ValueError, match=r"line 'line' has shape \(3, 2, 41\); allowed are \(n,\), with"):
+        vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})")
 
 
 def heights(page, line=0):
     """The drawn heights of a line, back from the picture's coordinates to the numbers'."""
-    d = page.locator("svg path:not(.axis)").nth(line).get_attribute("d")
+    d = page.locator("svg path.line").nth(line).get_attribute("d")
     y = np.array([float(p.split()[1]) for p in re.split("[ML]", d)[1:]])
     return 1 - 2 * (y - 40) / (216 - 34 - 40)
 
 
 def test_a_browser_draws_the_curves_and_the_sliders_move_them(browser, tmp_path):  # noqa: F811
-    page_of = '<!doctype html><html lang="en" data-theme="light"><head><title>A page</title></head>'
-    page_of += f'<body style="background: #fff"><article><h1>A page</h1>{make().html}</article></body></html>'
-    (tmp_path / "index.html").write_text(page_of, encoding="utf-8")
-    with served(tmp_path) as site, browser.new_page() as page:
-        assert problems(page, site) == []  # and nothing is asked of another site
+    with opened(browser, tmp_path, make()) as page:
         assert np.abs(heights(page) - LINES["line"][0, 0]).max() < 0.02
         slope, height = page.locator("input").nth(0), page.locator("input").nth(1)
         slope.focus()
@@ -67,3 +83,155 @@ def test_a_browser_draws_the_curves_and_the_sliders_move_them(browser, tmp_path)
         page.locator("button").click()  # from the end it starts anew, and stops by itself
         page.wait_for_timeout(800)
         assert slope.input_value() == "2" and "Play" in page.locator("button").text_content()
+
+
+def test_play_can_be_paused_and_nothing_moves_unasked(browser, tmp_path):  # noqa: F811
+    wave = np.sin(np.linspace(0, 6, 60))[:, None] * X / 2
+    moving = vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), {"w": wave})], {"step": range(60)})
+    for motion in ("reduce", "no-preference"):
+        with opened(browser, tmp_path, moving, reduced_motion=motion) as page:
+            page.wait_for_timeout(400)
+            step, button = page.locator("input"), page.locator("button")
+            assert step.input_value() == "0"
+            button.click()
+            page.wait_for_timeout(700)
+            button.click()
+            at = int(step.input_value())
+            page.wait_for_timeout(400)
+            assert 0 < at < 59 and step.input_value() == str(at)
+            assert np.abs(heights(page) - wave[at]).max() < 0.02
+
+
+def test_the_page_works_out_answers_itself(browser, tmp_path):  # noqa: F811
+    drawn = vl.explorer.panel("A", "x", (-1, 1), (-1, 1), {"line": -X / 2, "fixed": X / 4})
+    formula = """([slope]) => ({line: Array.from({length: 41}, (_, i) => slope * (i / 20 - 1) / 2),
+                                readout: `the slope is ${slope}`})"""
+    with opened(browser, tmp_path, vl.explorer.curves([drawn], {"slope": (-1, 0.5)}, compute=formula)) as page:
+        page.locator("input").fill("1")
+        assert np.abs(heights(page) - X / 4).max() < 0.02 and np.abs(heights(page, 1) - X / 4).max() < 0.02
+        assert page.locator("output").text_content() == "the slope is 0.5"
+
+
+def model(seed=0, likelihood="bernoulli", activation=torch.nn.Tanh, latents=2):
+    torch.manual_seed(seed)
+    decoder = vl.mlp(latents, 20, 30, 64, activation=activation)
+    for parameter in decoder.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    return vl.VAE(vl.mlp(64, 2 * latents), decoder, latents, likelihood)
+
+
+MEMBERS = {
+    "Tanh": (model(), CODES, LABELS),
+    "ReLU": (model(1, "gaussian", torch.nn.ReLU), 0.5 * CODES, LABELS),
+}
+PIXELS = """canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+    .filter((_, i) => i % 4 === 0).map(v => 1 - v / 255)"""
+
+
+def same_pictures(page, members, z):
+    """Every canvas shows what torch decodes, to one part in a hundred."""
+    for i, member in enumerate(members):
+        with torch.no_grad():
+            exact = member.likelihood(torch.tensor([z], dtype=torch.float32)).mean.clamp(0, 1)[0]
+        drawn = torch.tensor(page.locator("canvas").nth(i).evaluate(PIXELS))
+        assert drawn.shape == exact.shape and (drawn - exact).abs().max() < 1e-2
+
+
+def where(page):
+    return [float(v) for v in page.locator("input").evaluate_all("inputs => inputs.map(i => i.value)")]
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["pointer", "touch"])
+def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa: F811
+    models = [member[0] for member in MEMBERS.values()]
+    with opened(browser, tmp_path, vl.explorer.planes(MEMBERS, (8, 8), limit=3.0), has_touch=touch) as page:
+        same_pictures(page, models, [0, 0])
+        box = page.locator("svg").nth(1).bounding_box()
+        point = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
+        (page.touchscreen.tap if touch else page.mouse.click)(*point)
+        z = where(page)  # drawing: 4 to 196 across of 200, 22 to 214 down of 218
+        assert np.abs(np.array(z) - [(150 - 4) / 192 * 6 - 3, (214 - 0.4 * 218) / 192 * 6 - 3]).max() < 0.06
+        same_pictures(page, models, z)
+        page.locator("svg").nth(0).focus()
+        for key in ("ArrowLeft", "ArrowLeft", "ArrowDown"):
+            page.keyboard.press(key)
+        assert where(page) == pytest.approx([z[0] - 0.2, z[1] - 0.1], abs=1e-6)
+        page.locator("input").nth(1).fill("-1.5")
+        same_pictures(page, models, where(page))
+        at = np.array(where(page))
+        nearest = [LABELS[np.hypot(*(scale * CODES - at).T).argmin()] for scale in (1, 0.5)]
+        assert page.locator("output").text_content().endswith(f"Tanh {nearest[0]}, ReLU {nearest[1]}")
+        marks = page.locator(".mark").evaluate_all("marks => marks.map(m => m.getAttribute('transform'))")
+        assert len(set(marks)) == 1 and "translate" in marks[0]
+
+
+def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, tmp_path):  # noqa: F811
+    heavy = {f"{i}": (vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64, 64, 64), 2), CODES, LABELS) for i in range(6)}
+    with opened(browser, tmp_path, vl.explorer.planes(heavy, (8, 8))) as page:
+        box = page.locator("svg").nth(0).bounding_box()
+        page.mouse.move(box["x"] + 50, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + 60, steps=5)
+        held = where(page)
+        page.mouse.up()
+        page.mouse.move(box["x"] + 90, box["y"] + 90)
+        assert where(page) == held
+        took = page.evaluate("""() => { const input = document.querySelector("input"), times = [];
+            for (let i = 0; i < 60; i++) { const start = performance.now(); input.value = i / 20;
+              input.dispatchEvent(new Event("input")); times.push(performance.now() - start); }
+            return times.sort((a, b) => a - b)[30]; }""")
+        assert took < 5, f"{took:.1f} ms a frame"
+
+
+def test_what_planes_cannot_show_is_refused_in_one_sentence():
+    with pytest.raises(ValueError, match=r"the codes of 'a' have shape \(40, 3\); allowed is \(N, 2\)"):
+        vl.explorer.planes({"a": (model(), np.zeros((40, 3)), LABELS)}, (8, 8))
+    with pytest.raises(ValueError, match=r"decoder holds Conv2d.* allowed are Linear layers with Tanh or ReLU"):
+        odd = vl.VAE(vl.mlp(64, 4), torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1)), 2)
+        vl.explorer.planes({"a": (odd, CODES, LABELS)}, (8, 8))
+    big = vl.VAE(vl.mlp(784, 4), vl.mlp(2, 128, 784), 2)
+    with pytest.raises(ValueError, match=r"weigh 27\d,\d+ bytes; allowed are 150,000"):
+        vl.explorer.planes({"a": (big, CODES, LABELS)}, (28, 28))
+
+
+def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
+    many, starts = model(2, latents=5), np.random.default_rng(1).normal(size=(4, 5)).round(1)
+    with opened(browser, tmp_path, vl.explorer.traversal(many, starts, (8, 8), names="abcde")) as page:
+        same_pictures(page, [many], where(page))
+        assert where(page) == pytest.approx(starts[0], abs=0.03)
+        page.locator("input").nth(3).focus()
+        page.keyboard.press("ArrowRight")
+        assert where(page)[3] == pytest.approx(starts[0, 3] + 0.05, abs=0.03)
+        same_pictures(page, [many], where(page))
+        page.locator("select").select_option(index=2)
+        assert where(page) == pytest.approx(starts[2], abs=0.03)
+        same_pictures(page, [many], where(page))
+    with pytest.raises(ValueError, match="names has 2 entries; allowed are 5"):
+        vl.explorer.traversal(many, starts, (8, 8), names="ab")
+
+
+def test_a_film_of_codes_is_scrubbed(browser, tmp_path):  # noqa: F811
+    frames = {"one": np.stack([CODES * k / 4 for k in range(5)])}
+    with opened(browser, tmp_path, vl.explorer.film(frames, range(0, 50, 10), LABELS, limit=3.0)) as page:
+        page.locator("input").fill("3")
+        d = page.locator("path.dots").nth(1).get_attribute("d")
+        points = np.array([[float(v) for v in part.removesuffix("h0").split()] for part in d.split("M")[1:]])
+        left, top, right, bottom = 4, 22, 236, 254
+        back = np.stack([(points[:, 0] - left) / (right - left), (bottom - points[:, 1]) / (bottom - top)], 1) * 6 - 3
+        assert np.abs(back - CODES[LABELS == 1] * 0.75).max() < 0.03
+        assert page.locator(".value").text_content() == "30"
+    with pytest.raises(ValueError, match=r"frames of 'one' have shape \(5, 40, 2\); allowed is \(4, 40, 2\)"):
+        vl.explorer.film(frames, range(4), LABELS)
+
+
+def test_without_scripts_each_shows_its_first_picture(browser, tmp_path):  # noqa: F811
+    still = {"java_script_enabled": False}
+    with opened(browser, tmp_path, make(), **still) as page:
+        assert np.abs(heights(page) - LINES["line"][0, 0]).max() < 0.02
+        assert page.get_by_text("With scripts switched on").is_visible()
+    with opened(browser, tmp_path, vl.explorer.planes(MEMBERS, (8, 8)), **still) as page:
+        assert page.locator("img").count() == 2 and not page.locator("canvas").first.is_visible()
+        assert all(image.is_visible() for image in page.locator("img").all())
+        assert page.locator("path.dots").count() == 6
+    with opened(browser, tmp_path, vl.explorer.traversal(model(), CODES, (8, 8)), **still) as page:
+        assert page.locator("img").is_visible() and not page.locator("canvas").is_visible()

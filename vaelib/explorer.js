@@ -1,71 +1,170 @@
-// Curves that follow sliders, drawn as SVG from numbers that stand in the page: no kernel, no other site.
-(function (root, data) {
-  const W = 340, H = 216, left = 42, right = 8, top = 40, bottom = 34;
-  const colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], dashes = ["", "5 3", "2 2", "7 2 2 2"];
-  const svg = (name, attributes, parent, text) => {
-    const e = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-    if (text !== undefined) e.textContent = text;
-    return parent.appendChild(e);
-  };
+// Moves what stands in the page: lines, dots, pictures of a small decoder. No kernel, no other site.
+(function (root, data, compute) {
+  const all = css => [...root.querySelectorAll(css)];
+  const out = root.querySelector("output"), inputs = all("input"), drawings = all("svg");
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  const number = v => String(+v.toPrecision(3)).replace("-", "\u2212");
-  const at = [], out = root.querySelector("output"), inputs = [...root.querySelectorAll("input")];
-  const drawings = data.panels.map(panel => {
-    const [x0, x1] = panel.xlim, [y0, y1] = panel.ylim;
-    const X = v => left + (v - x0) / (x1 - x0) * (W - left - right);
-    const Y = v => H - bottom - (v - y0) / (y1 - y0) * (H - top - bottom);
-    const box = svg("svg", {viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": panel.title}, root.querySelector(".panels"));
-    svg("text", {x: left, y: 13, class: "title"}, box, panel.title);
-    svg("path", {d: `M${left} ${top}V${H - bottom}H${W - right}`, class: "axis"}, box);
-    for (let i = 0; i <= 4; i++) {
-      const x = x0 + (x1 - x0) * i / 4, y = y0 + (y1 - y0) * i / 4;
-      svg("text", {x: X(x), y: H - bottom + 13, "text-anchor": "middle"}, box, number(x));
-      svg("text", {x: left - 4, y: Y(y) + 4, "text-anchor": "end"}, box, number(y));
-    }
-    svg("text", {x: (left + W - right) / 2, y: H - 5, "text-anchor": "middle"}, box, panel.xlabel);
-    const lines = panel.lines.map((line, i) => {
-      const style = {fill: "none", stroke: colors[i], "stroke-width": 2, "stroke-dasharray": dashes[i]};
-      svg("text", {x: W - right, y: 13 + 13 * i, "text-anchor": "end", fill: colors[i]}, box, line.name);
-      return {path: svg("path", style, box), values: bytes(line.data), fixed: line.fixed};
-    });
-    const n = panel.points;
-    return index => {
-      for (const {path, values, fixed} of lines) {
-        const from = fixed ? 0 : index * n;
-        let d = "";
-        for (let i = 0; i < n; i++)
-          d += (i ? "L" : "M") + X(x0 + (x1 - x0) * i / (n - 1)).toFixed(1) + " "
-            + Y(y0 + (y1 - y0) * values[from + i] / 255).toFixed(1);
-        path.setAttribute("d", d);
-      }
-    };
-  });
-  const draw = () => {
-    let index = 0;
-    inputs.forEach((input, i) => {
-      const labels = data.sliders[i].values;
-      index = index * labels.length + Number(input.value);
-      input.setAttribute("aria-valuetext", labels[input.value]);
-      input.nextElementSibling.textContent = labels[input.value];
-    });
-    drawings.forEach(f => f(index));
-    out.textContent = data.readout[index] || "";
+  const number = (v, n = 2) => v.toFixed(n).replace("-", "\u2212");
+  const place = ({xlim: [x0, x1], ylim: [y0, y1], box: [l, t, r, b]}) => ({
+    X: v => l + (v - x0) / (x1 - x0) * (r - l), Y: v => b - (v - y0) / (y1 - y0) * (b - t),
+    x: p => x0 + (p - l) / (r - l) * (x1 - x0), y: p => y0 + (b - p) / (b - t) * (y1 - y0)});
+  const tell = (input, text) => {
+    input.setAttribute("aria-valuetext", text);
+    input.nextElementSibling.textContent = text;
   };
+
+  // Sliders of named values; the index of their combination, first slider slowest
+  const index = () => inputs.reduce((sum, input, i) => {
+    tell(input, data.sliders[i][input.value]);
+    return sum * data.sliders[i].length + Number(input.value);
+  }, 0);
+
+  function curves() {
+    const panels = data.panels.map((panel, i) => {
+      const {X, Y} = place(panel), [x0, x1] = panel.xlim, [y0, y1] = panel.ylim, n = panel.points;
+      const paths = [...drawings[i].querySelectorAll(".line")];
+      const lines = panel.lines.map(line => ({...line, values: bytes(line.data)}));
+      const draw = (j, height) => {
+        let d = "";
+        for (let k = 0; k < n; k++)
+          d += (k ? "L" : "M") + X(x0 + (x1 - x0) * k / (n - 1)).toFixed(1) + " "
+            + Y(Math.min(y1, Math.max(y0, height(k)))).toFixed(1);
+        paths[j].setAttribute("d", d);
+      };
+      return at => lines.forEach((line, j) => {
+        if (typeof at === "object") { if (at[line.name]) draw(j, k => at[line.name][k]); }
+        else if (!line.fixed) draw(j, k => y0 + (y1 - y0) * line.values[at * n + k] / 255);
+      });
+    });
+    return () => {
+      const at = index(), found = compute ? compute(inputs.map((input, i) => data.values[i][input.value])) : at;
+      panels.forEach(draw => draw(found));
+      out.textContent = (compute ? found.readout : (data.readout || [])[at]) || "";
+    };
+  }
+
+  const dots = (drawing, codes, from, labels, {X, Y}) => {
+    const paths = {}, limit = data.limit;
+    labels.forEach((label, i) => {
+      const x = limit * codes[2 * (from + i)] / 127, y = limit * codes[2 * (from + i) + 1] / 127;
+      paths[label] = (paths[label] || "") + `M${X(x).toFixed(1)} ${Y(y).toFixed(1)}h0`;
+    });
+    const keys = Object.keys(paths).sort((a, b) => a - b);
+    drawing.querySelectorAll(".dots").forEach((path, i) => path.setAttribute("d", paths[keys[i]]));
+  };
+
+  function film() {
+    const panels = data.panels.map(panel => ({codes: new Int8Array(bytes(panel.codes).buffer), at: place(panel)}));
+    return () => {
+      const frame = index();
+      panels.forEach((panel, i) => dots(drawings[i], panel.codes, frame * data.labels.length, data.labels, panel.at));
+    };
+  }
+
+  // The decoder: float16 weights, layer by layer
+  const half = h => {
+    const sign = h & 0x8000 ? -1 : 1, exponent = h >> 10 & 31, rest = h & 1023;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + rest / 1024) : 2 ** -14 * rest / 1024);
+  };
+  const act = {"": v => v, tanh: Math.tanh, relu: v => Math.max(v, 0), sigmoid: v => 1 / (1 + Math.exp(-v))};
+  const network = member => {
+    const weights = Float32Array.from(new Uint16Array(bytes(member.weights).buffer), half);
+    return z => {
+      let at = 0, h = z;
+      member.layers.forEach(([n, m, name], l) => {
+        const f = act[name || (l === member.layers.length - 1 ? member.squash : "")], next = new Float32Array(m);
+        for (let j = 0; j < m; j++) {
+          let sum = weights[at + n * m + j];
+          for (let i = 0; i < n; i++) sum += weights[at + j * n + i] * h[i];
+          next[j] = f(sum);
+        }
+        at += (n + 1) * m;
+        h = next;
+      });
+      return h;
+    };
+  };
+  const painter = canvas => {
+    const ink = canvas.getContext("2d"), image = ink.createImageData(canvas.width, canvas.height);
+    return pixels => {
+      pixels.forEach((v, i) => {
+        const grey = Math.round(255 * (1 - Math.min(1, Math.max(0, v))));
+        image.data.set([grey, grey, grey, 255], 4 * i);
+      });
+      ink.putImageData(image, 0, 0);
+    };
+  };
+
+  function planes() {
+    const members = data.members.map((member, i) => ({
+      ...member, decode: network(member), paint: painter(all("canvas")[i]), at: place(member),
+      mark: drawings[i].querySelector(".mark"), near: new Int8Array(bytes(member.codes).buffer)}));
+    const nearest = ({near, labels}, z) => {
+      let best = 0, least = Infinity;
+      labels.forEach((_, i) => {
+        const d = Math.hypot(data.limit * near[2 * i] / 127 - z[0], data.limit * near[2 * i + 1] / 127 - z[1]);
+        if (d < least) [best, least] = [i, d];
+      });
+      return labels[best];
+    };
+    const draw = () => {
+      const z = inputs.map(input => Number(input.value));
+      inputs.forEach((input, i) => tell(input, number(z[i])));
+      for (const m of members) {
+        m.paint(m.decode(z));
+        m.mark.setAttribute("transform", `translate(${m.at.X(z[0]).toFixed(1)} ${m.at.Y(z[1]).toFixed(1)})`);
+      }
+      out.textContent = `z = (${number(z[0])}, ${number(z[1])}); class of the nearest code: `
+        + members.map(m => `${m.name} ${nearest(m, z)}`).join(", ");
+    };
+    const move = (x, y) => { inputs[0].value = x; inputs[1].value = y; draw(); };
+    drawings.forEach((drawing, i) => {
+      const follow = event => {
+        const box = drawing.getBoundingClientRect(), scale = drawing.viewBox.baseVal.width / box.width;
+        move(members[i].at.x((event.clientX - box.left) * scale), members[i].at.y((event.clientY - box.top) * scale));
+      };
+      drawing.addEventListener("pointerdown", event => { drawing.setPointerCapture(event.pointerId); follow(event); });
+      drawing.addEventListener("pointermove", event => { if (event.buttons) follow(event); });
+      drawing.addEventListener("keydown", event => {
+        const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
+        if (!step) return;
+        event.preventDefault();
+        move(...inputs.map((input, j) => Number(input.value) + 0.1 * step[j]));
+      });
+    });
+    return draw;
+  }
+
+  function traversal() {
+    const decode = network(data.members[0]), paint = painter(root.querySelector("canvas"));
+    const menu = root.querySelector("select");
+    const draw = () => {
+      const z = inputs.map(input => Number(input.value));
+      inputs.forEach((input, i) => tell(input, number(z[i])));
+      paint(decode(z));
+    };
+    menu.addEventListener("change", () => {
+      inputs.forEach((input, i) => { input.value = data.starts[menu.selectedIndex][i]; });
+      draw();
+    });
+    return draw;
+  }
+
+  const draw = {curves, film, planes, traversal}[data.kind]();
   inputs.forEach(input => input.addEventListener("input", draw));
   const button = root.querySelector("button");
   let timer = null;
   const stop = () => { clearInterval(timer); timer = null; button.textContent = "\u25B6 Play"; };
-  button.addEventListener("click", () => {
+  if (button) button.addEventListener("click", () => {
     if (timer) return stop();
     const first = inputs[0];
     if (+first.value >= +first.max) first.value = 0;
-    button.textContent = "\u25A0 Stop";
+    button.textContent = "\u275A\u275A Pause";
     timer = setInterval(() => {
       if (!root.isConnected || +first.value >= +first.max) return stop();
       first.value = +first.value + 1;
       draw();
     }, 120);
   });
+  root.classList.add("live");
   draw();
 })

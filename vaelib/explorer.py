@@ -1,30 +1,29 @@
-"""Figures that the reader moves without a kernel: plain HTML with its numbers and its script inside."""
+"""Figures that the reader moves without a kernel: plain HTML with its numbers, weights and script inside.
+
+What stands in the HTML is complete without scripts: the first picture of each. The script moves it.
+"""
 
 import base64
 import hashlib
 import html
+import io
 import json
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch
+from matplotlib.image import imsave
+from torch import nn
+
+from .plotting import CLASS_COLORS, code_grid
 
 SCRIPT = Path(__file__).with_name("explorer.js")
-STYLE = """<style>
-.explorer { max-width: 46rem; color: inherit; font-size: 0.9rem; }
-.explorer .panels { display: flex; flex-wrap: wrap; gap: 0.5rem; }
-.explorer svg { flex: 1 1 17rem; min-width: 0; max-width: 100%; }
-.explorer svg text { font: 11px sans-serif; }
-.explorer svg text:not([fill]) { fill: currentColor; }
-.explorer svg .title { font-weight: bold; }
-.explorer svg .axis { fill: none; stroke: currentColor; }
-.explorer label { display: flex; gap: 0.6rem; align-items: center; margin: 0.15rem 0; }
-.explorer label span:first-child { flex: 0 0 11rem; }
-.explorer label input { flex: 1 1 6rem; min-width: 0; }
-.explorer label span:last-child { flex: 0 0 5.5rem; }
-.explorer output { display: block; min-height: 1.4em; font-variant-numeric: tabular-nums; }
-</style>"""
+STYLE = f"<style>{Path(__file__).with_name('explorer.css').read_text(encoding='utf-8')}</style>"
+COLORS, DASHES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], ["", "5 3", "2 2", "7 2 2 2"]
+HEAVY = 150_000  # bytes of packed weights that a page may hold
+ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
 
 
 @dataclass(frozen=True)
@@ -43,39 +42,260 @@ def panel(title, xlabel, xlim, ylim, lines):
     return {"title": title, "xlabel": xlabel, "xlim": xlim, "ylim": ylim, "lines": lines}
 
 
-def curves(panels, sliders, readout=None):
+def curves(panels, sliders, readout=None, compute=None):
     """Curves that follow sliders; a button plays the first slider.
 
     panels: made by `panel`. sliders: label -> its values. readout: a function of one value of each slider that gives
-    the line of text below. Keys, pointer and touch work as on any slider. ValueError: lines whose shape does not fit.
+    the line of text below. compute: the source of a JavaScript function of the list of values that gives
+    {name of a line: its n heights, "readout": text}, for answers that the page works out itself; lines are then (n,),
+    as they are at the sliders' first values. ValueError: lines whose shape does not fit.
     """
     counts = tuple(len(values) for values in sliders.values())
-    data = {"sliders": [{"values": [str(v) for v in values]} for values in sliders.values()], "panels": []}
+    data, drawings = {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]}, []
+    data |= {"values": [list(values) for values in sliders.values()], "panels": []} if compute else {"panels": []}
     for one in panels:
-        low, high = one["ylim"]
-        points, lines = {np.shape(line)[-1] for line in one["lines"].values()}, []
-        for name, line in one["lines"].items():
+        frame = Frame(one["xlim"], one["ylim"], left=42, right=8, top=40, bottom=34)
+        points, lines, body = {np.shape(line)[-1] for line in one["lines"].values()}, [], ""
+        for i, (name, line) in enumerate(one["lines"].items()):
             line = np.asarray(line, float)
-            if len(points) != 1 or line.shape[:-1] not in ((), counts):
+            if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):
                 raise ValueError(
-                    f"curves: line {name!r} has shape {line.shape}; allowed are (n,) and {(*counts, 'n')}, "
-                    "with the same n in all lines of a panel."
-                )
-            level = np.clip(np.nan_to_num((line - low) / (high - low)), 0, 1)
-            packed = base64.b64encode(np.round(255 * level).astype(np.uint8).tobytes()).decode()
-            lines.append({"name": name, "data": packed, "fixed": line.ndim == 1})
-        data["panels"].append({**{k: one[k] for k in ("title", "xlabel", "xlim", "ylim")}, "lines": lines,
-                               "points": points.pop()})  # fmt: skip
-    data["readout"] = [readout(*values) for values in product(*sliders.values())] if readout else []
-    packed = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    name = "explorer-" + hashlib.sha256(packed.encode()).hexdigest()[:10]
+                    f"curves: line {name!r} has shape {line.shape}; allowed are (n,)"
+                    + ("" if compute else f" and {(*counts, 'n')}") + ", with the same n in all lines of a panel."
+                )  # fmt: skip
+            level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
+            lines.append({"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1})
+            first = level.reshape(-1, line.shape[-1])[0] * np.ptp(one["ylim"]) + one["ylim"][0]
+            body += frame.name(i, name) + frame.line(first, COLORS[i], DASHES[i])
+        data["panels"].append({**frame.geometry, "lines": lines, "points": points.pop()})
+        drawings.append(frame.svg(one["title"], one["xlabel"], "", body))
+    said = "" if readout is None else readout(*(values[0] for values in sliders.values()))
+    if readout and not compute:
+        data["readout"] = [readout(*values) for values in product(*sliders.values())]
+    rows = "".join(_slider(name, len(values) - 1, str(values[0])) for name, values in sliders.items())
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', said, compute)
+
+
+def planes(members, shape, limit=3.5):
+    """One code in the plane, moved by pointer, touch, keys or sliders, and what each member's decoder makes of it.
+
+    members: name -> (VAE with a 2-D code, codes (N, 2), their class labels (N,)): the codes are drawn as dots.
+    shape: (H, W) of the pictures. The decoders are MLPs of `nets.mlp` and answer in the page, packed as float16.
+    ValueError: codes that are not two-dimensional, a decoder that is no such MLP, more weights than a page should hold.
+    """
+    data, drawings = {"kind": "planes", "shape": shape, "limit": limit, "members": []}, []
+    for name, (model, codes, labels) in members.items():
+        codes, labels = np.asarray(codes, float), np.asarray(labels)
+        if codes.ndim != 2 or codes.shape[1] != 2:
+            raise ValueError(f"planes: the codes of {name!r} have shape {codes.shape}; allowed is (N, 2).")
+        packed = _pack(model)
+        frame = Frame((-limit, limit), (-limit, limit), width=200, height=218, left=4, right=4, top=22, bottom=4)
+        body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes, labels)
+        body += (
+            f'<g class="mark" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
+        )
+        plane = frame.svg(name, "", "", body, ticks=False, focusable=not drawings)
+        drawings.append(
+            f'<div class="member">{plane}<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
+            f'aria-label="What {html.escape(name)} decodes at this code"></canvas>'
+            f'<div class="still">{_map(model, shape, limit, name)}</div></div>'
+        )
+        packed |= {"name": name, **frame.geometry}
+        data["members"].append(packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()})
+    _weigh(data["members"])
+    rows = "".join(f'<label><span>z<sub>{i}</sub></span><input type="range" min="{-limit}" max="{limit}" step="0.05" '
+                   'value="0"><span class="value">0</span></label>' for i in (1, 2))  # fmt: skip
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}', "")
+
+
+def traversal(model, codes, shape, limit=3.0, names=None):
+    """A slider for each latent and the picture that the decoder makes of them; a menu of codes to start from.
+
+    model: a VAE whose decoder is an MLP of `nets.mlp`. codes: (N, Q), the starting points. shape: (H, W).
+    names: of the latents, (Q,). ValueError: as in `planes`, or names that are not as many as the latents.
+    """
+    codes = np.asarray(codes, float)
+    names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
+    if len(names) != codes.shape[1]:
+        raise ValueError(f"traversal: names has {len(names)} entries; allowed are {codes.shape[1]}, one a latent.")
+    data = {"kind": "traversal", "shape": shape, "members": [_pack(model)], "starts": codes.round(2).tolist()}
+    _weigh(data["members"])
+    menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
     rows = "".join(
-        f'<label><span>{html.escape(label)}</span><input type="range" min="0" max="{len(values) - 1}" value="0">'
-        "<span></span></label>"
-        for label, values in sliders.items()
+        f'<label><span>{html.escape(name)}</span><input type="range" min="{-limit}" max="{limit}" step="0.05" '
+        f'value="{z:.2f}"><span class="value">{z:.2f}</span></label>'
+        for name, z in zip(names, codes[0], strict=True)
     )
+    sweep = np.repeat(codes[:1], len(names) * 7, 0)
+    for j in range(len(names)):
+        sweep[7 * j : 7 * j + 7, j] = np.linspace(-limit, limit, 7)
+    still = _picture(model, sweep, shape, 7, "Each row moves one latent from low to high, the others stay")
+    return _page(
+        data,
+        f'<div class="panels"><canvas width="{shape[1]}" height="{shape[0]}" role="img" '
+        f'aria-label="The decoded picture"></canvas><div class="still">{still}</div>'
+        f'<div class="knobs"><label><span>Start from picture</span>'
+        f"<select>{menu}</select></label>{rows}</div></div>",
+        "",
+    )
+
+
+def film(frames, times, labels, limit=3.5):
+    """Codes that move: one panel a name, played, paused and scrubbed by the reader.
+
+    frames: name -> codes at each time, (T, N, 2). times: (T,), shown beside the slider. labels: (N,) classes.
+    ValueError: frames of another shape.
+    """
+    labels, data, drawings = np.asarray(labels), {"kind": "film", "sliders": [[str(t) for t in times]]}, []
+    data |= {"limit": limit, "labels": labels.tolist(), "panels": []}
+    for name, codes in frames.items():
+        codes = np.asarray(codes, float)
+        if codes.shape != (len(times), len(labels), 2):
+            raise ValueError(
+                f"film: the frames of {name!r} have shape {codes.shape}; allowed is {(len(times), len(labels), 2)}."
+            )
+        frame = Frame((-limit, limit), (-limit, limit), width=240, height=258, left=4, right=4, top=22, bottom=4)
+        body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes[0], labels)
+        drawings.append(frame.svg(name, "", "", body, ticks=False))
+        data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
+    rows = _slider("step", len(times) - 1, str(times[0]))
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', "")
+
+
+PLAY = '<button type="button">▶ Play</button>'
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The axes of a drawing: from the numbers' coordinates to the picture's."""
+
+    xlim: tuple
+    ylim: tuple
+    width: int = 340
+    height: int = 216
+    left: int = 42
+    right: int = 8
+    top: int = 8
+    bottom: int = 8
+
+    @property
+    def geometry(self):
+        return {"xlim": self.xlim, "ylim": self.ylim,
+                "box": [self.left, self.top, self.width - self.right, self.height - self.bottom]}  # fmt: skip
+
+    def X(self, v):
+        return self.left + (v - self.xlim[0]) / np.ptp(self.xlim) * (self.width - self.left - self.right)
+
+    def Y(self, v):
+        return (
+            self.height - self.bottom - (v - self.ylim[0]) / np.ptp(self.ylim) * (self.height - self.top - self.bottom)
+        )
+
+    def line(self, heights, color, dash):
+        x = self.X(np.linspace(*self.xlim, len(heights)))
+        d = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, self.Y(heights), strict=True))
+        return f'<path class="line" d="M{d}" stroke="{color}" stroke-dasharray="{dash}"/>'
+
+    def name(self, i, text):
+        x, y = self.width - self.right, 13 + 13 * i
+        return f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
+
+    def circle(self, radius):
+        return (f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
+                f'r="{self.X(radius) - self.X(0):.1f}"/>')  # fmt: skip
+
+    def dots(self, codes, labels):
+        """One path a class; the script writes them anew in the same order."""
+        inside = [np.clip(codes[:, 0], *self.xlim), np.clip(codes[:, 1], *self.ylim)]
+        paths = ""
+        for label in np.unique(labels):
+            at = zip(*(axis[labels == label] for axis in inside), strict=True)
+            d = "".join(f"M{self.X(a):.1f} {self.Y(b):.1f}h0" for a, b in at)
+            paths += f'<path class="dots" d="{d}" stroke="{CLASS_COLORS.colors[int(label) % 10]}"/>'
+        return paths
+
+    def svg(self, title, xlabel, ylabel, body, ticks=True, focusable=False):
+        base, edge = self.height - self.bottom, self.width - self.right
+        axes = f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>'
+        if ticks:
+            axes += f'<path class="axis" d="M{self.left} {self.top}V{base}H{edge}"/>'
+            for x, y in zip(np.linspace(*self.xlim, 5), np.linspace(*self.ylim, 5), strict=True):
+                axes += f'<text x="{self.X(x):.1f}" y="{base + 13}" text-anchor="middle">{_number(x)}</text>'
+                axes += f'<text x="{self.left - 4}" y="{self.Y(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>'
+            middle = (self.left + edge) / 2
+            axes += f'<text x="{middle}" y="{self.height - 5}" text-anchor="middle">{html.escape(xlabel)}</text>'
+        else:
+            axes += (f'<rect class="axis" x="{self.left}" y="{self.top}" width="{edge - self.left}" '
+                     f'height="{base - self.top}"/>')  # fmt: skip
+        kind = 'tabindex="0" role="application" aria-roledescription="plane of codes"' if focusable else 'role="img"'
+        more = ". Arrow keys move the code." if focusable else ""
+        return (f'<svg viewBox="0 0 {self.width} {self.height}" {kind} aria-label="{html.escape(title)}{more}">'
+                f"{axes}{body}</svg>")  # fmt: skip
+
+
+def _number(v):
+    return f"{v:.3g}".replace("-", "\u2212")
+
+
+def _bytes(values, kind):
+    values = np.asarray(values)
+    if kind is not np.float16:
+        values = np.clip(np.round(values), np.iinfo(kind).min, np.iinfo(kind).max)
+    return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()).decode()
+
+
+def _slider(label, last, shown):
+    shown = html.escape(shown)
+    return (f'<label><span>{html.escape(label)}</span><input type="range" min="0" max="{last}" value="0" '
+            f'aria-valuetext="{shown}"><span class="value">{shown}</span></label>')  # fmt: skip
+
+
+def _pack(model):
+    """The decoder's layers and weights, for the script; "sigmoid" where the likelihood is Bernoulli's."""
+    layers, weights, modules = [], [], list(model.decoder)
+    for i, module in enumerate(modules):
+        after = modules[i + 1] if i + 1 < len(modules) else None
+        if isinstance(module, nn.Linear) and (after is None or type(after) in ACTIVATIONS):
+            layers.append([module.in_features, module.out_features, ACTIVATIONS.get(type(after), "")])
+            weights += [module.weight.detach().flatten(), module.bias.detach()]
+        elif type(module) not in ACTIVATIONS:
+            raise ValueError(
+                f"explorer: the decoder holds {module}; allowed are Linear layers with Tanh or ReLU between."
+            )
+    squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
+    return {"layers": layers, "squash": squash, "weights": _bytes(torch.cat(weights).cpu().numpy(), np.float16)}
+
+
+def _weigh(members):
+    total = sum(len(member["weights"]) for member in members)
+    if total > HEAVY:
+        raise ValueError(f"explorer: the decoders weigh {total:,} bytes; allowed are {HEAVY:,}. Show fewer members.")
+
+
+def _picture(model, codes, shape, columns, alt):
+    """A static picture of decoded codes, for a page without scripts."""
+    device = next(model.decoder.parameters()).device
+    with torch.no_grad():
+        images = model.likelihood(torch.as_tensor(codes, dtype=torch.float32, device=device)).mean
+    tiles = images.clamp(0, 1).cpu().numpy().reshape(-1, columns, *shape)
+    canvas = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * shape[0], -1)
+    png = io.BytesIO()
+    imsave(png, canvas, cmap="gray_r", vmin=0, vmax=1, format="png")
+    source = base64.b64encode(png.getvalue()).decode()
+    return f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt)}">'
+
+
+def _map(model, shape, limit, name):
+    alt = f"What {name} decodes on a lattice of codes, each picture where its code lies"
+    return _picture(model, code_grid(9, limit), shape, 9, alt)
+
+
+def _page(data, inside, said, compute=None):
+    packed = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    name = "explorer-" + hashlib.sha256((packed + (compute or "")).encode()).hexdigest()[:10]
+    script = SCRIPT.read_text(encoding="utf-8").strip()
     return Explorer(
-        f'{STYLE}<div class="explorer" id="{name}"><div class="panels"></div>{rows}'
-        f'<button type="button">▶ Play</button> <output></output></div>'
-        f'<script>{SCRIPT.read_text(encoding="utf-8").strip()}(document.getElementById("{name}"), {packed});</script>'
+        f'{STYLE}<div class="explorer {data["kind"]}" id="{name}">{inside} <output>{html.escape(said)}</output>'
+        f'<p class="still">With scripts switched on, this figure moves.</p></div>'
+        f'<script>{script}(document.getElementById("{name}"), {packed}{", " + compute if compute else ""});</script>'
     )
