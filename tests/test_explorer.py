@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from test_pages import browser, problems, served  # noqa: F401 (browser is a fixture)
+from test_form import load
+from test_pages import ROOT, browser, problems, served  # noqa: F401 (browser is a fixture)
 
 import vaelib as vl
 
@@ -235,3 +236,26 @@ def test_without_scripts_each_shows_its_first_picture(browser, tmp_path):  # noq
         assert page.locator("path.dots").count() == 6
     with opened(browser, tmp_path, vl.explorer.traversal(model(), CODES, (8, 8)), **still) as page:
         assert page.locator("img").is_visible() and not page.locator("canvas").is_visible()
+
+
+def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  # noqa: F811
+    cells = {cell.id: cell.source for cell in load(ROOT / "chapters/08_mmd_vae.ipynb").cells}
+    scope = {}
+    exec(cells["explorer-search"] + "\n" + cells["explorer-lines"], scope)
+    empty = vl.explorer.panel("A", "z", (-4, 4), (0, 1.6), {"q(z)": np.zeros(121), "generated": np.zeros(121)})
+    where = [("ELBO", 0.0, 5e-4), ("ELBO", 0.5, 0.01), ("ELBO", 1.0, 1.0), (100, 0.0, 5e-4), (500, 0.0, 0.1)]
+    sliders = dict(zip("abc", (list(dict.fromkeys(values)) for values in zip(*where, strict=True)), strict=True))
+    with opened(browser, tmp_path, vl.explorer.curves([empty], sliders, compute=scope["SEARCH"] + scope["LINES"])) as p:
+        for goal, encoder_floor, floor in where:
+            for i, value in enumerate((goal, encoder_floor, floor)):
+                p.locator("input").nth(i).fill(str(sliders["abc"[i]].index(value)))
+            how = {} if goal == "ELBO" else {"objective": "mmd", "lam": goal}
+            best = vl.oracles.two_point_optimum(floor=floor, encoder_floor=encoder_floor, **how)
+            said = [float(v) for v in re.findall(r"-?[\d.]+", p.locator("output").text_content())]
+            expected = [best[name] for name in ("mean", "std", "second", "reconstruction")]
+            assert np.allclose(said, expected, atol=0.02), (goal, encoder_floor, floor, said, expected)
+        took = p.evaluate("""() => { const input = document.querySelector("input"), times = [];
+            for (let i = 0; i < 21; i++) { const start = performance.now();
+              input.dispatchEvent(new Event("input")); times.push(performance.now() - start); }
+            return times.sort((a, b) => a - b)[10]; }""")
+        assert took < 16, f"{took:.1f} ms a frame"
