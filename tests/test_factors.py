@@ -85,7 +85,6 @@ def test_the_whole_grid_is_drawn_in_blocks_within_2_gb():
     assert peak < 2e9 and 0.04 < ones / (737_280 * 4096) < 0.08
 
 
-
 def test_bad_arguments():
     with pytest.raises(ValueError, match="sprites: size is 2; allowed is a whole number of at least 4"):
         vl.sprites(size=2)

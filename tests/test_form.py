@@ -222,10 +222,46 @@ def check_references(nb, name, book):
             yield f"{name} refers to {label!r}; no equation or figure of the book is called that."
 
 
+def self_tests(nb):
+    return [cell for cell in nb.cells if ":class: self-test" in cell.source]
+
+
 def check_words(nb, name, book):
-    words = sum(len(re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$", " ", text).split()) for text in markdown(nb))
+    texts = [cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell not in self_tests(nb)]
+    words = sum(len(re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$", " ", text).split()) for text in texts)
     if re.match(r"0[1-9]|1[01]|A_", name) and not 2000 <= words <= 4500:
         yield f"{name} has {words} words of prose; allowed are 2000 to 4500."
+
+
+SELF_TEST = re.compile(
+    r":::\{admonition\} Check yourself\n:class: self-test\n\n(?P<question>.+?)\n\n(?P<options>1\. .+?)\n\n"
+    r"<details><summary>Answers</summary>\n\n(?P<answers>1\. .+?)\n\n</details>\n:::",
+    re.S,
+)
+
+
+def check_self_tests(nb, name, book):
+    found = self_tests(nb)
+    if re.match(r"0[1-9]|1[01]|A_", name) and len(found) < 5:
+        yield f"{name} has {len(found)} self-tests; at least 5."
+    places = []
+    for cell in found:
+        where, box = f"{name}, cell {cell.get('id')}", SELF_TEST.fullmatch(cell.source)
+        if not box:
+            yield f"{where} is not of the form question, numbered options, folded answers."
+            continue
+        options, answers = (re.findall(r"(?m)^\d\. (.*)", box[part]) for part in ("options", "answers"))
+        verdicts = [re.match(r"(Yes|No): \S", answer) for answer in answers]
+        if len(options) != len(answers) or not 3 <= len(options) <= 4 or not all(verdicts):
+            yield f"{where} needs 3 or 4 options and as many answers, each beginning with Yes: or No:."
+        elif [verdict[1] for verdict in verdicts].count("Yes") != 1:
+            yield f"{where} needs one right answer."
+        else:
+            places.append([verdict[1] for verdict in verdicts].index("Yes"))
+        if re.search(r"\{\w[\w:]*\}`", cell.source):
+            yield f"{where} holds a role; plain notebooks and buttons show it raw."
+    if places and max(places.count(place) for place in places) > 0.6 * len(places) + 0.5:
+        yield f"{name}: the right answer of the self-tests stands too often in one place: {places}."
 
 
 def check_glue(nb, name, book):

@@ -30,6 +30,23 @@ Do it.
 Done.
 :::
 """
+SELF_TEST = """:::{admonition} Check yourself
+:class: self-test
+
+Question N, $x$?
+
+1. one
+2. two
+3. three
+
+<details><summary>Answers</summary>
+
+1. A: why
+2. B: why
+3. C: why
+
+</details>
+:::"""
 CLOSING = "## Summary\n\n## Exercises\n" + "".join(EXERCISE.replace("N", str(i)) for i in range(4)) + "\n## References"
 FIGURE = {"figure": {"caption": "What is seen.", "name": "fig-one"}, "image": {"alt": "Two curves that meet. " * 3}}
 
@@ -37,6 +54,8 @@ FIGURE = {"figure": {"caption": "What is seen.", "name": "fig-one"}, "image": {"
 def chapter():
     """The JSON of a small chapter that breaks no rule."""
     v4 = nbformat.v4
+    asked = [re.sub(r"\b[ABC]:", "No:", SELF_TEST.replace("ABC"[i % 3] + ":", "Yes:").replace("N", str(i)))
+             for i in range(5)]  # fmt: skip
     address = form.bootstrap_source(form.read_url(form.ROOT / "_config.yml"))
     stored = [v4.new_output("stream", name="stdout", text="0.25\n")]
     checked, moving = {"tags": ["nbval-check-output"]}, {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}}
@@ -49,6 +68,7 @@ def chapter():
         v4.new_code_cell("vl.glue('gap', 1.0)", id="gap"),
         v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
         v4.new_code_cell("interact(f)", id="move", metadata=moving),
+        *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
         v4.new_markdown_cell(CLOSING, id="closing"),
     ])  # fmt: skip
     return v4.writes(nb)
@@ -112,6 +132,13 @@ PLANTED = [
     ("references", "<fig-one>", "<fig-two>", "'fig-two'"),
     ("words", "word word ", "word ", "words of prose"),
     ("words", "word word ", "word " * 5, "words of prose"),
+    ("self_tests", ":class: self-test", ":class: other", "0 self-tests"),
+    ("self_tests", "<summary>Answers", "<summary>More", "cell check-0 is not of the form"),
+    ("self_tests", "Yes: why", "Right: why", "cell check-0 needs 3 or 4 options"),
+    ("self_tests", "Yes: why", "No: why", "cell check-0 needs one right answer"),
+    ("self_tests", "3. three", "3. three\\\\n4. four", "as many answers"),
+    ("self_tests", "Question 1", "See {eq}`eq-one`", "cell check-1 holds a role"),
+    ("self_tests", r"(?s)1\. No: why(.*?)Yes: why", r"1. Yes: why\1No: why", "too often in one place"),
     ("glue", "'gap'", "'gulf'", "shows 'gap'"),
     ("glue", "S = vl", "vl.glue('gulf', 1); S = vl", "glues 'gulf'"),
     ("glue", "S = vl", "vl.glue(f'gap_{i}', 1); S = vl", "glues 'gap_{i}'"),

@@ -165,6 +165,29 @@ def test_page(book, view, name):
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
 
 
+def test_self_tests_answer(book, browser):
+    """Every box of every chapter: its right answer is praised, the others corrected, by pointer and by key."""
+    with served(book) as site, browser.new_page() as page:
+        for name in (name for name in PAGES if re.match(r"chapters/(0[1-9]|1[01]|A_)", name)):
+            page.goto(f"{site}{name}.html", wait_until="load")
+            boxes = page.locator(".self-test")
+            assert boxes.count() >= 5, name
+            for box in boxes.all():
+                assert not box.locator("details").is_visible()
+                buttons, verdicts = box.locator(".options button"), []
+                for i, button in enumerate(buttons.all()):
+                    if i == 0:
+                        button.focus()
+                        page.keyboard.press("Enter")
+                    else:
+                        button.click()
+                    said, kind = box.locator(".said").text_content(), button.locator("..").get_attribute("class")
+                    verdicts.append(kind)
+                    assert said.startswith({"right": "Yes:", "wrong": "No:"}[kind]) and len(said) > 15
+                assert sorted(verdicts)[0] == "right" and verdicts.count("right") == 1, (name, verdicts)
+                assert box.locator("li.right, li.wrong").count() == 1
+
+
 @cache
 def parsed(path):
     """The addresses a page refers to, and the places on it that can be referred to."""

@@ -1,0 +1,27 @@
+// Self-tests: the answers of a box become buttons that say what is right and why. Without scripts the answers stand in
+// a fold. Nothing is kept, nothing is sent.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const box of document.querySelectorAll(".admonition.self-test")) {
+    const fold = box.querySelector("details"), options = [...box.querySelectorAll("ol:not(details ol) > li")];
+    const answers = fold ? [...fold.querySelectorAll("ol > li")] : [];
+    if (!options.length || options.length !== answers.length) continue;
+    const list = options[0].parentElement, said = document.createElement("div");
+    said.className = "said";
+    said.setAttribute("role", "status");
+    list.classList.add("options");
+    options.forEach((option, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...option.childNodes);
+      option.append(button);
+      button.addEventListener("click", () => {
+        const right = /^\s*Yes\b/.test(answers[i].textContent);
+        options.forEach(other => other.classList.remove("right", "wrong"));
+        option.classList.add(right ? "right" : "wrong");
+        said.replaceChildren(...[...answers[i].childNodes].map(node => node.cloneNode(true)));
+      });
+    });
+    list.after(said);
+    fold.hidden = true;
+  }
+});
