@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
-from repository import bootstrap_source, load, notebooks, read_url  # noqa: E402
+from repository import bootstrap_source, load, notebooks, onward_source, read_url  # noqa: E402
 
 CHECKED = "nbval-check-output"
 SKIPS = ("nbval-skip", "nbval-ignore-output", "nbval-raises-exception", "raises-exception", "skip-execution")
@@ -169,6 +169,13 @@ def check_bootstrap(nb, name, book):
         yield f"{name}, cell bootstrap must be that of book/tools/repository.py, tagged remove-cell and no more."
     if nb.metadata.get("kernelspec", {}).get("name") != "python3":
         yield f"{name}: the kernelspec must be python3."
+
+
+def check_onward(nb, name, book):
+    if re.match(r"0[1-9]|1[01]|A_", name):
+        last = nb.cells[-1]
+        if last.get("id") != "onward" or last.source != onward_source(read_url(ROOT / "_config.yml"), name):
+            yield f"{name}: the last cell must be `onward` of book/tools/repository.py, to Colab and the assignment."
 
 
 def check_portable(nb, name, book):

@@ -47,6 +47,7 @@ Question N, $x$?
 
 </details>
 :::"""
+NAME = "01_autoencoding"
 CLOSING = "## Summary\n\n## Exercises\n" + "".join(EXERCISE.replace("N", str(i)) for i in range(4)) + "\n## References"
 FIGURE = {"figure": {"caption": "What is seen.", "name": "fig-one"}, "image": {"alt": "Two curves that meet. " * 3}}
 
@@ -70,6 +71,7 @@ def chapter():
         v4.new_code_cell("interact(f)", id="move", metadata=moving),
         *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
         v4.new_markdown_cell(CLOSING, id="closing"),
+        v4.new_markdown_cell(form.onward_source(form.read_url(form.ROOT / "_config.yml"), NAME), id="onward"),
     ])  # fmt: skip
     return v4.writes(nb)
 
@@ -110,6 +112,8 @@ PLANTED = [
     ("bootstrap", "https://github.com", "https://gitlab.com", "cell bootstrap"),
     ("bootstrap", '"remove-cell"', '"remove-cell", "more"', "cell bootstrap"),
     ("bootstrap", '"name": "python3"', '"name": "conda"', "kernelspec"),
+    ("onward", '"id": "onward"', '"id": "end"', "the last cell must be"),
+    ("onward", "blob/colab/", "blob/main/", "the last cell must be"),
     ("portable", "S = vl", "!ls; S = vl", "cell sizes"),
     ("portable", "S = vl", "%%time\\\\nS = vl", "cell sizes"),
     ("portable", "S = vl", "# pip install x", "cell sizes"),
@@ -148,7 +152,7 @@ PLANTED = [
 
 def problems(rule, text, **others):
     nb = nbformat.v4.reads(text)
-    return list(getattr(form, f"check_{rule}")(nb, "01_one", {"01_one": nb, **others}))
+    return list(getattr(form, f"check_{rule}")(nb, NAME, {NAME: nb, **others}))
 
 
 @pytest.mark.parametrize("rule", form.RULES, ids=lambda rule: rule.__name__)
@@ -161,7 +165,7 @@ def test_planted_violation_is_named(rule, pattern, new, said):
     text, count = re.subn(pattern, new, chapter())
     found = problems(rule, text)
     assert count and found, f"{rule}: not seen"
-    assert all(problem.startswith("01_one") for problem in found)
+    assert all(problem.startswith(NAME) for problem in found)
     assert any(said in problem for problem in found), found
 
 

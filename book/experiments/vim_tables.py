@@ -96,6 +96,7 @@ def inception_distance(images, real, feature=2048):
     of your own. ModuleNotFoundError: torchmetrics or torch-fidelity is missing."""
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
+
         metric = FrechetInceptionDistance(feature, normalize=True)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error} For this row: pip install -r requirements-fid.txt") from error

@@ -2,8 +2,8 @@
 
     python book/tools/repository.py https://github.com/you/vae-family
 
-`repository.url` in _config.yml is the one place that decides; the notebooks' bootstrap cells, CITATION.cff and
-README.md follow from it.
+`repository.url` in _config.yml is the one place that decides; the notebooks' first and last cells (`bootstrap`,
+`onward`), CITATION.cff and README.md follow from it.
 """
 
 import re
@@ -40,6 +40,26 @@ def bootstrap_source(url):
     return BOOTSTRAP.replace("URL", url)
 
 
+ASSIGNMENTS = {  # the chapters that an assignment asks about
+    "01_elbo": ("01_autoencoding", "02_elbo", "03_reparameterization", "A_engine"),
+    "02_iwae": ("04_iwae",),
+    "03_aae_mmd": ("05_aae", "08_mmd_vae"),
+    "04_beta_tc": ("06_beta_vae", "07_total_correlation"),
+    "05_vim": ("09_vim", "10_family", "11_bug_museum"),
+}
+
+
+def onward_source(url, name):
+    """The canonical source of the cell `onward`, the last of the chapter called `name`. KeyError: no such chapter."""
+    assignment = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}[name]
+    colab = f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/chapters/"
+    return (
+        f"**Run and change** [this chapter in Colab]({colab}{name}.ipynb). "
+        f"**Course work** [assignment {int(assignment[:2])} in Colab]({colab}assignments/{assignment}.ipynb) "
+        "asks about it; nothing has to be installed for either."
+    )
+
+
 def read_url(config_path):
     """The address that stands in _config.yml. ValueError where no `repository.url` is found."""
     found = CONFIG_LINE.search(Path(config_path).read_text(encoding="utf-8"))
@@ -64,6 +84,9 @@ def changes(root, url):
         cells = [cell for cell in nb.cells if cell.get("id") == "bootstrap"]
         for cell in cells:
             cell.source = bootstrap_source(url)
+        for cell in (cell for cell in nb.cells if cell.get("id") == "onward"):
+            cell.source = onward_source(url, path.stem)
+            cells.append(cell)
         if cells:
             new[path] = text(nb)
     # owner/name after github.com/ or Colab's /github/, but not as the beginning of a longer name.
