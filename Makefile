@@ -6,7 +6,7 @@ URL    ?=
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test soak bench serve lint clean pages record repository help
+.PHONY: book test soak bench links serve lint clean pages record repository help
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,9 @@ soak: $(VENV)/ready   ## kill a training run twenty times at random moments and 
 bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
 	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt
 	$(BIN)/python -m book.experiments engine_benchmark --again $(ARGS)
+
+links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
+	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going
 
 lint: $(VENV)/ready   ## ruff, and the form of the notebooks
 	$(BIN)/ruff check .

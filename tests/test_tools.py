@@ -1,10 +1,13 @@
 """The tools of book/tools: what they write, and that a failure leaves everything as it was."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
@@ -162,3 +165,31 @@ def test_bootstrap_does_nothing_where_vaelib_is_and_says_what_failed(monkeypatch
     with pytest.raises(SystemExit, match="vaelib could not be installed from ./no-such-folder.*make book"):
         here = source.replace('"vaelib"', '"no_such_module"').replace(f'"git+{NEW}"', '"./no-such-folder"')
         exec(compile(here, "bootstrap", "exec"), {})
+
+
+def test_workflows_run_what_is_there():
+    """Each file is YAML of the form that GitHub reads, and each `make` in it is a target of the Makefile."""
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    ran = set()
+    for path in (ROOT / ".github/workflows").glob("*.yml"):
+        flow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert flow["name"] == path.stem and flow[True] and flow["permissions"]["contents"] == "read"  # `on` is True
+        for job in flow["jobs"].values():
+            assert job["runs-on"] and all("uses" in step or "run" in step for step in job["steps"])
+            for step in job["steps"]:
+                for line in re.findall(r"(?m)^make (.+)$", step.get("run", "")):
+                    ran |= set(line.split())
+    assert {"book", "links", "colab", "colab-test"} <= ran <= targets
+    assert ".ci/run" in (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+
+
+def test_a_renamed_page_leads_on(tmp_path):
+    (tmp_path / "index.md").write_text("# A book\n\n```{toctree}\nnew\n```\n")
+    (tmp_path / "new.md").write_text("# A page\n")
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'sphinx_reredirects']\nredirects = {'old': 'new.html'}\n"
+    )
+    assert "sphinx_reredirects" in (ROOT / "_config.yml").read_text(encoding="utf-8")
+    run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
+    subprocess.run(run, check=True, timeout=120)
+    assert "new.html" in (tmp_path / "html/old.html").read_text()

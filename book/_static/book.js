@@ -1,5 +1,17 @@
-// Self-tests: the answers of a box become buttons that say what is right and why. Without scripts the answers stand in
-// a fold. Nothing is kept, nothing is sent.
+// What a page does beside being read: boxes that scroll can be reached by keyboard, and self-tests answer.
+
+// A box that scrolls sideways takes the focus, so that arrow keys scroll it.
+const reach = () => {
+  for (const box of document.querySelectorAll(".bd-article :is(figure, table, pre, .math, .cell_output, .output)")) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
+    if (scrolls && !box.querySelector("a[href]:not(.headerlink), button, input, [tabindex]")) box.tabIndex = 0;
+  }
+};
+addEventListener("load", () => { reach(); window.MathJax?.startup?.promise?.then(reach); });
+addEventListener("resize", reach);
+
+// The answers of a self-test become buttons that say what is right and why. Without scripts they stand in a fold.
+// Nothing is kept, nothing is sent.
 document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".admonition.self-test")) {
     const fold = box.querySelector("details"), options = [...box.querySelectorAll("ol:not(details ol) > li")];
