@@ -18,26 +18,48 @@ OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)
 # The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
 CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
 BOOTSTRAP = """\
-# Installs vaelib in Colab, leaving its torch alone; where vaelib is installed, does nothing.
-import importlib.util
+# Installs vaelib in Colab; where vaelib is installed, does nothing.
+import importlib
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 ADDRESS = "git+URL"
-if importlib.util.find_spec("vaelib") is None:
-    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
+if find_spec("vaelib") is None:
     pip = [sys.executable, "-m", "pip", "install", "-q", ADDRESS]
+    # Named with the version that is there, these stay as they are: pip only adds, or fails.
+    for name in ("torch", "numpy", "matplotlib", "scipy", "scikit-learn"):
+        with suppress(PackageNotFoundError):
+            pip.append(f"{name}=={version(name)}")
+    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
-                         "connection and run this cell again; elsewhere, run `make book` in a "
-                         "clone of the book.\\n" + done.stderr[-400:])"""
+        said = [line.strip() for line in done.stderr.splitlines()
+                if "fatal:" in line or line.startswith("ERROR:")] + ["pip failed"]
+        raise SystemExit(f"vaelib could not be installed from {ADDRESS} ({said[0]}). In Colab, "
+                         "check the connection and run this cell again; elsewhere, run "
+                         "`make book` in a clone of the book.")
+    importlib.invalidate_caches()"""
 
 
 def bootstrap_source(url):
     """The canonical source of the cell `bootstrap`, the first code cell of every chapter."""
     return BOOTSTRAP.replace("URL", url)
+
+
+def site_address(url):
+    """Where the book's pages are published: GitHub's own place for the pages of that repository."""
+    owner, name = url.removeprefix(GITHUB).split("/")
+    site = f"https://{owner}.github.io/"
+    return site if f"https://{name}/".lower() == site.lower() else f"{site}{name}/"
+
+
+def colab_address(url, path):
+    """What opens a notebook of the branch colab in Colab; `make colab` makes that branch's notebooks."""
+    return f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/{path}"
 
 
 def read_url(config_path):
