@@ -19,30 +19,26 @@ OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)
 CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
 BOOTSTRAP = """\
 # Installs vaelib in Colab; where vaelib is installed, does nothing.
-import importlib
 import os
+import re
 import subprocess
 import sys
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from importlib import metadata, util
 
 ADDRESS = "git+URL"
-if find_spec("vaelib") is None:
+if util.find_spec("vaelib") is None:
+    # Asked for in the version that is there, these stay as they are: pip only adds, or fails.
+    there = {found.name for found in metadata.distributions()}
+    stay = {"torch", "numpy", "matplotlib", "scipy", "scikit-learn"} & there
     pip = [sys.executable, "-m", "pip", "install", "-q", ADDRESS]
-    # Named with the version that is there, these stay as they are: pip only adds, or fails.
-    for name in ("torch", "numpy", "matplotlib", "scipy", "scikit-learn"):
-        with suppress(PackageNotFoundError):
-            pip.append(f"{name}=={version(name)}")
+    pip += [f"{name}=={metadata.version(name)}" for name in sorted(stay)]
     os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines()
-                if "fatal:" in line or line.startswith("ERROR:")] + ["pip failed"]
-        raise SystemExit(f"vaelib could not be installed from {ADDRESS} ({said[0]}). In Colab, "
-                         "check the connection and run this cell again; elsewhere, run "
-                         "`make book` in a clone of the book.")
-    importlib.invalidate_caches()"""
+        why = re.search(r"(?:fatal|ERROR): .*|$", done.stderr)[0]
+        raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
+                         "connection and run this cell again; elsewhere, run `make book` in a "
+                         f"clone of the book. {why}")"""
 
 
 def bootstrap_source(url):
