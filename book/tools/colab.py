@@ -46,7 +46,8 @@ def read_glued(build, name, nb):
 def plain_cells(nb, page):
     """The cells without outputs and tags, a caption below each figure, the works cited at the end."""
     for cell in nb.cells:
-        metadata = {key: value for key, value in cell.metadata.items() if key == "nbgrader"}
+        graded = ("nbgrader", "editable", "deletable")  # what nbgrader reads when an assignment comes back
+        metadata = {key: cell.metadata[key] for key in graded if key in cell.metadata}
         if cell.cell_type == "markdown":
             yield new_markdown_cell(plain(cell.source, page), id=cell.id, metadata=metadata)
             continue

@@ -131,14 +131,14 @@ def link(match, page):
 
 
 def plain(source, page):
-    """A cell's Markdown without MyST. ValueError where something has no plain form."""
-    source = EQUATION.sub(partial(equation, page=page), source)
+    """A cell's Markdown without MyST; without any to the letter. ValueError where something has no plain form."""
+    given, source = source, EQUATION.sub(partial(equation, page=page), source)
     while (flat := BOX.sub(lambda found: f"\n{box(found, page)}\n", source)) != source:
         source = flat
     source = LINK.sub(partial(link, page=page), ROLE.sub(partial(role, page=page), source))
     if left := RAW.search(source):
         raise ValueError(f"{page.name}: {source[left.start() :][:40]!r} would be shown raw.")
-    return re.sub(r"\n{3,}", "\n\n", source).strip()
+    return source if source == given else re.sub(r"\n{3,}", "\n\n", source).strip()
 
 
 class Unescaped(Backend):
