@@ -6,10 +6,10 @@ URL    ?=
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test soak bench links serve lint clean pages record repository help
+.PHONY: book test soak bench links serve lint clean pages record repository colab colab-env colab-test help
 
 help:            ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,8 +24,21 @@ book: $(VENV)/ready   ## execute every chapter and build _build/html, zero warni
 test: $(VENV)/ready   ## pytest on tests/ and nbval on chapters/, smoke profile
 	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium
-	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py $(ARGS)
+pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium; make them plain for Colab, run some
+	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
+
+colab: $(VENV)/ready  ## after `make book`: _build/colab, the plain notebooks of the branch colab
+	$(BIN)/python book/tools/colab.py $(ARGS)
+
+colab-env: .venv-colab/ready ## .venv-colab, an environment like Colab's
+
+.venv-colab/ready: requirements-colab.txt
+	test -x .venv-colab/bin/python || $(PYTHON) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install -q -r requirements-colab.txt
+	touch $@
+
+colab-test: $(VENV)/ready .venv-colab/ready ## after `make book`: run every plain notebook in .venv-colab, smoke profile
+	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_colab_env.py $(ARGS)
 
 soak: $(VENV)/ready   ## kill a training run twenty times at random moments and resume it
 	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
@@ -52,4 +65,4 @@ serve:           ## serve _build/html on http://localhost:8000
 
 clean:           ## remove what was built
 	rm -rf _build .pytest_cache .ruff_cache *.egg-info
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +

@@ -171,7 +171,8 @@ def test_page(book, view, name):
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
 
 
-# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one page stands for all. THEIRS: what the theme itself does on every page and cannot be mended here.
+# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one page stands for all.
+# THEIRS: what the theme itself does on every page and cannot be mended here.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 THEIRS = {}
 

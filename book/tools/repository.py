@@ -18,26 +18,44 @@ OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)
 # The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
 CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
 BOOTSTRAP = """\
-# Installs vaelib in Colab, leaving its torch alone; where vaelib is installed, does nothing.
-import importlib.util
+# Installs vaelib in Colab; where vaelib is installed, does nothing.
 import os
+import re
 import subprocess
 import sys
+from importlib import metadata, util
 
 ADDRESS = "git+URL"
-if importlib.util.find_spec("vaelib") is None:
-    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
+if util.find_spec("vaelib") is None:
+    # Asked for in the version that is there, these stay as they are: pip only adds, or fails.
+    there = {found.name for found in metadata.distributions()}
+    stay = {"torch", "numpy", "matplotlib", "scipy", "scikit-learn"} & there
     pip = [sys.executable, "-m", "pip", "install", "-q", ADDRESS]
+    pip += [f"{name}=={metadata.version(name)}" for name in sorted(stay)]
+    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
+        why = re.search(r"(?:fatal|ERROR): .*|$", done.stderr)[0]
         raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
                          "connection and run this cell again; elsewhere, run `make book` in a "
-                         "clone of the book.\\n" + done.stderr[-400:])"""
+                         f"clone of the book. {why}")"""
 
 
 def bootstrap_source(url):
     """The canonical source of the cell `bootstrap`, the first code cell of every chapter."""
     return BOOTSTRAP.replace("URL", url)
+
+
+def site_address(url):
+    """Where the book's pages are published: GitHub's own place for the pages of that repository."""
+    owner, name = url.removeprefix(GITHUB).split("/")
+    site = f"https://{owner}.github.io/"
+    return site if f"https://{name}/".lower() == site.lower() else f"{site}{name}/"
+
+
+def colab_address(url, path):
+    """What opens a notebook of the branch colab in Colab; `make colab` makes that branch's notebooks."""
+    return f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/{path}"
 
 
 ASSIGNMENTS = {  # the chapters that an assignment asks about
@@ -52,10 +70,10 @@ ASSIGNMENTS = {  # the chapters that an assignment asks about
 def onward_source(url, name):
     """The canonical source of the cell `onward`, the last of the chapter called `name`. KeyError: no such chapter."""
     assignment = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}[name]
-    colab = f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/chapters/"
+    here, work = (colab_address(url, f"chapters/{path}.ipynb") for path in (name, f"assignments/{assignment}"))
     return (
-        f"**Run and change** [this chapter in Colab]({colab}{name}.ipynb). "
-        f"**Course work** [assignment {int(assignment[:2])} in Colab]({colab}assignments/{assignment}.ipynb) "
+        f"**Run and change** [this chapter in Colab]({here}). "
+        f"**Course work** [assignment {int(assignment[:2])} in Colab]({work}) "
         "asks about it; nothing has to be installed for either."
     )
 

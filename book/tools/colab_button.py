@@ -1,0 +1,24 @@
+"""A Sphinx extension: a chapter's rocket button opens its plain notebook, on the branch colab.
+
+The theme's own button opens the chapter itself, whose roles and boxes Colab would show raw. A page that is not made
+from a notebook file has no plain notebook, and loses its rocket. All other buttons stay as they are.
+"""
+
+from repository import colab_address
+
+
+def open_plain(app, pagename, templatename, context, doctree):
+    """Mend the launch buttons that the theme has put on a page."""
+    buttons = context.get("header_buttons", [])
+    for group in [group for group in buttons if group.get("label") == "launch-buttons"]:
+        if context.get("page_source_suffix") != ".ipynb":
+            buttons.remove(group)
+        for button in group["buttons"]:
+            if button["text"] == "Colab":
+                url = app.config.html_theme_options["repository_url"]
+                button["url"] = colab_address(url, f"{pagename}.ipynb")
+
+
+def setup(app):
+    app.connect("html-page-context", open_plain, priority=502)  # the theme adds its buttons at 501
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

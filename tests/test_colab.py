@@ -1,0 +1,425 @@
+"""The Colab side: plain notebooks without MyST, the button that opens them, and the first cell that installs vaelib.
+
+With VAELIB_BOOK (a folder of built pages, `make pages`) the real chapters are made plain, and some are executed;
+tests/test_colab_env.py executes all, as near to Colab as a machine without a GPU comes.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from conftest import need
+from markdown_it import MarkdownIt
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import colab  # noqa: E402
+import plain  # noqa: E402
+from repository import bootstrap_source, colab_address, read_url, site_address  # noqa: E402
+
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
+# What `make pages` executes: every fifth chapter from the first. VAELIB_COLAB=all executes all.
+SOME = CHAPTERS if os.environ.get("VAELIB_COLAB") == "all" else CHAPTERS[::5]
+URL = "https://github.com/somebody/vae-book"
+SITE = "https://somebody.github.io/vae-book/"
+
+PAGES = {
+    "chapters/01_one": """<h1><span class="section-number">1. </span>First<a class="headerlink" href="#first">#</a></h1>
+        <div class="math" id="equation-eq-a"><span class="eqno">(1.1)<a class="headerlink" href="#equation-eq-a">#</a>
+        </span>x</div>
+        <figure id="fig-a"><figcaption><p><span class="caption-number">Fig. 1.1 </span><span>What is seen.</span>
+        <a class="headerlink" href="#fig-a">#</a></p></figcaption></figure>
+        <div class="exercise admonition" id="ex-a"><p class="admonition-title">
+        <span class="caption-number">Exercise 1.1 </span> (Try)</p></div>
+        <div class="proof theorem admonition" id="thm-a"><p class="admonition-title">
+        <span class="caption-number">Theorem 1.1 </span> (Jensen)</p></div>
+        <section id="part"><span id="sec-a"></span><h2>A part<a class="headerlink" href="#part">#</a></h2></section>""",
+    "chapters/02_two": """
+        <h1><span class="section-number">2. </span>Second<a class="headerlink" href="#second">#</a></h1>
+        <div class="math" id="equation-eq-b"><span class="eqno">(2.1)<a class="headerlink" href="#equation-eq-b">#</a>
+        </span>x</div>
+        <figure id="fig-b"><figcaption><p><span class="caption-number">Fig. 2.1 </span>
+        <a class="headerlink" href="#fig-b">#</a></p></figcaption></figure>""",
+    "book/glossary": """<h1>Glossary<a class="headerlink" href="#glossary">#</a></h1>
+        <dl><dt id="term-Code">Code<a class="headerlink" href="#term-Code">#</a></dt></dl>""",
+}  # fmt: skip
+BIB = r"""
+@article{one2001, author = {{\O}ne, A.}, title = {On codes}, journal = {Codes}, year = {2001}}
+@article{two2002, author = {Ab, C. and van Dee, E.}, title = {Two}, journal = {Codes}, year = {2002}, doi = {10.1/x_y}}
+@article{three2003, author = {Ab, C. and Bc, D. and Cd, E.}, title = {Three}, journal = {Codes}, year = {2003}}
+"""
+GLUED = {"gap": "-0.7057", "count": "12", "spread": "'0.1 ± 0.2'"}
+
+SELF_TEST = """:::{admonition} Check yourself
+:class: self-test
+
+What is $q$?
+
+1. a guess
+2. the truth
+
+<details><summary>Answers</summary>
+
+1. Yes: by $x$.
+2. No: why not.
+
+</details>
+:::"""
+SAID = {  # what stands in a chapter, what its plain form says
+    "a $x$ by {eq}`eq-a`": "a $x$ by (1.1)",
+    "by {eq}`eq-b`, so": f"by [(2.1)]({SITE}chapters/02_two.html#equation-eq-b), so",
+    "{numref}`fig-a` and {numref}`Figure %s <fig-a>`": "Fig. 1.1 and Figure 1.1",
+    "{numref}`fig-b`": f"[Fig. 2.1]({SITE}chapters/02_two.html#fig-b)",
+    "{ref}`ex-a`, {ref}`there <sec-a>`, {ref}`sec-a`": "Exercise 1.1, there, A part",
+    "{prf:ref}`thm-a`": "Theorem 1.1",
+    "{doc}`02_two` and {doc}`it <02_two>`": "[Second](02_two.ipynb) and [it](02_two.ipynb)",
+    "{doc}`words </book/glossary>`": f"[words]({SITE}book/glossary.html)",
+    "a {term}`code`": f"a [code]({SITE}book/glossary.html#term-Code)",
+    "{term}`codes <Code>`": f"[codes]({SITE}book/glossary.html#term-Code)",
+    "{glue:text}`gap:.2f`, {glue:}`count`, {glue:text}`spread`": "-0.71, 12, 0.1 ± 0.2",
+    "{cite:t}`one2001` and {cite}`three2003, two2002`":
+        "Øne [2001] and [Ab *et al.*, 2003, Ab and van Dee, 2002]",
+    "[next](02_two.ipynb), [words](../book/glossary.md#term-Code)":
+        f"[next](02_two.ipynb), [words]({SITE}book/glossary.html#term-Code)",
+    "[it](#ex-a), [license](../LICENSE), [out](https://a.b/c.md)":
+        f"[it]({SITE}chapters/01_one.html#ex-a), [license]({URL}/blob/main/LICENSE), [out](https://a.b/c.md)",
+    "$$\na\n$$\n\n$$\nx\n$$ (eq-a)\n\nso": "$$\na\n$$\n\n$$\nx\n\\tag{1.1}\n$$\n\nso",
+    "$$ x $$ (eq-a)": "$$ x\n\\tag{1.1}\n$$",
+    ":::{admonition} By {eq}`eq-a`\n:class: erratum\n\nNo.\n:::": "***\n\n**By (1.1)**\n\nNo.\n\n***",
+    "```{note}\nSo.\n```\nAfter.": "***\n\n**Note**\n\nSo.\n\n***\n\nAfter.",
+    "::::{note}\nOut.\n\n:::{tip} Hm\nIn.\n:::\n::::": "***\n\n**Note**\n\nOut.\n\n***\n\n**Hm**\n\nIn.\n\n***\n\n***",
+    ":::{exercise} Try\n:label: ex-a\n\nDo.\n:::": "**Exercise 1.1** (Try)\n\nDo.",
+    ":::{exercise-start}\n:label: ex-a\n:::\n\nDo.\n\n:::{exercise-end}\n:::\n\nOn.": "**Exercise 1.1**\n\nDo.\n\nOn.",
+    ":::{solution} ex-a\n:class: dropdown\n\nIt {eq}`eq-a`.\n:::":
+        "<details><summary>Solution to Exercise 1.1</summary>\n\nIt (1.1).\n\n</details>",
+    ":::{solution-start} ex-a\n:class: dropdown\n:::": "**Solution to Exercise 1.1**",
+    "So.\n\n:::{solution-end}\n:::\n": "So.",
+    ":::{prf:theorem} Jensen\n:label: thm-a\n\nTrue.\n:::": "**Theorem 1.1** (Jensen)\n\nTrue.",
+    ":::{prf:proof}\nBy eye.\n:::": "**Proof**\n\nBy eye.",
+    "```{figure} ../book/_static/a.svg\n:name: fig-a\n:alt: A line.\n\nSeen in {eq}`eq-a`.\n```":
+        f"![A line.]({SITE}_images/a.svg)\n\n**Fig. 1.1.** Seen in (1.1).",
+    "```python\nx = {1: 2}\n```\n\n\n": "```python\nx = {1: 2}\n```\n\n\n",
+    SELF_TEST: "***\n\n**Check yourself**\n\nWhat is $q$?\n\n1. a guess\n2. the truth\n\n<details><summary>Answers"
+               "</summary>\n\n1. Yes: by $x$.\n2. No: why not.\n\n</details>\n\n***",
+}  # fmt: skip
+REFUSED = {  # what has no plain form, what the error says
+    "{eq}`eq-lost`": "chapters/01_one refers to 'eq-lost', which no page of the build has",
+    "x\n\n$$ x $$ (eq-lost)": "refers to 'eq-lost'",
+    "{doc}`03_three`": "refers to 'chapters/03_three'",
+    "{glue:text}`lost:.1f`": "shows 'lost', which no cell of the build glued",
+    "{cite}`nobody1999`": "cites 'nobody1999', which book/references.bib does not have",
+    "{abbr}`KL`": "{abbr}`KL` has no plain form",
+    ":::{grid} 2\n:::": "the box {grid} has no plain form",
+    ":::{note}\nopen": "':::{note}\\nopen' would be shown raw",
+    "(there)=\n## Heading": "'(there)=\\n## Heading' would be shown raw",
+    "one\n\n+++\n\ntwo": "would be shown raw",
+}
+RAW = re.compile(  # as strict as LOOK in test_pages.py; outside code and formulas
+    r"\$|\\begin\{|\\tag|\\label|\?\?|\{[\w:-]*\}|:::|^\([\w-]+\)=|^\+\+\+|^%|\{\{|\[\^|\b(?:src|href)=\"(?!https?:)",
+    re.M,
+)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A book of two chapters and its build, both by hand."""
+    for name, body in PAGES.items():
+        page = tmp_path / "_build/html" / f"{name}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<html><body><article>{body}</article></body></html>", encoding="utf-8")
+    executed = tmp_path / "_build/jupyter_execute/chapters"
+    for folder in (executed, tmp_path / "chapters", tmp_path / "book", tmp_path / "given"):
+        folder.mkdir(parents=True)
+    (tmp_path / "_config.yml").write_text(f"repository:\n  url: {URL}\n")
+    (tmp_path / "book/references.bib").write_text(BIB)
+    figure = {"figure": {"name": "fig-a", "caption": "What {eq}`eq-a` {glue:}`count` says."}}
+    output = nbformat.v4.new_output("stream", text="1\n")
+    cells = [
+        new_markdown_cell("# First\n\nA {cite:t}`one2001`.", id="title"),
+        new_code_cell("1", id="bootstrap", metadata={"tags": ["remove-cell"]}),
+        new_code_cell("draw()", id="draw", metadata={"mystnb": figure, "tags": ["hide-input"]}, outputs=[output]),
+        new_code_cell("slide()", id="slide", metadata={"mystnb": figure, "tags": ["remove-output"]}),
+        new_markdown_cell(":::{exercise} Try\n:label: ex-a\nDo.\n:::\n\n:::{solution-start} ex-a\n:::", id="ask"),
+        new_code_cell("2", id="solve", execution_count=4),
+        new_markdown_cell("So {glue:text}`gap:.1f`.\n\n:::{solution-end}\n:::\n\n" + SELF_TEST, id="solved"),
+    ]
+    for name, content in {"01_one": cells, "02_two": [new_markdown_cell("# Second", id="title")]}.items():
+        for folder in (executed, tmp_path / "chapters"):
+            nbformat.write(new_notebook(cells=content), folder / f"{name}.ipynb")
+    values = {key: {"output_type": "display_data", "data": {"text/plain": text}} for key, text in GLUED.items()}
+    (executed / "01_one.glue.json").write_text(json.dumps(values))
+    return tmp_path
+
+
+@pytest.fixture
+def page(home):
+    """What plain() is told of the first chapter."""
+    book = SimpleNamespace(url=URL, site=SITE, places=plain.read_places(home / "_build/html"),
+                           works=colab.parse_file(home / "book/references.bib"),
+                           notebooks={"chapters/01_one": 0, "chapters/02_two": 0})  # fmt: skip
+    glued = json.loads((home / "_build/jupyter_execute/chapters/01_one.glue.json").read_text())
+    return SimpleNamespace(name="chapters/01_one", book=book, cited=set(), glued=glued)
+
+
+@pytest.mark.parametrize("source", SAID)
+def test_roles_and_boxes_become_plain(page, source):
+    assert plain.plain(source, page) == SAID[source]
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_what_has_no_plain_form_is_refused(page, source):
+    with pytest.raises(ValueError, match=re.escape(REFUSED[source])):
+        plain.plain(source, page)
+
+
+def test_the_branch_of_a_small_book(home, capsys):
+    given = new_markdown_cell("# Assignment 1\n\nSee [chapter 2](../02_two.ipynb).", id="title")
+    asked = new_code_cell("x = ...", id="ask", metadata={"nbgrader": {"grade": False}, "tags": ["other"]})
+    nbformat.write(new_notebook(cells=[given, asked]), home / "given/01_do.ipynb")
+    (home / "_build/colab/chapters").mkdir(parents=True)
+    for old in (".git", "chapters/00_gone.ipynb"):
+        (home / "_build/colab" / old).write_text("old")
+    assert colab.main(["--assignments", str(home / "given")], home) == 0
+    made = {path.relative_to(home / "_build/colab").as_posix() for path in (home / "_build/colab").rglob("*.*")}
+    assert made == {".git", "README.md", "chapters/01_one.ipynb", "chapters/02_two.ipynb",
+                    "chapters/assignments/01_do.ipynb"}  # fmt: skip
+    assert "3 notebooks" in capsys.readouterr().out
+
+    nb = nbformat.read(home / "_build/colab/chapters/01_one.ipynb", 4)
+    nbformat.validate(nb)
+    assert nb.nbformat_minor == 5 and nb.metadata.colab == {"provenance": []}
+    assert nb.metadata.kernelspec.name == "python3" and nb.metadata.language_info == {"name": "python"}
+    sources = {cell.id: cell.source for cell in nb.cells}
+    assert list(sources) == ["title", "bootstrap", "draw", "draw-caption", "slide", "ask", "solve", "solved",
+                             "works-cited"]  # fmt: skip
+    assert sources["title"].startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy")
+    assert f"{SITE}chapters/01_one.html" in sources["title"]
+    assert sources["draw-caption"] == "**Fig. 1.1.** What (1.1) 12 says."
+    assert sources["ask"].endswith("**Solution to Exercise 1.1**") and sources["solved"].startswith("So -0.7.\n\n***")
+    assert sources["works-cited"] == "### Works cited\n\n- A. Øne. On codes. *Codes*, 2001."
+    assert all(not cell.metadata for cell in nb.cells)
+    assert all(not cell.outputs and cell.execution_count is None for cell in nb.cells if cell.cell_type == "code")
+
+    task = nbformat.read(home / "_build/colab/chapters/assignments/01_do.ipynb", 4)
+    assert task.cells[0].source == given.source and task.cells[1].metadata == {"nbgrader": {"grade": False}}
+    index = (home / "_build/colab/README.md").read_text()
+    for name in ("chapters/01_one.ipynb", "chapters/assignments/01_do.ipynb"):
+        assert f"(https://colab.research.google.com/github/somebody/vae-book/blob/colab/{name})" in index
+    assert "| 1. First |" in index and "| Assignment 1 |" in index
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda home: shutil.rmtree(home / "_build/html"), "html is not there: numbers come from a build; run"),
+        (lambda home: (home / "_build/jupyter_execute/chapters/02_two.ipynb").unlink(), "02_two.ipynb is not there"),
+        (lambda home: nbformat.write(new_notebook(cells=[new_markdown_cell("# New", id="title")]),
+                                     home / "chapters/02_two.ipynb"), "02_two is not as it was built, see cell title"),
+        (lambda home: (home / "_build/jupyter_execute/chapters/01_one.glue.json").unlink(), "shows 'count'"),
+    ],
+)  # fmt: skip
+def test_without_a_fitting_build_nothing_is_written(home, capsys, spoil, said):
+    spoil(home)
+    assert colab.main([], home) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Nothing was written." in error and not (home / "_build/colab").exists()
+
+
+def test_addresses():
+    assert site_address("https://github.com/OWNER/vae-family") == "https://OWNER.github.io/vae-family/"
+    assert site_address("https://github.com/Some-Body/some-body.github.io") == "https://Some-Body.github.io/"
+    opens = "https://colab.research.google.com/github/OWNER/vae-family/blob/colab/chapters/04_iwae.ipynb"
+    assert colab_address("https://github.com/OWNER/vae-family", "chapters/04_iwae.ipynb") == opens
+
+
+CONF = """
+extensions = ["myst_nb"{}]
+html_theme = "sphinx_book_theme"
+nb_execution_mode = "off"
+html_theme_options = dict(
+    repository_url="https://github.com/OWNER/vae-family", repository_branch="main", path_to_docs="",
+    use_repository_button=True, use_issues_button=True, launch_buttons=dict(colab_url="https://colab.research.google.com"))
+"""
+
+
+def test_the_button_of_a_small_book(tmp_path):
+    """With the extension only the chapter's Colab button differs, and a page without a notebook has none."""
+    (tmp_path / "chapters").mkdir()
+    nb = new_notebook(cells=[new_markdown_cell("# A chapter")], metadata={"kernelspec": colab.KERNELSPEC})
+    nbformat.write(nb, tmp_path / "chapters/04_iwae.ipynb")
+    (tmp_path / "index.md").write_text("# Start\n\n```{toctree}\nchapters/04_iwae\ntable\n```\n")
+    kernel = "file_format: mystnb\nkernelspec:\n  name: python3\n"
+    (tmp_path / "table.md").write_text(f"---\n{kernel}---\n# A table\n\n```{{code-cell}}\n1\n```\n")
+    found = {}
+    for button in ("", ', "colab_button"'):
+        (tmp_path / "conf.py").write_text(CONF.format(button))
+        run = [sys.executable, "-m", "sphinx", "-q", "-E", tmp_path, tmp_path / f"out{bool(button)}"]
+        env = os.environ | {"PYTHONPATH": str(ROOT / "book/tools")}
+        subprocess.run(run, check=True, env=env)
+        for name in ("index", "chapters/04_iwae", "table"):
+            soup = BeautifulSoup((tmp_path / f"out{bool(button)}" / f"{name}.html").read_bytes(), "html.parser")
+            links = [a["href"] for a in soup.select(".article-header-buttons a[href]")]
+            rocket = bool(soup.select(".article-header-buttons .dropdown-launch-buttons"))
+            found[name, bool(button)] = [link for link in links if "#" not in link], rocket
+    opens = "https://colab.research.google.com/github/OWNER/vae-family/blob/{}/chapters/04_iwae.ipynb"
+    theirs, ours = found["chapters/04_iwae", False][0], found["chapters/04_iwae", True][0]
+    assert opens.format("main") in theirs and found["chapters/04_iwae", True][1]
+    assert ours == [link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in theirs]
+    assert opens.format("colab") in ours and "https://github.com/OWNER/vae-family" in ours
+    assert any("/issues/new" in link for link in ours)
+    assert found["index", True] == found["index", False]
+    assert found["table", False][1] and not found["table", True][1]
+    assert found["table", True][0] == [link for link in found["table", False][0] if "colab." not in link]
+
+
+def run_bootstrap(monkeypatch, present, returncode=0, stderr=""):
+    """Run the bootstrap cell where vaelib is (not) present, with a pip that only listens; what pip was told."""
+    told = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: present if name == "vaelib" else None)
+    answer = SimpleNamespace(returncode=returncode, stderr=stderr)
+    monkeypatch.setattr(subprocess, "run", lambda pip, **options: told.append(pip) or answer)
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")
+    exec(bootstrap_source(URL), {})
+    return told
+
+
+def test_the_bootstrap_does_nothing_where_vaelib_is(monkeypatch):
+    assert run_bootstrap(monkeypatch, present=object()) == []
+
+
+def test_the_bootstrap_names_what_must_stay(monkeypatch):
+    (pip,) = run_bootstrap(monkeypatch, present=None)
+    assert pip[:6] == [sys.executable, "-m", "pip", "install", "-q", f"git+{URL}"]
+    kept = ("matplotlib", "numpy", "scikit-learn", "scipy", "torch")
+    assert pip[6:] == [f"{name}=={version(name)}" for name in kept]
+    assert os.environ["GIT_TERMINAL_PROMPT"] == "0"
+
+
+@pytest.mark.parametrize("why", ["fatal: unable to access 'https://x/': Could not resolve host: x", ""])
+def test_the_bootstrap_says_what_to_do_offline(monkeypatch, why):
+    with pytest.raises(SystemExit) as stop:
+        run_bootstrap(
+            monkeypatch, present=None, returncode=1, stderr=f"  x git clone failed\n      {why}\nnote: more\n"
+        )
+    told = (f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run this cell again; "
+            "elsewhere, run `make book` in a clone of the book. ")  # fmt: skip
+    assert str(stop.value) == told + why
+
+
+@pytest.fixture(scope="module")
+def build():
+    """The build that VAELIB_BOOK names by its html/."""
+    folder = os.environ.get("VAELIB_BOOK")
+    need(folder, "VAELIB_BOOK does not name a folder of built pages: `make book pages`", ci=False)
+    return Path(folder).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def branch(build):
+    """{path: content} of the branch colab, from the real chapters and their build."""
+    return colab.make(ROOT, build)
+
+
+def notebook(branch, name):
+    return nbformat.reads(branch[f"chapters/{name}.ipynb"], 4)
+
+
+def texts(nb):
+    return [(cell.id, cell.source) for cell in nb.cells if cell.cell_type == "markdown"]
+
+
+def without_code(source):
+    return re.sub(r"(?s)^```.*?^```$|`[^`\n]*`", " ", source, flags=re.M)
+
+
+def without_formulas(source):
+    return re.sub(r"(?s)\$\$.*?\$\$|\$[^$]+\$", " ", source)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_nothing_raw_is_left_in(branch, name):
+    nb = notebook(branch, name)
+    nbformat.validate(nb)
+    assert (nb.nbformat, nb.nbformat_minor) == (4, 5)
+    for label, source in texts(nb):
+        assert not re.search(r"\{[\w:.-]+\}`", source), label
+        found = RAW.search(without_formulas(without_code(source)))
+        assert not found, f"{name}, cell {label}: {found[0]!r} in {found.string[max(0, found.start() - 40) :][:120]!r}"
+        for target in re.findall(r"\]\(([^)\s]*)\)", without_formulas(source)):
+            beside = f"chapters/{target}" in branch
+            assert beside or re.match(r"https?://[\w.-]+\.\w+/|https?://[\w.-]+$", target), f"{label}: {target}"
+    assert [c.source for c in nb.cells if c.cell_type == "code"] == [
+        c.source for c in nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells if c.cell_type == "code"
+    ]
+
+
+def letters(text):
+    return re.sub(r"[\W_]+", "", text)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_it_says_what_the_page_says(branch, build, name):
+    """Every paragraph, heading, caption and table of the page stands in the notebook: all numbers and citations."""
+    markdown = "\n\n".join(source for _, source in texts(notebook(branch, name)))
+    html = MarkdownIt("commonmark").enable("table").render(without_formulas(markdown))
+    ours = letters(BeautifulSoup(html, "html.parser").get_text())
+    article = BeautifulSoup((build / f"html/chapters/{name}.html").read_bytes(), "html.parser").find("article")
+    captions = [caption.extract() for caption in article.select("figcaption p")]  # some stand within an output
+    theirs = "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, details.hide > summary"
+    for other in article.select(f"{theirs}, h2 > .section-number, h3 > .section-number"):
+        other.extract()
+    blocks = [block.get_text() for block in captions + article.select("h1, h2, h3, p, td, th, dt, summary")]
+    assert len(blocks) > 50
+    missing = [block for block in blocks if letters(block) not in ours]
+    assert not missing, missing
+    for number in re.findall(r"\((\w[\d.]*)\)", " ".join(e.get_text() for e in article.select(".eqno"))):
+        assert f"\\tag{{{number}}}" in markdown
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_published_places_it_points_to_are_on_the_pages(branch, build, name):
+    site = site_address(read_url(ROOT / "_config.yml"))
+    source = "\n\n".join(source for _, source in texts(notebook(branch, name)))
+    found = set(re.findall(rf"\]\({re.escape(site)}([^)#]+)(?:#([^)]*))?\)", source))
+    assert (f"chapters/{name}.html", "") in found
+    for path, fragment in found:
+        assert (build / "html" / path).is_file(), path
+        if fragment:
+            assert f'id="{fragment}"' in (build / "html" / path).read_text(encoding="utf-8"), (path, fragment)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_button_of_a_page_opens_it(branch, build, name):
+    soup = BeautifulSoup((build / f"html/chapters/{name}.html").read_bytes(), "html.parser")
+    (opened,) = {a["href"] for a in soup.select(".article-header-buttons a[href*='colab.research']")}
+    assert opened == colab_address(read_url(ROOT / "_config.yml"), f"chapters/{name}.ipynb")
+    assert opened in branch["README.md"]
+
+
+def execute(nb, folder, python=sys.executable, **environment):
+    """Run nb in a folder by some Python's kernel, in the smoke profile. CellExecutionError where a cell fails."""
+    leave = ("PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV")
+    env = {key: value for key, value in os.environ.items() if key not in leave}
+    env |= {"VAELIB_PROFILE": "smoke", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
+    client = NotebookClient(nb, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    # nbclient's own output widget sends to the kernel without waiting, and was seen to stall for minutes
+    client.comm_open_handlers.clear()
+    client.create_kernel_manager()
+    client.km.kernel_spec.argv[0] = str(python)
+    client.execute(env=env)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_it_runs(branch, tmp_path, name):
+    execute(notebook(branch, name), tmp_path, PYTHONPATH=str(ROOT))

@@ -1,0 +1,94 @@
+"""Plain notebooks in .venv-colab, an environment as near to Colab's as a machine without a GPU comes.
+
+`make colab-env` makes it, `make colab-test` runs this file after `make book`. Its torch is the book's own, not Colab's.
+"""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from conftest import need
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
+from test_colab import CHAPTERS, ROOT, URL, bootstrap_source, branch, build, execute, notebook  # noqa: F401
+
+COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
+
+
+def without_vaelib():
+    """Take vaelib out of .venv-colab, as Colab has none at first."""
+    need(COLAB_PYTHON.exists(), "no .venv-colab: `make colab-env`", ci=False)
+    subprocess.run([COLAB_PYTHON, "-m", "pip", "uninstall", "-q", "-y", "vaelib"], check=True)
+
+
+def versions():
+    say = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    return json.loads(subprocess.run([COLAB_PYTHON, "-c", say], check=True, capture_output=True, text=True).stdout)
+
+
+def first_cell(address):
+    source = bootstrap_source(URL).replace(f"git+{URL}", address)
+    assert address in source
+    return source
+
+
+def publish(folder, edit=lambda text: text):
+    """A git repository with what pip needs of this one, and its address; edit changes pyproject.toml."""
+    for part in ("vaelib", "book/receipts"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("README.md", "LICENSE", "pyproject.toml"):
+        (folder / part).write_text(edit((ROOT / part).read_text()))
+    git = ["git", "-C", folder, "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], check=True)
+    return f"git+file://{folder}"
+
+
+def test_the_environment_is_near_to_colabs():
+    without_vaelib()
+    found, wanted = versions(), {"numpy": "2.1.", "matplotlib": "3.10.", "ipython": "7.34.", "ipywidgets": "7.7."}
+    assert all(found[name].startswith(start) for name, start in wanted.items()), found
+    assert not {"myst-nb", "myst_nb"} & set(found) and "torch" in found
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("git+file:///nowhere/at/all", "fatal: '/nowhere/at/all' does not appear to be a git repository"),
+     ("numpy<2", "ERROR: Cannot install ")],
+)  # fmt: skip
+def test_the_first_cell_fails_in_one_sentence_and_changes_nothing(tmp_path, address, said):
+    """No connection; and a vaelib that would bring an older numpy along."""
+    without_vaelib()
+    before = versions()
+    if address == "numpy<2":
+        (tmp_path / "repository").mkdir()
+        address = publish(tmp_path / "repository", lambda text: text.replace('"numpy"', '"numpy<2"'))
+    with pytest.raises(CellExecutionError) as stop:
+        execute(new_notebook(cells=[new_code_cell(first_cell(address))]), tmp_path, COLAB_PYTHON)
+    told = stop.value.evalue
+    assert stop.value.ename == "SystemExit" and f"could not be installed from {address}." in told, stop.value
+    assert "check the connection and run this cell again" in told and "\n" not in told
+    assert f"a clone of the book. {said}" in told, told
+    assert versions() == before
+
+
+@pytest.fixture(scope="module")
+def colab_env(tmp_path_factory):
+    """.venv-colab after a plain notebook's first cell: the versions before and after."""
+    without_vaelib()
+    folder, before = tmp_path_factory.mktemp("repository"), versions()
+    cells = [first_cell(publish(folder)), "import vaelib, vaelib.receipts\nvaelib.receipts.plan('vae_mnist')"]
+    execute(new_notebook(cells=list(map(new_code_cell, cells))), folder.parent, COLAB_PYTHON)
+    return before, versions()
+
+
+def test_the_first_cell_adds_vaelib_and_changes_nothing(colab_env):
+    before, after = colab_env
+    assert "vaelib" not in before and "vaelib" in after
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_it_runs_there(branch, colab_env, tmp_path, name):  # noqa: F811
+    execute(notebook(branch, name), tmp_path, COLAB_PYTHON)
