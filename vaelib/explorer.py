@@ -68,7 +68,7 @@ def curves(panels, sliders, readout=None, compute=None):
             first = level.reshape(-1, line.shape[-1])[0] * np.ptp(one["ylim"]) + one["ylim"][0]
             body += frame.name(i, name) + frame.line(first, COLORS[i], DASHES[i])
         data["panels"].append({**frame.geometry, "lines": lines, "points": points.pop()})
-        drawings.append(frame.svg(one["title"], one["xlabel"], "", body))
+        drawings.append(frame.svg(one["title"], one["xlabel"], body))
     said = "" if readout is None else readout(*(values[0] for values in sliders.values()))
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
@@ -89,14 +89,14 @@ def planes(members, shape, limit=3.5):
         if codes.ndim != 2 or codes.shape[1] != 2:
             raise ValueError(f"planes: the codes of {name!r} have shape {codes.shape}; allowed is (N, 2).")
         packed = _pack(model)
-        frame = Frame((-limit, limit), (-limit, limit), width=200, height=218, left=4, right=4, top=22, bottom=4)
+        frame = Frame((-limit, limit), (-limit, limit), width=200, height=200, left=4, right=4, top=4, bottom=4)
         body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes, labels)
         body += (
             f'<g class="mark" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
         )
-        plane = frame.svg(name, "", "", body, ticks=False, focusable=not drawings)
+        plane = frame.svg(name, "", body, ticks=False, focusable=not drawings)
         drawings.append(
-            f'<div class="member">{plane}<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
+            f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
             f'aria-label="What {html.escape(name)} decodes at this code"></canvas>'
             f'<div class="still">{_map(model, shape, limit, name)}</div></div>'
         )
@@ -156,7 +156,7 @@ def film(frames, times, labels, limit=3.5):
             )
         frame = Frame((-limit, limit), (-limit, limit), width=240, height=258, left=4, right=4, top=22, bottom=4)
         body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes[0], labels)
-        drawings.append(frame.svg(name, "", "", body, ticks=False))
+        drawings.append(frame.svg(name, "", body, ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
     rows = _slider("step", len(times) - 1, str(times[0]))
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', "")
@@ -214,9 +214,9 @@ class Frame:
             paths += f'<path class="dots" d="{d}" stroke="{CLASS_COLORS.colors[int(label) % 10]}"/>'
         return paths
 
-    def svg(self, title, xlabel, ylabel, body, ticks=True, focusable=False):
+    def svg(self, title, xlabel, body, ticks=True, focusable=False):
         base, edge = self.height - self.bottom, self.width - self.right
-        axes = f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>'
+        axes = f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>' if self.top > 13 else ""
         if ticks:
             axes += f'<path class="axis" d="M{self.left} {self.top}V{base}H{edge}"/>'
             for x, y in zip(np.linspace(*self.xlim, 5), np.linspace(*self.ylim, 5), strict=True):
