@@ -96,7 +96,8 @@ def planes(members, shape, limit=3.5):
         )
         plane = frame.svg(name, "", body, ticks=False, focusable=not drawings)
         drawings.append(
-            f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
+            f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
+            f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
             f'aria-label="What {html.escape(name)} decodes at this code"></canvas>'
             f'<div class="still">{_map(model, shape, limit, name)}</div></div>'
         )
