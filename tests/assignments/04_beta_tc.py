@@ -465,6 +465,20 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     w = w.log().to(z.dtype)
     return torch.logsumexp(pairs.sum(-1) + w, 1), torch.logsumexp(pairs + w[..., None], 1)
 '''),
+    (AGGREGATE, "the sum of the others by way of the sum of all; N for M where they are the same", '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    logs = torch.cat([pairs.sum(-1, keepdim=True), pairs], -1)  # (B, M, 1 + Q): the joint, then each
+    if estimator == "mss":
+        own = torch.eye(len(z), dtype=torch.bool)[..., None]
+        others = torch.logsumexp(logs.masked_fill(own, -math.inf), 1)
+        others = others + math.log(dataset_size - 1) - math.log(dataset_size) - math.log(len(z) - 1)
+        found = torch.logaddexp(logs.diagonal().T - math.log(dataset_size), others)
+    else:
+        found = torch.logsumexp(logs, 1) - math.log(dataset_size)
+        found = found - math.log(len(z)) if estimator == "mws" else found
+    return found[:, 0], found[:, 1:]
+'''),
     (AGGREGATE, "the largest term taken out by hand", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     def log_sum(logs):  # over posteriors, axis 1
