@@ -1,0 +1,558 @@
+"""Answers to assignment 3 that students give: wrong ones, with the test cells that must see them, and right ones.
+
+Each entry replaces one answer cell. The wrong ones are mistakes that stand in public programs, or that one makes at
+the first try; the right ones get full marks though they are written in another way.
+"""
+
+KERNEL, MMD, SHUFFLE, LOGIT = "gaussian-kernel", "mmd", "permutation-test", "optimal-logit"
+JS, LOSSES, PLAY, PRICES = "jensen-shannon", "game-losses", "play", "info-vae-prices"
+
+# The right halves of the cells with two functions.
+DISCRIMINATOR = """
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes = model.draw(x, 1)[0][0]
+    draws = model.prior.rsample((len(x),))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+"""
+ENCODER = """
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+"""
+MEMBER = """
+def member_with(kl, divergence):
+    return 1 - kl, kl + divergence
+"""
+
+# fmt: off
+WRONG = [
+    (KERNEL, "the squared distance is averaged over the coordinates", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    squared = ((x[:, None] - y) ** 2).mean(-1)
+    return torch.exp(-squared / (2 * bandwidth**2))
+'''),
+    (KERNEL, "the tutorial's kernel: a mean over coordinates, divided by their number once more",
+     ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    return torch.exp(-((x[:, None] - y) ** 2).mean(-1) / x.shape[1])
+'''),
+    (KERNEL, "the 2 in the denominator is forgotten", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    return torch.exp(-((x[:, None] - y) ** 2).sum(-1) / bandwidth**2)
+'''),
+    (KERNEL, "a square root of a distance of 0, whose gradient is NaN", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    distance = ((x[:, None] - y) ** 2).sum(-1).sqrt()
+    return torch.exp(-(distance**2) / (2 * bandwidth**2))
+'''),
+    (KERNEL, "pairs along the rows only: x[i] with y[i]", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    n = min(len(x), len(y))
+    return torch.exp(-((x[:n] - y[:n]) ** 2).sum(-1) / (2 * bandwidth**2))
+'''),
+    (MMD, "the diagonals are left out, but the sums still divided by n²", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k = kernel(z, z)
+        return ((k.sum() - k.trace()) if unbiased else k.sum()) / len(z) ** 2
+
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (MMD, "the diagonal is taken for ones, which it is for some kernels only", ["mmd-test", "mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - n) / (n * (n - 1)) if unbiased else k.mean()
+
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (MMD, "cut off at 0, so no longer unbiased", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return (within(x) + within(y) - 2 * kernel(x, y).mean()).clamp(min=0)
+'''),
+    (MMD, "the cross term loses its diagonal too, as if x[i] and y[i] were one point", ["mmd-test", "mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def off(k):
+        return (k.sum() - k.diagonal().sum()) / (k.numel() - min(k.shape))
+
+    mean = off if unbiased else torch.mean
+    return mean(kernel(x, x)) + mean(kernel(y, y)) - 2 * mean(kernel(x, y))
+'''),
+    (MMD, "means, divided by the number of pairs once more", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return ((k - k.diagonal().diag()) / (n * (n - 1))).mean() if unbiased else k.mean()
+
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (MMD, "the cross term is subtracted once", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return within(x) + within(y) - kernel(x, y).mean()
+'''),
+    (MMD, "the V-statistic, whatever was asked for", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    return kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
+'''),
+    (MMD, "a plain number, through which no gradient passes", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return (within(x) + within(y) - 2 * kernel(x, y).mean()).item()
+'''),
+    (MMD, "one n for both clouds", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+def mmd(x, y, kernel, unbiased=True):
+    n = len(x)
+    off = n * (n - 1) if unbiased else n * n
+    kxx, kyy = kernel(x, x), kernel(y, y)
+    if unbiased:
+        kxx, kyy = kxx - kxx.diagonal().diag(), kyy - kyy.diagonal().diag()
+    return kxx.sum() / off + kyy.sum() / off - 2 * kernel(x, y).sum() / n**2
+'''),
+    (SHUFFLE, "the observed arrangement is not counted: p can be 0",
+     ["permutation-test-test", "permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return count / permutations
+'''),
+    (SHUFFLE, "counted above the line, not below: p can exceed 1",
+     ["permutation-test-test", "permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 1
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return count / permutations
+'''),
+    (SHUFFLE, "ties do not count", ["permutation-test-test"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) > observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "the wrong tail: small values are counted", ["permutation-test-test"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) <= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "drawn with replacement: a bootstrap", ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randint(len(pool), (len(pool),))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "each cloud is shuffled by itself, so that nothing changes sides",
+     ["permutation-test-test", "permutation-test-shuffles", "permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    observed, count = float(statistic(x, y)), 0
+    for _ in range(permutations):
+        value = statistic(x[torch.randperm(len(x))], y[torch.randperm(len(y))])
+        count += float(value) >= observed - 1e-6
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "the pool is cut in halves, whatever the sizes", ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        half = len(pool) // 2
+        count += float(statistic(dealt[:half], dealt[half:])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "shuffled once and used again and again", ["permutation-test-shuffles", "permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    dealt = pool[torch.randperm(len(pool))]
+    for _ in range(permutations):
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (LOGIT, "the logit of a code in place of that of a draw", ["optimal-logit-test", "optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    log_p = -0.5 * z**2
+    log_q = -0.5 * ((z - mean) / std) ** 2 - torch.log(std)
+    return (log_q - log_p).sum(-1)
+'''),
+    (LOGIT, "the codes' density without its normalization", ["optimal-logit-test", "optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1)
+'''),
+    (LOGIT, "std taken for the variance", ["optimal-logit-test", "optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    codes = torch.distributions.Normal(mean, std.sqrt())
+    prior = torch.distributions.Normal(0.0, 1.0)
+    return (prior.log_prob(z) - codes.log_prob(z)).sum(-1)
+'''),
+    (LOGIT, "densities divided before the logarithm: 0/0 far out", ["optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    p = torch.exp(-0.5 * z**2).prod(-1)
+    q = (torch.exp(-0.5 * ((z - mean) / std) ** 2) / std).prod(-1)
+    return torch.log(p / q)
+'''),
+    (LOGIT, "a mean over the coordinates", ["optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).mean(-1)
+'''),
+    (LOGIT, "one logit for each coordinate", ["optimal-logit-test", "optimal-logit-known"], '''
+def optimal_logit(z, mean, std):
+    return 0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)
+'''),
+    (JS, "a sigmoid first, the logarithm then: -inf for a sure judge", ["jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    value = torch.sigmoid(on_draws).log().mean() + (1 - torch.sigmoid(on_codes)).log().mean()
+    return 0.5 * value + math.log(2)
+'''),
+    (JS, "a small number added inside the logarithm, which hides how wrong a judge can be",
+     ["jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    d, e = torch.sigmoid(on_draws), torch.sigmoid(on_codes)
+    return 0.5 * ((d + 1e-8).log().mean() + (1 - e + 1e-8).log().mean()) + math.log(2)
+'''),
+    (JS, "log 2 is forgotten", ["jensen-shannon-test", "jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    return 0.5 * (F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean())
+'''),
+    (JS, "the value of the game is not halved", ["jensen-shannon-test", "jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    return F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean() + math.log(2)
+'''),
+    (JS, "draws and codes are swapped", ["jensen-shannon-test", "jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    return 0.5 * (F.logsigmoid(-on_draws).mean() + F.logsigmoid(on_codes).mean()) + math.log(2)
+'''),
+    (JS, "a negative value, which is a warning, is cut off", ["jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    value = F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()
+    return (0.5 * value + math.log(2)).clamp(min=0)
+'''),
+    (JS, "one mean over draws and codes together, wrong where their numbers differ", ["jensen-shannon-known"], '''
+def jensen_shannon(on_draws, on_codes):
+    return F.logsigmoid(torch.cat([on_draws, -on_codes])).mean() + math.log(2)
+'''),
+    (LOSSES, "the discriminator's gradient leaks into the encoder", ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "the discriminator's labels are swapped", ["game-losses-test"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(said).mean() + F.softplus(-of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "the two means are averaged, not added", ["game-losses-test", "game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    logits = model.discriminator(torch.cat([draws, codes]))
+    real = torch.cat([torch.ones(len(x), 1), torch.zeros(len(x), 1)])
+    return F.binary_cross_entropy_with_logits(logits, real)
+''' + ENCODER),
+    (LOSSES, "probabilities first, logarithms then", ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    d, e = (torch.sigmoid(model.discriminator(z)) for z in (draws, codes))
+    return -torch.log(d).mean() - torch.log(1 - e).mean()
+''' + ENCODER),
+    (LOSSES, "the whole discriminator's turn runs without gradients", ["game-losses-gradients"], '''
+@torch.no_grad()
+def discriminator_loss(model, x):
+    codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "sums over the batch", ["game-losses-test", "game-losses-gradients"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).sum()
+'''),
+    (LOSSES, "the form of the encoder's loss that loses its slope",
+     ["game-losses-test", "game-losses-gradients"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    return F.logsigmoid(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "the encoder's codes are detached", ["game-losses-gradients"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    codes = model.draw(x, 1)[0][0].detach()
+    return F.softplus(-model.discriminator(codes)).mean()
+'''),
+    (PLAY, "gradients pile up from turn to turn", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "each optimizer clears its own gradients after its step, where the next turn writes again",
+     ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "all gradients are cleared once, at the start", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    model.zero_grad()
+    losses = []
+    for optimizer, loss in turns:
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "cleared after every turn, but not before the first: what lay around from earlier counts",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        model.zero_grad()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "all losses are computed before anyone moves", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    values = [loss(model, x) for _, loss in turns]
+    gradients = [torch.autograd.grad(value, optimizer.param_groups[0]["params"], retain_graph=True)
+                 for value, (optimizer, _) in zip(values, turns)]
+    for (optimizer, _), gradient in zip(turns, gradients):
+        for p, g in zip(optimizer.param_groups[0]["params"], gradient):
+            p.grad = g
+        optimizer.step()
+    return [value.item() for value in values]
+'''),
+    (PLAY, "one sum of all losses, and then every optimizer steps", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    model.zero_grad()
+    values = [loss(model, x) for _, loss in turns]
+    sum(values).backward()
+    for optimizer, _ in turns:
+        optimizer.step()
+    return [value.item() for value in values]
+'''),
+    (PLAY, "the losses after the step are returned", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        loss(model, x).backward()
+        optimizer.step()
+        losses.append(loss(model, x).item())
+    return losses
+'''),
+    (PLAY, "tensors with their graphs are returned", ["play-test"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value)
+    return losses
+'''),
+    (PRICES, "the mismatch inside the average KL is forgotten", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    if alpha + lam < 1:
+        raise ValueError("a mismatch would be rewarded")
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": alpha + lam - 1}
+''' + MEMBER),
+    (PRICES, "a mismatch may be rewarded, as in a popular library", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+''' + MEMBER),
+    (PRICES, "every lambda below 1 is refused, though alpha may make up for it", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    if lam < 1:
+        raise ValueError("lam is below 1")
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+''' + MEMBER),
+    (PRICES, "lambda taken for the price of D in the way back", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    if alpha + lam < 1:
+        raise ValueError("a mismatch would be rewarded")
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+
+def member_with(kl, divergence):
+    return 1 - kl, divergence
+'''),
+]
+
+RIGHT = [
+    (KERNEL, "distances by torch.cdist", '''
+def gaussian_kernel(x, y, bandwidth):
+    return torch.exp(-0.5 * (torch.cdist(x, y) / bandwidth) ** 2)
+'''),
+    (KERNEL, "the square multiplied out", '''
+def gaussian_kernel(x, y, bandwidth):
+    squared = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+    return squared.clamp(min=0).div(-2 * bandwidth**2).exp()
+'''),
+    (KERNEL, "a product over the coordinates, in a loop", '''
+def gaussian_kernel(x, y, bandwidth):
+    k = torch.ones(len(x), len(y), dtype=x.dtype)
+    for j in range(x.shape[1]):
+        k = k * torch.exp(-((x[:, j, None] - y[None, :, j]) ** 2) / 2 / bandwidth**2)
+    return k
+'''),
+    (MMD, "one kernel matrix of the pool, with a vector of weights", '''
+def mmd(x, y, kernel, unbiased=True):
+    n, m = len(x), len(y)
+    k = kernel(torch.cat([x, y]), torch.cat([x, y]))
+    if unbiased:
+        k = k - torch.diag(torch.diagonal(k))
+    xx, yy = (n * (n - 1), m * (m - 1)) if unbiased else (n * n, m * m)
+    return k[:n, :n].sum() / xx + k[n:, n:].sum() / yy - 2 * kernel(x, y).sum() / (n * m)
+'''),
+    (MMD, "loops over pairs", '''
+def mmd(x, y, kernel, unbiased=True):
+    def mean(a, b, same):
+        total, count = 0.0, 0
+        for i in range(len(a)):
+            for j in range(len(b)):
+                if not (same and unbiased and i == j):
+                    total, count = total + kernel(a[i : i + 1], b[j : j + 1])[0, 0], count + 1
+        return total / count
+
+    if len(x) > 30:  # loops would take too long on the digits
+        return vl.mmd(x, y, kernel, unbiased)
+    return mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
+'''),
+    (MMD, "masks", '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        keep = 1 - torch.eye(len(z), dtype=z.dtype) if unbiased else torch.ones(len(z), len(z), dtype=z.dtype)
+        return torch.einsum("ij,ij->", kernel(z, z), keep) / keep.sum()
+
+    return within(x) + within(y) - 2 * torch.einsum("ij->", kernel(x, y)) / (len(x) * len(y))
+'''),
+    (SHUFFLE, "ranks among all values, the observed one included", '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat((x, y), dim=0), x.shape[0]
+    orders = [torch.arange(len(pool))] + [torch.rand(len(pool)).argsort() for _ in range(permutations)]
+    values = torch.tensor([float(statistic(pool[o[:n]], pool[o[n:]])) for o in orders])
+    return (values >= values[0]).double().mean().item()
+'''),
+    (SHUFFLE, "a sum over a generator", '''
+def permutation_test(x, y, statistic, permutations):
+    def value():
+        first, second = torch.cat([x, y])[torch.randperm(len(x) + len(y))].split([len(x), len(y)])
+        return statistic(first, second)
+
+    observed = statistic(x, y)
+    return (1 + sum(bool(value() >= observed) for _ in range(permutations))) / (permutations + 1)
+'''),
+    (LOGIT, "by torch.distributions", '''
+def optimal_logit(z, mean, std):
+    from torch.distributions import Independent, Normal
+
+    prior = Independent(Normal(torch.zeros_like(mean), torch.ones_like(std)), 1)
+    return prior.log_prob(z) - Independent(Normal(mean, std), 1).log_prob(z)
+'''),
+    (LOGIT, "the square multiplied out, coordinate by coordinate", '''
+def optimal_logit(z, mean, std):
+    total = 0
+    for j in range(z.shape[1]):
+        v = std[j] ** 2
+        total = total + 0.5 * z[:, j] ** 2 * (1 / v - 1) - z[:, j] * mean[j] / v
+        total = total + 0.5 * mean[j] ** 2 / v + 0.5 * v.log()
+    return total
+'''),
+    (JS, "by softplus", '''
+def jensen_shannon(on_draws, on_codes):
+    return math.log(2) - 0.5 * (F.softplus(-on_draws).mean() + F.softplus(on_codes).mean())
+'''),
+    (JS, "by the binary cross-entropy", '''
+def jensen_shannon(on_draws, on_codes):
+    entropy = F.binary_cross_entropy_with_logits
+    cost = entropy(on_draws, torch.ones_like(on_draws)) + entropy(on_codes, torch.zeros_like(on_codes))
+    return torch.log(torch.tensor(2.0)) - cost / 2
+'''),
+    (LOSSES, "the binary cross-entropy, and detached codes", '''
+def discriminator_loss(model, x):
+    codes = model.draw(x, 1)[0][0].detach()
+    draws = torch.randn_like(codes)
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    entropy = F.binary_cross_entropy_with_logits
+    return entropy(said, torch.ones_like(said)) + entropy(of_codes, torch.zeros_like(of_codes))
+
+def encoder_loss(model, x):
+    said = model.discriminator(model.draw(x, 1)[0][0])
+    return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
+'''),
+    (LOSSES, "vaelib's turns are not called, but written like them", DISCRIMINATOR + ENCODER),
+    (PLAY, "every gradient by itself", '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        own = [p for group in optimizer.param_groups for p in group["params"]]
+        value = loss(model, x)
+        for p, gradient in zip(own, torch.autograd.grad(value, own)):
+            p.grad = gradient
+        optimizer.step()
+        losses.append(float(value.detach()))
+    return losses
+'''),
+    (PLAY, "the whole model's gradients are cleared before each turn", '''
+def play(model, x, turns):
+    def turn(optimizer, loss):
+        model.zero_grad(set_to_none=True)
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        return value.item()
+
+    return [turn(*one) for one in turns]
+'''),
+    (PRICES, "the way back by solving for lambda", '''
+def info_vae_prices(alpha, lam):
+    prices = dict(kl=1 - alpha, divergence=lam - (1 - alpha), information=1 - alpha, mismatch=lam)
+    if prices["divergence"] < 0:
+        raise ValueError(prices)
+    return prices
+
+def member_with(kl, divergence):
+    alpha = 1 - kl
+    return alpha, divergence + 1 - alpha
+'''),
+]
+# fmt: on
+
+VARIANTS = [{"cell": cell, "kind": "wrong", "what": what, "loses": loses, "code": code.strip()}
+            for cell, what, loses, code in WRONG]  # fmt: skip
+VARIANTS += [{"cell": cell, "kind": "right", "what": what, "code": code.strip()} for cell, what, code in RIGHT]
