@@ -120,10 +120,13 @@ def log_prior(z):
 
 right(
     "log-prior",
-    "the library's distribution",
+    "the recipe of torch.distributions: a uniform number, its logit, a scale",
     """
 def log_prior(z):
-    return vl.logistic_unit_variance(torch.zeros_like(z[0])).log_prob(z)
+    D = torch.distributions
+    uniform = D.Uniform(torch.zeros_like(z[0]), torch.ones_like(z[0]))
+    steps = [D.SigmoidTransform().inv, D.AffineTransform(0, math.sqrt(3) / math.pi)]
+    return D.TransformedDistribution(uniform, steps).log_prob(z).sum(-1)
 """,
 )
 
@@ -321,16 +324,16 @@ def entropy(family, std):
 
 right(
     "entropy",
-    "torch's normal, and the library's formula for each number",
+    "torch's normal; the logistic by quadrature of -p ln p",
     """
 def entropy(family, std):
     if family == "normal":
         return torch.distributions.Normal(torch.zeros_like(std), std).entropy()
     if family != "logistic":
         raise ValueError(family)
-    scales = (std * math.sqrt(3) / math.pi).flatten().tolist()
-    values = [vl.oracles.logistic_entropy(s) for s in scales]
-    return torch.tensor(values, dtype=std.dtype).reshape(std.shape)
+    t, step = torch.linspace(-60, 60, 12_001, dtype=torch.float64), 0.01
+    log_p = -t - 2 * torch.nn.functional.softplus(-t)  # scale 1
+    return -(log_p.exp() * log_p).sum() * step + torch.log(std * 3**0.5 / math.pi)
 """,
 )
 
@@ -526,9 +529,8 @@ def info_vae(model, x, alpha, lam, divergence):
 _DRAW = "mean + (0.5 * log_var).exp() * torch.randn_like(mean)"
 
 
-def changed(*changes):
-    """_INFO with some of its lines changed."""
-    code = _INFO
+def changed(*changes, code=_INFO):
+    """The code with some of its parts changed."""
     for old, new in changes:
         assert code.count(old) == 1, old
         code = code.replace(old, new)
@@ -834,100 +836,98 @@ def correct_under_noise(classify, x, labels, levels, draws, seed):
 )
 
 _PAIRED = """
-def paired(a, b):
+def paired(a, b, over=0):
     a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.shape != b.shape or len(a) < 2:
-        raise ValueError("pairs")
-    d, R = a - b, len(a)
-    sd = %s
-    half = %s
-    return {"mean": d.mean(0), "sd": sd, "low": d.mean(0) - half, "high": d.mean(0) + half}
+    if a.shape != b.shape or a.shape[over] < 2:
+        raise ValueError("paired")
+    d = np.moveaxis(a - b, over, 0)
+    d = d.reshape(len(d), -1).mean(1)
+    n = len(d)
+    sd = d.std(ddof=1)
+    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
+    return {"mean": d.mean(), "sd": sd, "low": d.mean() - half, "high": d.mean() + half}
 """
-_SD, _HALF = "d.std(0, ddof=1)", "stats.t.ppf(0.975, R - 1) * sd / np.sqrt(R)"
+
+
+def wrong_pairs(what, *changes):
+    wrong("paired", what, ["", "-hidden"], changed(*changes, code=_PAIRED))
+
+
+_T = "stats.t.ppf(0.975, n - 1)"
+wrong_pairs("the variance of a population: ddof=0", ("std(ddof=1)", "std()"))
+wrong_pairs("1.96 for three seeds", (_T, "1.96"))
+wrong_pairs("the spread of one run, not of the mean", (" / np.sqrt(n)", ""))
+wrong_pairs("5 % on each side", (_T, "stats.t.ppf(0.95, n - 1)"))
+wrong_pairs("n degrees of freedom", (_T, "stats.t.ppf(0.975, n)"))
+wrong_pairs("b - a", ("moveaxis(a - b", "moveaxis(b - a"))
+wrong_pairs("pseudoreplication: every number a unit", ("reshape(len(d), -1).mean(1)", "ravel()"))
+wrong_pairs("the root of all numbers, not of the units", ("np.sqrt(n)", "np.sqrt(a.size)"))
+wrong_pairs(
+    "not paired: two variances added",
+    (
+        "sd = d.std(ddof=1)",
+        "u, v = (np.moveaxis(x, over, 0).reshape(n, -1).mean(1) for x in (a, b))\n"
+        "    sd = np.sqrt(u.var(ddof=1) + v.var(ddof=1))",
+    ),
+)
 
 wrong(
     "paired",
-    "the variance of a population: ddof=0",
+    "an interval for each picture by itself",
     ["", "-hidden"],
-    _PAIRED % ("d.std(0)", _HALF),
+    """
+def paired(a, b, over=0):
+    d = np.asarray(a) - np.asarray(b)
+    n, mean, sd = d.shape[over], d.mean(over), d.std(over, ddof=1)
+    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
+    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+""",
 )
+
 wrong(
     "paired",
-    "1.96 for three seeds",
-    ["", "-hidden"],
-    _PAIRED % (_SD, "1.96 * sd / np.sqrt(R)"),
-)
-wrong(
-    "paired",
-    "not paired: two variances added",
-    ["", "-hidden"],
-    _PAIRED % ("np.sqrt(a.var(0, ddof=1) + b.var(0, ddof=1))", _HALF),
-)
-wrong(
-    "paired",
-    "the spread of one run, not of the mean",
-    ["", "-hidden"],
-    _PAIRED % (_SD, "stats.t.ppf(0.975, R - 1) * sd"),
-)
-wrong(
-    "paired",
-    "5 % on each side",
-    ["", "-hidden"],
-    _PAIRED % (_SD, "stats.t.ppf(0.95, R - 1) * sd / np.sqrt(R)"),
-)
-wrong(
-    "paired",
-    "R degrees of freedom",
-    ["", "-hidden"],
-    _PAIRED % (_SD, "stats.t.ppf(0.975, R) * sd / np.sqrt(R)"),
-)
-wrong(
-    "paired",
-    "b - a",
-    ["", "-hidden"],
-    (_PAIRED % (_SD, _HALF)).replace("a - b", "b - a"),
-)
-wrong(
-    "paired",
-    "one spread over all columns",
+    "over is ignored: always the first axis",
     ["-hidden"],
-    _PAIRED % ("d.std(ddof=1)", _HALF),
+    changed(("np.moveaxis(a - b, over, 0)", "a - b"), code=_PAIRED),
 )
 wrong(
     "paired",
-    "a single pair passes, with an interval of nan",
+    "a single unit passes, with an interval of nan",
     ["-hidden"],
-    (_PAIRED % (_SD, _HALF)).replace(" or len(a) < 2", ""),
+    changed((" or a.shape[over] < 2", ""), code=_PAIRED),
 )
 
 right(
     "paired",
     "sums by hand, the interval by scipy",
     """
-def paired(a, b):
-    a, b = np.array(a), np.array(b)
+def paired(a, b, over=0):
+    a, b = np.array(a, dtype=float), np.array(b, dtype=float)
     if a.shape != b.shape:
         raise ValueError("a and b do not match")
-    R = a.shape[0]
-    if R < 2:
-        raise ValueError("one pair has no spread")
-    mean = sum(a[r] - b[r] for r in range(R)) / R
-    sd = np.sqrt(sum((a[r] - b[r] - mean) ** 2 for r in range(R)) / (R - 1))
-    low, high = stats.t.interval(0.95, R - 1, loc=mean, scale=sd / R**0.5)
+    n = a.shape[over]
+    if n < 2:
+        raise ValueError("one unit has no spread")
+    d = [np.mean(np.take(a, i, axis=over) - np.take(b, i, axis=over)) for i in range(n)]
+    mean = sum(d) / n
+    sd = math.sqrt(sum((value - mean) ** 2 for value in d) / (n - 1))
+    low, high = stats.t.interval(0.95, n - 1, loc=mean, scale=sd / n**0.5)
     return dict(mean=mean, sd=sd, low=low, high=high)
 """,
 )
 
 right(
     "paired",
-    "scipy's test of paired samples",
+    "scipy's test of paired samples, on the units' means",
     """
-def paired(a, b):
+def paired(a, b, over=0):
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or len(a) < 2:
-        raise ValueError("paired needs two equal shapes with at least two rows")
+    if a.shape != b.shape or a.shape[over] < 2:
+        raise ValueError("paired needs equal shapes and two units")
+    others = tuple(axis for axis in range(a.ndim) if axis != over % a.ndim)
+    a, b = a.mean(axis=others), b.mean(axis=others)
     interval = stats.ttest_rel(a, b).confidence_interval(0.95)
-    return {"mean": np.mean(a - b, axis=0), "sd": np.std(a - b, axis=0, ddof=1),
+    return {"mean": np.mean(a - b), "sd": np.std(a - b, ddof=1),
             "low": interval.low, "high": interval.high}
 """,
 )
