@@ -80,7 +80,7 @@ def gaussian_kl(mean, log_var):
     },
     {
         "cell": "kl", "kind": "wrong", "loses": ["test-kl"],
-        "what": "Averaged over the images as well, as many repositories have it.",
+        "what": "Averaged over the images as well, as some repositories have it.",
         "code": """
 def gaussian_kl(mean, log_var):
     return torch.mean(-0.5 * torch.sum(1 + log_var - mean**2 - log_var.exp(), dim=1), dim=0)
