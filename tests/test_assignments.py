@@ -1,0 +1,201 @@
+"""The assignments grade: full marks for the source, none for an empty one, and for each variant what it deserves.
+
+A notebook's cells run in one namespace, without a kernel; a cell that fails does not stop the others, as in nbgrader.
+tests/assignments/NN_name.py holds VARIANTS of the answers: "right" ones must get full marks, "wrong" ones must lose the
+test cells that they name. Of a variant's notebook only the cells run that its answer can change, and what those need.
+"""
+
+import ast
+import contextlib
+import functools
+import importlib.util
+import io
+import linecache
+import re
+import symtable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))}
+MODULES = {"math", "nn", "np", "plt", "torch", "vl"}  # a call such as torch.manual_seed(0) makes no name anew
+ALL = 5  # assignments that the book has when it is complete
+SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
+STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
+
+
+@dataclass
+class Cell:
+    """A code cell: what it is worth (a test cell's points), which names it uses, and which it makes for later cells."""
+
+    name: str
+    source: str
+    points: float | None
+    answer: bool
+    uses: set = field(init=False)
+    makes: set = field(init=False)
+
+    def __post_init__(self):
+        table = symtable.symtable(self.source, self.name, "exec")
+        self.makes = {name.get_name() for name in table.get_symbols() if name.is_assigned() or name.is_imported()}
+        self.uses = looked_up(table) - (self.makes if self.points is not None else set())  # a test makes its own
+        self.makes |= set(map(changed, ast.walk(ast.parse(self.source)))) - MODULES - {None}
+
+
+def looked_up(table):
+    """The names that code looks up in the notebook's namespace, at the top and inside of functions and classes."""
+    top = table.get_type() == "module"
+    names = {name.get_name() for name in table.get_symbols() if name.is_referenced() and (top or name.is_global())}
+    return names.union(*map(looked_up, table.get_children()))
+
+
+def changed(node):
+    """The name of the object that a piece of code changes: x in x[i] = ..., x.y = ... and x.append(...)."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        node = node.value.func
+    elif not (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store)):
+        return None
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+@functools.cache
+def cells(name):
+    """The code cells of an assignment, without the one that installs vaelib in Colab."""
+    code = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if cell.cell_type == "code"]
+    found = []
+    for cell in code:
+        meta = cell.metadata.get("nbgrader", {})
+        if "remove-cell" not in cell.metadata.get("tags", []):
+            points = meta["points"] if meta.get("grade") else None
+            found.append(Cell(meta.get("grade_id", cell.id), cell.source, points, meta.get("solution", False)))
+    return found
+
+
+def run(notebook):
+    """Run cells in one namespace; the test cells that failed, {name: the error}, and the others' errors beside them."""
+    namespace, failed = {"__name__": "__main__"}, {}
+    torch.manual_seed(0)
+    for cell in notebook:
+        file = f"<{cell.name}>"
+        linecache.cache[file] = len(cell.source), None, cell.source.splitlines(True), file
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(cell.source, file, "exec"), namespace)
+        except Exception as error:
+            failed[cell.name] = error
+    plt.close("all")
+    return failed
+
+
+def graded(notebook):
+    return {cell.name: cell.points for cell in notebook if cell.points is not None}
+
+
+def needed(notebook, wanted):
+    """The wanted cells and those which make what they use, in their order; no test cells but the wanted ones."""
+    kept, names = [], set()
+    for cell in reversed(notebook):
+        if cell.name in wanted or (cell.points is None and cell.makes & names):
+            kept.append(cell)
+            names |= cell.uses
+    return kept[::-1]
+
+
+def concerned(notebook, changed):
+    """The test cells that a new answer in the cell `changed` can make fail, and all that they need."""
+    at = [cell.name for cell in notebook].index(changed)
+    names, wanted = set(notebook[at].makes), [changed]
+    for cell in notebook[at + 1 :]:
+        if cell.uses & names and cell.points is None:
+            names |= cell.makes
+        elif cell.uses & names:
+            wanted.append(cell.name)
+    return needed(notebook, wanted)
+
+
+def variants(name):
+    """VARIANTS of tests/assignments/<name>.py."""
+    path = ROOT / "tests" / "assignments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"variants_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.VARIANTS
+
+
+def replaced(name, variant):
+    """The assignment's code cells, with the variant's code in the place of one answer."""
+    assert variant["cell"] in [cell.name for cell in cells(name) if cell.answer], variant["cell"]
+    return [Cell(cell.name, variant["code"], None, True) if cell.name == variant["cell"] else cell
+            for cell in cells(name)]  # fmt: skip
+
+
+def told(failed):
+    return "\n".join(f"{name}: {type(error).__name__}: {error}" for name, error in failed.items())
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_source_gets_full_marks(name):
+    failed = run(cells(name))
+    assert not failed, told(failed)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_an_untouched_student_version_gets_nothing(name):
+    stub = [Cell(cell.name, re.sub(SOLUTION, STUB, cell.source), cell.points, cell.answer) for cell in cells(name)]
+    kept = set(graded(stub)) - set(run(needed(stub, graded(stub))))
+    assert not kept, f"tests that an empty answer passes: {sorted(kept)}"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_points_and_test_cells_have_their_form(name):
+    marked = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if "nbgrader" in cell.metadata]
+    ids = [cell.metadata.nbgrader.grade_id for cell in marked]
+    assert len(ids) == len(set(ids)), "a grade_id stands more than once"
+    assert sum(cell.metadata.nbgrader.get("points", 0) for cell in marked) == 20
+    for cell in marked:
+        meta = cell.metadata.nbgrader
+        assert ("### BEGIN SOLUTION" in cell.source) == meta.solution, f"{meta.grade_id}: where is the solution?"
+        assert meta.locked == (not meta.solution), f"{meta.grade_id}: students write in answers and in nothing else"
+    for cell in cells(name):
+        tree = ast.parse(cell.source)
+        if cell.points is not None:
+            silent = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert) and not node.msg]
+            assert not silent, f"{cell.name}: the asserts in lines {silent} do not say what is wrong"
+            # nbgrader reads a last value that is shown as the points of the cell
+            last = tree.body[-1]
+            prints = isinstance(last, ast.Expr) and getattr(getattr(last.value, "func", None), "id", "") == "print"
+            assert prints or not isinstance(last, ast.Expr), f"{cell.name}: the last line shows a value"
+
+
+CASES = [pytest.param(name, variant, id=f"{name}-{variant['cell']}-{variant['kind']}-{i}")
+         for name in NOTEBOOKS for i, variant in enumerate(variants(name))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_a_variant_gets_what_it_deserves(name, variant):
+    notebook = replaced(name, variant)
+    failed = run(concerned(notebook, variant["cell"]))
+    lost = {cell: error for cell, error in failed.items() if cell in graded(notebook)}
+    if variant["kind"] == "right":
+        assert not lost, f"{variant['what']}\n{told(lost)}"
+    else:
+        assert variant["loses"] and set(variant["loses"]) <= set(graded(notebook)), variant["loses"]
+        kept = set(variant["loses"]) - set(lost)
+        assert not kept, f"{variant['what']}\nkept the points of {sorted(kept)}\n{told(lost)}"
+
+
+def test_each_assignment_has_wrong_and_right_variants():
+    kinds = [[variant["kind"] for variant in variants(name)] for name in NOTEBOOKS]
+    for name, kind in zip(NOTEBOOKS, kinds, strict=True):
+        assert kind.count("wrong") >= 8 and kind.count("right") >= 3, name
+        assert len(kind) == kind.count("wrong") + kind.count("right"), name
+    if len(NOTEBOOKS) == ALL:
+        wrong, right = (sum(kind.count(which) for kind in kinds) for which in ("wrong", "right"))
+        assert wrong >= 30 and right >= 10
