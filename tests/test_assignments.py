@@ -153,6 +153,12 @@ def test_an_untouched_student_version_gets_nothing(name):
     assert not kept, f"tests that an empty answer passes: {sorted(kept)}"
 
 
+def returns(node):
+    """Does a function return a value, the functions within it aside?"""
+    inside = [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.FunctionDef | ast.Lambda)]
+    return any(isinstance(part, ast.Return) and part.value or returns(part) for part in inside)
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_points_and_test_cells_have_their_form(name):
     marked = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if "nbgrader" in cell.metadata]
@@ -171,10 +177,7 @@ def test_points_and_test_cells_have_their_form(name):
             # nbgrader reads a last value that is shown as the points of the cell
             last = tree.body[-1]
             called = getattr(getattr(getattr(last, "value", None), "func", None), "id", "")
-            nothing = {"print"} | {  # functions of the cell that return nothing
-                node.name for node in tree.body if isinstance(node, ast.FunctionDef)
-                and not any(isinstance(part, ast.Return) and part.value for part in ast.walk(node))
-            }  # fmt: skip
+            nothing = {"print"} | {f.name for f in tree.body if isinstance(f, ast.FunctionDef) and not returns(f)}
             assert called in nothing or not isinstance(last, ast.Expr), f"{cell.name}: the last line shows a value"
 
 
