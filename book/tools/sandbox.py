@@ -25,10 +25,10 @@ HOME = "/home/student"
 TOOLS = ("unshare", "mount", "umount", "pivot_root", "setpriv", "prlimit")
 GB = 1 << 30
 # Per submission: what all its processes hold together, and what it may write on its file system.
-MEMORY, DISK = 4 * GB, GB // 4
+MEMORY, DISK = 3 * GB, GB // 4
 # Per process: private memory, address space (a torch with CUDA maps several GB of code), one file, open files; and
 # processes and threads together.
-LIMITS = {"data": 3 * GB, "as": 16 * GB, "fsize": GB // 16, "nofile": 512, "nproc": 96, "core": 0, "cpu": 1800}
+LIMITS = {"data": 2 * GB, "as": 16 * GB, "fsize": GB // 16, "nofile": 512, "nproc": 96, "core": 0, "cpu": 1800}
 for name, limit in LIMITS.items():  # not even root may go beyond what this process was given
     given = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
     LIMITS[name] = limit if given == resource.RLIM_INFINITY else min(limit, given)
@@ -94,23 +94,34 @@ def inside(spec):
             return os.waitstatus_to_exitcode(status) & 255
 
 
-def memory_of(user):
-    """Bytes that the user's processes hold, what is read from files aside; shared pages count once a process."""
+def fields(path):
+    return dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+
+
+def memory_of(user, shared_once=False):
+    """Bytes that the user's processes hold, what is read from files aside; quick, or with what is shared only once."""
     held = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-            if int(lines["Uid"].split()[0]) == user and "RssAnon" in lines:
-                held += 1024 * sum(int(lines[kind].split()[0]) for kind in ("RssAnon", "RssShmem"))
-        except (OSError, ValueError, KeyError):  # it has ended meanwhile
+            # The owner of /proc/N is no help: a process can make root own it.
+            seen, kinds = fields(process / "status"), ("RssAnon", "RssShmem")
+            if int(seen["Uid"].split()[0]) == user:
+                if shared_once:
+                    seen, kinds = fields(process / "smaps_rollup"), ("Pss_Anon", "Pss_Shmem")
+                held += 1024 * sum(int(seen[kind].split()[0]) for kind in kinds)
+        except (OSError, KeyError, ValueError):  # it has ended meanwhile
             continue
     return held
 
 
+def too_much(user):
+    return memory_of(user) > MEMORY and memory_of(user, shared_once=True) > MEMORY
+
+
 def machine_is_full():
     """Less than a twentieth of the machine's memory is left, whoever took it."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    available, total = (int(lines[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
+    seen = fields(Path("/proc/meminfo"))
+    available, total = (int(seen[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
     return available < total / 20
 
 
@@ -137,9 +148,9 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
         process.stdin.write(json.dumps(spec).encode())  # not as an argument: those are seen by everyone
         process.stdin.close()
         while process.poll() is None:
-            if reason := ((memory_of(user) > MEMORY or machine_is_full()) and "memory"):
+            if too_much(user) or machine_is_full():
                 if stopped:
-                    Path(stopped).write_text(reason)
+                    Path(stopped).write_text("memory")
                 process.kill()
             if os.getppid() != parent:  # whoever asked for the room is gone
                 process.kill()

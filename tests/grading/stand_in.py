@@ -49,9 +49,9 @@ LOSS = '''def gap(mean, log_var, log_w):
     ### END SOLUTION'''
 LOSS_TEST = """import torch
 
-both = gap(torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(3, 1))
-assert torch.allclose(both, torch.tensor([0.5])), "0 + 0.5"
-assert torch.get_num_threads() >= 1"""
+expected = torch.tensor([0.5])
+assert torch.allclose(gap(torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(3, 1)), expected), "0 + 0.5"
+"""
 WORDS = """### BEGIN SOLUTION
 Because Jensen's inequality charges less when the weights scatter less. *Rubric*: 1 point for Jensen.
 ### END SOLUTION"""
