@@ -23,6 +23,7 @@ BUILT = ROOT / "_build" / "assignments"
 STUBS = "YOUR CODE HERE raise NotImplementedError YOUR ANSWER HERE"
 REGION = r"(?ms)^[^\n]*### BEGIN {0}\n(.*?)^[^\n]*### END {0}"  # what stands between two marks
 os.environ["PATH"] = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"  # nbgrader starts alembic by its name
+MARK = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 CONFIG = """\
 import sys
 
@@ -47,6 +48,43 @@ def leaks(source, made):
     left = "\n".join(cell.source for cell in made.cells)
     words, said, left = (set(re.findall(r"\w+", part)) for part in (secret, open_part + STUBS, left))
     return sorted((words - said) & left)
+
+
+def faults(nb):
+    """What nbgrader, a student or a grader would stumble over in a source notebook, as sentences."""
+    taken, points, kinds = set(), {"code": 0, "markdown": 0}, ""
+    for cell in nb.cells:
+        told, where = cell.metadata.get("nbgrader"), f"cell {cell.get('id')}"
+        solution, grade = (bool(told and told.get(kind)) for kind in ("solution", "grade"))
+        allowed = "SOLUTION" if solution else "HIDDEN TESTS" if grade else None
+        order = [line for line in map(str.strip, cell.source.splitlines()) if MARK.search(line)]
+        if order != [f"### {word} {allowed}" for _ in order[::2] for word in ("BEGIN", "END")]:
+            yield f"{where}: the marks are {order}; allowed here are pairs of ### BEGIN and ### END {allowed}."
+        if solution and not order:
+            yield f"{where} is an answer without a solution between marks."
+        if cell.cell_type == "markdown" and re.search(r"\{[\w:]+\}`|^[:`]{3,}\{", cell.source, re.MULTILINE):
+            yield f"{where} holds a role or a directive; a student sees the notebook raw."
+        if told is None:
+            continue
+        wanted = {"schema_version": 3, "cell_type": cell.cell_type, "task": False, "grade_id": cell.get("id"),
+                  "locked": not solution}  # fmt: skip
+        for key, value in wanted.items():
+            if told.get(key) != value or isinstance(value, bool) is not isinstance(told.get(key), bool):
+                yield f"{where}: nbgrader.{key} is {told.get(key)!r}; it must be {value!r}."
+        if told.get("grade_id") in taken:
+            yield f"{where}: the grade_id stands more than once."
+        taken.add(told.get("grade_id"))
+        if grade != ("points" in told) or (grade and not told["points"] > 0):
+            yield f"{where}: cells that are graded, and no others, have points, more than 0."
+        elif grade:
+            points[cell.cell_type] += told["points"]
+        kinds += "a" * (solution and not grade) + "t" * (grade and not solution)
+    if re.search("aa|a$", kinds) or "t" not in kinds:
+        yield "An answer has no test behind it."
+    stated = re.search(r"\*\*Points\*\*\D*(\d+)\D*(\d+)?\D*(\d+)?", "".join(cell.source for cell in nb.cells[:1]))
+    tests, reading = points["code"], points["markdown"]
+    if not stated or [int(number) for number in stated.groups("-1")] != [tests + reading, tests, reading]:
+        yield f"The first cell must say **Points** {tests + reading}: {tests} by tests, {reading} by reading."
 
 
 def answers(nb):
@@ -103,6 +141,8 @@ def course(folder, sources):
 
 def make(sources, built=BUILT):
     """Write all versions; ValueError where a word of a solution or of a hidden test is left in one for students."""
+    if problems := [f"{path}: {problem}" for path in sources for problem in faults(load(path))]:
+        raise ValueError("\n".join(problems))
     with tempfile.TemporaryDirectory() as folder:
         course(folder, sources)
         released = {path: load(Path(folder, "release", path.stem, path.name)) for path in sources}

@@ -71,9 +71,8 @@ def answered(released, submitted):
         elif source.strip() not in texts and not (i is not None and is_grade(released.cells[i])):
             own.append((cell.cell_type, source))  # a cell of the student's, or a second copy of an answer
             continue
-        if i is not None:
-            before.setdefault(i, []).extend(own)
-            own = []
+        if i is not None and i not in before:
+            before[i], own = own, []
     before[len(released.cells)] = own
     cells = []
     for i, cell in enumerate([*released.cells, None]):
@@ -110,9 +109,9 @@ def watch():
 
     import numpy
     import torch
-    import vaelib
     from IPython import get_ipython
 
+    __import__("vaelib")
     shell = get_ipython()
     tools = [shell, shell.kernel, shell.kernel.session, shell.display_pub, shell.displayhook, shell.events]
     library = [module for name, module in sys.modules.items() if name.split(".")[0] == "vaelib"]
@@ -128,7 +127,7 @@ def watch():
                 if isinstance(value, FunctionType):
                     seen[f"{home.__name__}.{name}.__code__"] = value.__code__
         for tool in tools:
-            methods = [name for name in vars(tool) if hasattr(getattr(type(tool), name, None), "__call__")]
+            methods = [name for name in vars(tool) if callable(getattr(type(tool), name, None))]
             seen |= {f"{type(tool).__name__}().{name}": vars(tool)[name] for name in methods}
         hooks = [hook for hooks in shell.events.callbacks.values() for hook in hooks if hook.__module__ == "__main__"]
         seen["hooks of IPython"] = (len(shell.ast_transformers), len(hooks), shell.custom_exceptions)
@@ -139,7 +138,9 @@ def watch():
         return a is b or (isinstance(a, tuple) and a == b)
 
     before = now()
-    ignored = {f"builtins.{name}" for name in ("_", "__", "___", "input")}  # IPython's own doing
+    # What IPython, and torch when it traces a program, replace of themselves.
+    ignored = {f"builtins.{name}" for name in ("_", "__", "___", "input")}
+    ignored |= {"torch.manual_seed", "torch.manual_seed.__code__"}
 
     def replaced():
         after = now()
@@ -338,7 +339,8 @@ def autograde(folder, student, name, longest=900):
 
     log.with_suffix(".json").unlink(missing_ok=True)
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, preexec_fn=limits, start_new_session=True)
+        options = {"cwd": folder, "stdout": out, "stderr": out, "start_new_session": True, "preexec_fn": limits}
+        process = subprocess.Popen(command, **options)
         try:
             process.wait(longest)
         except subprocess.TimeoutExpired:

@@ -84,8 +84,9 @@ def inside(spec):
         Path("/proc/sys/kernel", name).write_text("0")
     socket.sethostname("grading")
     os.chdir(HOME)
-    lock = ["prlimit", *[f"--{name}={limit}" for name, limit in LIMITS.items()], "setpriv", f"--reuid={user}",
-            f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]  # fmt: skip
+    limits = [f"--{name}={limit}" for name, limit in LIMITS.items()]
+    rights = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all"]
+    lock = ["prlimit", *limits, "setpriv", *rights, "--bounding-set=-all"]
     signal.signal(signal.SIGINT, lambda *_: None)  # an interrupt is for the kernel, which is in the same group
     kernel = subprocess.Popen([*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL)
     while True:  # process 1 inherits orphans; when it ends, the system ends all others in the room
@@ -141,9 +142,10 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
     os.makedirs(room, 0o700, exist_ok=True)
     spec = {"room": room, "user": user, "command": command, "files": files or {}, "sockets": sockets,
             "environment": told | (environment or {})}  # fmt: skip
-    namespaces = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+    namespaces = [f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")]
+    enter = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]  # nobody stays when this process ends
     signal.signal(signal.SIGINT, lambda *_: None)
-    process = subprocess.Popen([*namespaces, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE)
+    process = subprocess.Popen([*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE)
     try:
         process.stdin.write(json.dumps(spec).encode())  # not as an argument: those are seen by everyone
         process.stdin.close()

@@ -176,7 +176,8 @@ ATTACKS = [
     {"name": "memory", "does": "eats memory", "code": EAT, "loot": "stopped before 3 GB"},
     {"name": "memory-together", "does": "eats memory in eight processes", "code": EAT_TOGETHER,
      "remark": "held more than 3 GB of memory"},
-    {"name": "fork", "does": "forks without end", "code": FORK, "loot": "fork was refused", "remark": "Read: it uses fork"},
+    {"name": "fork", "does": "forks without end", "code": FORK, "loot": "fork was refused",
+     "remark": "Read: it uses fork"},
     {"name": "exit", "does": "kills all it can reach, then leaves with os._exit(0)", "remark": "The kernel died",
      "code": "import os, signal\ntry:\n    os.kill(-1, signal.SIGKILL)\nexcept OSError:\n    pass\nos._exit(0)"},
     {"name": "system-exit", "does": "answers with SystemExit and KeyboardInterrupt", "answers": {

@@ -50,7 +50,8 @@ LOSS = '''def gap(mean, log_var, log_w):
 LOSS_TEST = """import torch
 
 expected = torch.tensor([0.5])
-assert torch.allclose(gap(torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(3, 1)), expected), "0 + 0.5"
+both = gap(torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(3, 1))
+assert torch.allclose(both, expected), "0 + 0.5"
 """
 WORDS = """### BEGIN SOLUTION
 Because Jensen's inequality charges less when the weights scatter less. *Rubric*: 1 point for Jensen.
@@ -74,7 +75,7 @@ def notebook():
     words = told("why", grade=True, solution=True, points=2, cell_type="markdown")
     bootstrap = bootstrap_source(read_url(ROOT / "_config.yml"))
     cells = [
-        v4.new_markdown_cell("# Assignment 0: a stand-in\n\n**Points** 10, of which 2 by reading.", id="title"),
+        v4.new_markdown_cell("# Assignment 0: a stand-in\n\n**Points** 10: 8 by tests, 2 by reading.", id="title"),
         v4.new_code_cell(bootstrap, id="bootstrap", metadata={"tags": ["remove-cell"]}),
         v4.new_code_cell("import torch\n\nimport vaelib as vl\n\ntorch.manual_seed(0)", id="setup"),
         v4.new_markdown_cell("## Part 1: the KL", id="part-kl"),
