@@ -135,6 +135,7 @@ def course(folder, sources):
         settings.CourseDirectory.ignore = ["*"]
         done = NbGraderAPI(config=settings).generate_assignment(path.stem, force=True)
         if not done["success"]:
+            kept.unlink()  # or the next call would think it done
             raise ValueError(f"{path}: nbgrader makes no release version of it.\n{done['log']}")
     return folder
 

@@ -235,6 +235,11 @@ class ExecuteApart(steps.Execute):
             nb, resources = super().preprocess(planted(nb), resources, km)
         finally:
             shutil.rmtree(self.seat)
+        test = None
+        for cell in nb.cells:  # a test counts only when the planted ones behind it were executed as well
+            test = cell if is_grade(cell) and cell.cell_type == "code" else test
+            if self.stopped and test and "planted" in cell.metadata and verdict(cell):
+                test.outputs = [failed(self.stopped)]
         nb.cells = [cell for cell in nb.cells if "planted" not in cell.metadata]
         tests = [cell for cell in nb.cells if is_grade(cell) and cell.cell_type == "code"]
         for cell in tests if self.flags else []:
@@ -265,7 +270,7 @@ class ExecuteApart(steps.Execute):
 
     def why(self, error):
         if (self.seat / "stopped").exists():
-            return f"The submission held more than {sandbox.MEMORY >> 30} GB of memory."
+            return (self.seat / "stopped").read_text()
         if isinstance(error, DeadKernelError):
             return "The kernel died."
         return f"A cell took more than {self.timeout} seconds and could not be interrupted."
@@ -346,7 +351,7 @@ def autograde(folder, student, name, longest=900):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return f"nbgrader could not grade it; see {log}." if process.returncode else None
+    return f"nbgrader could not grade it; see reports/{log.name}." if process.returncode else None
 
 
 def scores(folder, student, name):

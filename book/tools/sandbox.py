@@ -55,7 +55,10 @@ def inside(spec):
             there.symlink_to(os.readlink(path))
         elif os.path.exists(path):
             there.parent.mkdir(parents=True, exist_ok=True)
-            there.mkdir(exist_ok=True) if os.path.isdir(path) else there.touch()
+            if os.path.isdir(path):
+                there.mkdir(exist_ok=True)
+            else:
+                there.touch()
             run("mount", "-o", f"bind,{options}", path, str(there))
 
     room, user = spec["room"], spec["user"]
@@ -116,14 +119,17 @@ def memory_of(user, shared_once=False):
 
 
 def too_much(user):
-    return memory_of(user) > MEMORY and memory_of(user, shared_once=True) > MEMORY
+    """A sentence where the user's processes hold more than they may, or None."""
+    if memory_of(user) > MEMORY and memory_of(user, shared_once=True) > MEMORY:
+        return f"The submission held more than {MEMORY // GB} GB of memory."
+    return None
 
 
 def machine_is_full():
-    """Less than a twentieth of the machine's memory is left, whoever took it."""
+    """A sentence where less than a twentieth of the machine's memory is left, whoever took it, or None."""
     seen = fields(Path("/proc/meminfo"))
     available, total = (int(seen[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
-    return available < total / 20
+    return "The machine ran out of memory." if available < total / 20 else None
 
 
 def launch(command, files=None, sockets=None, environment=None, stopped=None):
@@ -150,9 +156,10 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
         process.stdin.write(json.dumps(spec).encode())  # not as an argument: those are seen by everyone
         process.stdin.close()
         while process.poll() is None:
-            if too_much(user) or machine_is_full():
+            reason = too_much(user) or machine_is_full()
+            if reason:
                 if stopped:
-                    Path(stopped).write_text("memory")
+                    Path(stopped).write_text(reason)
                 process.kill()
             if os.getppid() != parent:  # whoever asked for the room is gone
                 process.kill()

@@ -102,6 +102,21 @@ async def quiet(*arguments, **options):
 shell.run_cell_async = quiet
 shell.showtraceback = lambda *arguments, **options: None
 """
+HIT_AND_RUN = """
+import os
+shell = get_ipython()
+real, passed = shell.run_cell_async, []
+async def quiet(source, *arguments, **options):
+    if passed:
+        os._exit(0)
+    result = await real(source, *arguments, **options)
+    if "iwae_bound(torch" in source:
+        result.error_before_exec = result.error_in_exec = None
+        passed.append(source)
+    return result
+shell.run_cell_async = quiet
+shell.showtraceback = lambda *arguments, **options: None
+"""
 HELPERS = """
 import builtins, torch
 torch.allclose = torch.equal = torch.testing.assert_close = lambda *a, **k: True
@@ -185,6 +200,8 @@ ATTACKS = [
         "gap": "def gap(*arguments):\n    raise KeyboardInterrupt()"}},
     {"name": "quiet", "does": "makes IPython swallow errors", "code": QUIET, "cheats": True,
      "remark": "A test that cannot hold did not fail."},
+    {"name": "hit-and-run", "does": "lets one test pass and leaves before it is found out", "code": HIT_AND_RUN,
+     "remark": "The kernel died"},
     {"name": "helpers", "does": "replaces torch.allclose, assert_close and builtins", "code": HELPERS, "cheats": True,
      "remark": "torch.allclose"},
     {"name": "no-asserts", "does": "removes every assert before it runs", "code": NO_ASSERTS, "cheats": True,
@@ -195,6 +212,8 @@ ATTACKS = [
      "remark": "Read: it uses get_ipython"},
     {"name": "counterfeit", "does": "hands in its own tests, points and kernel", "change": counterfeit},
     {"name": "browser", "does": "sends scripts to the instructor's browser", "code": BROWSER, "change": script},
+    {"name": "rubbish", "does": "hands in what is no notebook", "raw": '{"cells": [', "cheats": True,
+     "remark": "nbgrader could not grade it"},
     {"name": "peek", "does": "NOT PREVENTED: reads the expected value in the test's own variables",
      "answers": {"gap": "import sys\n\n\ndef gap(*arguments):\n    return sys._getframe(1).f_globals['expected']"},
      "wins": 2, "remark": "Read: it uses _getframe"},
