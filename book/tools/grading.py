@@ -28,7 +28,7 @@ import nbformat
 import sandbox
 from assignments import ROOT, SOURCES, course
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbgrader import preprocessors as steps
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import is_grade, is_solution
@@ -86,12 +86,16 @@ def answered(released, submitted):
     return released
 
 
+def load_release(resources):
+    told = resources["nbgrader"]
+    return load(f"release/{told['assignment']}/{told['notebook']}.ipynb")
+
+
 class TakeAnswers(steps.base.NbGraderPreprocessor):
     """Puts the answers into the released notebook: no metadata, kernel, output or test of a submission is used."""
 
     def preprocess(self, nb, resources):
-        told = resources["nbgrader"]
-        return answered(load(f"release/{told['assignment']}/{told['notebook']}.ipynb"), nb), resources
+        return answered(load_release(resources), nb), resources
 
 
 # ---- Tests that must fail, and a watch on what tests rely on
@@ -206,6 +210,10 @@ class Kernel(AsyncKernelManager):
         return [sys.executable, "-I", launcher, self.connection_file, *(extra_arguments or [])]
 
 
+def words(cells):
+    return {word for cell in cells for word in re.findall(r"\w+", cell.source)}
+
+
 def failed(sentence):
     return nbformat.v4.new_output("error", ename="NotGraded", evalue=sentence, traceback=[sentence])
 
@@ -227,30 +235,32 @@ class ExecuteApart(steps.Execute):
     def preprocess(self, nb, resources, km=None):
         self.shutdown_kernel = "immediate"
         self.stopped, self.sent, self.flags, self.began = None, 0, [], time.monotonic()
-        words = {word for cell in nb.cells if not is_grade(cell) for word in re.findall(r"\w+", cell.source)}
-        own = {word for cell in load_release(resources).cells for word in re.findall(r"\w+", cell.source)}
+        used = words(cell for cell in nb.cells if not is_grade(cell)) - words(load_release(resources).cells)
         self.seat = Path(tempfile.mkdtemp(prefix="vae-seat-"))
         self.seat.chmod(0o755)
         try:
             nb, resources = super().preprocess(planted(nb), resources, km)
         finally:
             shutil.rmtree(self.seat)
-        test = None
-        for cell in nb.cells:  # a test counts only when the planted ones behind it were executed as well
-            test = cell if is_grade(cell) and cell.cell_type == "code" else test
-            if self.stopped and test and "planted" in cell.metadata and verdict(cell):
-                test.outputs = [failed(self.stopped)]
+        self.judge(nb)
         nb.cells = [cell for cell in nb.cells if "planted" not in cell.metadata]
-        tests = [cell for cell in nb.cells if is_grade(cell) and cell.cell_type == "code"]
-        for cell in tests if self.flags else []:
-            cell.outputs = [failed(f"0 until someone has read this submission. {self.flags[0]}")]
-        seconds = round(time.monotonic() - self.began, 1)
-        report = {"stopped": self.stopped, "flags": self.flags, "to_read": sorted(words & TO_READ - own),
-                  "seconds": seconds, "characters": self.sent}  # fmt: skip
+        report = {"stopped": self.stopped, "flags": self.flags, "to_read": sorted(used & TO_READ),
+                  "seconds": round(time.monotonic() - self.began, 1), "characters": self.sent}  # fmt: skip
         told = resources["nbgrader"]
         Path("reports").mkdir(exist_ok=True)
         Path("reports", f"{told['student']}--{told['notebook']}.json").write_text(json.dumps(report, indent=1))
         return nb, resources
+
+    def judge(self, nb):
+        """Take the points away that were got by tampering, or that nothing confirms."""
+        test = None
+        for cell in nb.cells:
+            if is_grade(cell) and cell.cell_type == "code":
+                test = cell
+                if self.flags:
+                    cell.outputs = [failed(f"0 until someone has read this submission. {self.flags[0]}")]
+            elif self.stopped and test and "planted" in cell.metadata and verdict(cell):
+                test.outputs = [failed(self.stopped)]  # the planted ones behind it were not executed
 
     def preprocess_cell(self, cell, resources, index):
         left = self.total - (time.monotonic() - self.began)
@@ -273,7 +283,9 @@ class ExecuteApart(steps.Execute):
             return (self.seat / "stopped").read_text()
         if isinstance(error, DeadKernelError):
             return "The kernel died."
-        return f"A cell took more than {self.timeout} seconds and could not be interrupted."
+        if isinstance(error, CellTimeoutError):
+            return f"A cell took more than {self.timeout} seconds and could not be interrupted."
+        return f"The kernel sent what could not be read ({type(error).__name__})."
 
     def process_message(self, msg, cell, cell_index):
         kind, content = msg["msg_type"], msg["content"]
@@ -291,11 +303,6 @@ class ExecuteApart(steps.Execute):
         if kind == "stream":
             content["name"] = "stdout"  # nbgrader gives 0 for a warning on stderr
         return super().process_message(msg, cell, cell_index)
-
-
-def load_release(resources):
-    told = resources["nbgrader"]
-    return load(f"release/{told['assignment']}/{told['notebook']}.ipynb")
 
 
 def configure(c):
@@ -343,9 +350,9 @@ def autograde(folder, student, name, longest=900):
         resource.setrlimit(resource.RLIMIT_DATA, (8 << 30, 8 << 30))
 
     log.with_suffix(".json").unlink(missing_ok=True)
-    with log.open("wb") as out:
+    with log.open("wb") as out, tempfile.TemporaryDirectory(prefix="vae-") as temporary:
         options = {"cwd": folder, "stdout": out, "stderr": out, "start_new_session": True, "preexec_fn": limits}
-        process = subprocess.Popen(command, **options)
+        process = subprocess.Popen(command, env=os.environ | {"TMPDIR": temporary}, **options)
         try:
             process.wait(longest)
         except subprocess.TimeoutExpired:
