@@ -39,14 +39,19 @@ def marked(nb, kind):
     return [found for cell in nb.cells for found in re.findall(REGION.format(kind), cell.source + "\n")]
 
 
+def open_part(nb):
+    """The text of nb without what stands between marks."""
+    sources = [cell.source + "\n" for cell in nb.cells]
+    for kind in ("SOLUTION", "HIDDEN TESTS"):
+        sources = [re.sub(REGION.format(kind), "", source) for source in sources]
+    return "\n".join(sources)
+
+
 def leaks(source, made):
     """The words of solutions and hidden tests that stand in `made` and nowhere in the open part of `source`."""
-    open_part = "\n".join(cell.source for cell in source.cells)
-    for kind in ("SOLUTION", "HIDDEN TESTS"):
-        open_part = re.sub(REGION.format(kind), "", open_part + "\n")
     secret = "\n".join(marked(source, "SOLUTION") + marked(source, "HIDDEN TESTS"))
     left = "\n".join(cell.source for cell in made.cells)
-    words, said, left = (set(re.findall(r"\w+", part)) for part in (secret, open_part + STUBS, left))
+    words, said, left = (set(re.findall(r"\w+", part)) for part in (secret, open_part(source) + STUBS, left))
     return sorted((words - said) & left)
 
 

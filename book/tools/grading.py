@@ -8,7 +8,6 @@ must fail (`planted`). Where one of those passes, the submission gets 0 until so
 """
 
 import argparse
-import asyncio
 import csv
 import inspect
 import json
@@ -292,7 +291,7 @@ class ExecuteApart(steps.Execute):
         self.sent += len(json.dumps(content, default=str))
         if self.sent > self.output_limit and not self.stopped:
             self.stopped = f"The submission sent more than {self.output_limit:,} characters."
-            asyncio.ensure_future(self.km.shutdown_kernel(now=True))
+            os.killpg(self.km.provisioner.pgid, signal.SIGKILL)  # nbclient notices within a second
         if self.stopped or kind in ("clear_output", "update_display_data") or kind.startswith("comm"):
             return None
         if kind in ("execute_result", "display_data"):
@@ -358,7 +357,10 @@ def autograde(folder, student, name, longest=900):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return f"nbgrader could not grade it; see reports/{log.name}." if process.returncode else None
+    if process.returncode == 0:
+        return None
+    said = re.findall(r"(?m)^\s+([\w.]*(?:Error|Exception)\b.*)", log.read_text(errors="replace"))
+    return f"nbgrader could not grade it ({said[-1][:100] if said else 'no reason given'}); see reports/{log.name}."
 
 
 def scores(folder, student, name):
