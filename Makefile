@@ -6,7 +6,12 @@ URL    ?=
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test soak bench links serve lint clean pages record repository colab colab-env colab-test help
+# Grading: where the gradebook is kept (`make clean` leaves it alone), and where the submissions are.
+COURSE      ?= course
+SUBMISSIONS ?= submissions
+
+.PHONY: book test soak bench links serve lint clean pages record repository colab colab-env colab-test assignments \
+        grade grade-demo help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,6 +64,21 @@ record: $(VENV)/ready ## run the chapters and store the outputs of the checked c
 
 repository: $(VENV)/ready ## make repository URL=https://github.com/you/vae-family
 	$(BIN)/python book/tools/repository.py $(URL)
+
+.venv-grading/ready: requirements-grading.txt pyproject.toml
+	test -x .venv-grading/bin/python || $(PYTHON) -m venv .venv-grading
+	.venv-grading/bin/python -m pip install -q -r requirements-grading.txt
+	.venv-grading/bin/python -m pip install -q --no-deps -e .
+	touch $@
+
+assignments: .venv-grading/ready ## the students', the release and the solution versions in _build/assignments
+	.venv-grading/bin/python book/tools/assignments.py
+
+grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a closed room
+	.venv-grading/bin/python book/tools/grading.py --course $(COURSE) $(SUBMISSIONS)
+
+grade-demo: .venv-grading/ready ## as root: grade made-up submissions, twenty-one attacks among them; about four minutes
+	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000

@@ -180,6 +180,13 @@ def test_a_name_may_be_an_f_string():
     assert problems("glue", text) == []
 
 
+def test_an_assignment_is_no_page_of_the_book():
+    spared = {rule.__name__ for rule in set(form.rules("01_elbo")) - set(form.rules("assignments/01_elbo"))}
+    names = ("lengths", "figures", "static", "opening", "exercises", "words", "glue")
+    assert form.rules("01_elbo") == form.RULES
+    assert spared == {f"check_{name}" for name in names}
+
+
 def test_every_rule_has_a_planted_violation():
     assert {rule.__name__.removeprefix("check_") for rule in form.RULES} == {planted[0] for planted in PLANTED}
 

@@ -1,0 +1,238 @@
+"""A closed room for a submission: the launcher of the kernel that executes it (Linux, started as root).
+
+    python sandbox.py CONNECTION_FILE [arguments of the kernel]     # what grading.py starts in place of a kernel
+    python sandbox.py                                               # looks from inside, and says what it sees
+
+The room is a mount, process, network and IPC namespace of its own: an empty file system into which only the
+system's programs, this Python and vaelib are mounted, read-only; no network; no process but its own. Inside, a
+user that no account has, without privileges and with limits, runs the kernel. `check` proves all that before the
+first submission is opened. Nothing here falls back to less: what cannot be had is said, and nothing runs.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = "/home/student"
+TOOLS = ("unshare", "mount", "umount", "pivot_root", "setpriv", "prlimit")
+GB = 1 << 30
+# Per submission: what all its processes hold together, and what it may write on its file system.
+MEMORY, DISK = 3 * GB, GB // 4
+# Per process: private memory, address space (a torch with CUDA maps several GB of code), one file, open files; and
+# processes and threads together.
+LIMITS = {"data": 2 * GB, "as": 16 * GB, "fsize": GB // 16, "nofile": 512, "nproc": 96, "core": 0, "cpu": 1800}
+for name, limit in LIMITS.items():  # not even root may go beyond what this process was given
+    given = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+    LIMITS[name] = limit if given == resource.RLIM_INFINITY else min(limit, given)
+VISIBLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
+           "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu")  # fmt: skip
+
+
+def python():
+    """This Python's folders, and vaelib with the receipts: all that a kernel needs beyond the system's own."""
+    return [sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT / "vaelib"),
+            str(ROOT / "book" / "receipts")]  # fmt: skip
+
+
+def inside(spec):
+    """Runs as process 1 of the new namespaces, still root: furnish the room, lock it, run the command in it."""
+
+    def run(*command):
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+    def show(path, options="ro,nosuid"):
+        """Mount one file or folder of the machine at the same place in the room."""
+        there = Path(room + path)
+        if os.path.islink(path) and path.count("/") == 1:  # /lib -> usr/lib
+            there.symlink_to(os.readlink(path))
+        elif os.path.exists(path):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.isdir(path):
+                there.mkdir(exist_ok=True)
+            else:
+                there.touch()
+            run("mount", "-o", f"bind,{options}", path, str(there))
+
+    room, user = spec["room"], spec["user"]
+    run("mount", "-t", "tmpfs", "-o", f"size={DISK},nr_inodes=20000,mode=755,nosuid,nodev", "room", room)
+    for folder, mode in {"tmp": 0o1777, "dev/shm": 0o1777, "proc": 0o755, "etc": 0o755, "old": 0o700}.items():
+        os.makedirs(f"{room}/{folder}")
+        os.chmod(f"{room}/{folder}", mode)
+    for path in dict.fromkeys([*VISIBLE, *python()]):
+        if not any(path.startswith(f"{other}/") for other in ("/usr", sys.prefix)):
+            show(path)
+    if spec["sockets"]:
+        show(spec["sockets"], "rw,nosuid,nodev,noexec")
+    os.makedirs(room + HOME)
+    Path(room, "etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")
+    Path(room, "etc/group").write_text(f"student:x:{user}:\n")
+    for name, content in spec["files"].items():
+        Path(room + HOME, name).write_text(content)
+        os.chown(room + HOME + "/" + name, user, user)
+    os.chown(room + HOME, user, user)
+    os.chdir(room)
+    run("pivot_root", ".", "old")
+    os.chdir("/")
+    run("mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc")
+    run("umount", "--lazy", "/old")
+    for name in ("shmmni", "msgmni"):  # memory that no limit of a process counts
+        Path("/proc/sys/kernel", name).write_text("0")
+    socket.sethostname("grading")
+    os.chdir(HOME)
+    limits = [f"--{name}={limit}" for name, limit in LIMITS.items()]
+    rights = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all"]
+    lock = ["prlimit", *limits, "setpriv", *rights, "--bounding-set=-all"]
+    signal.signal(signal.SIGINT, lambda *_: None)  # an interrupt is for the kernel, which is in the same group
+    kernel = subprocess.Popen([*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL)
+    while True:  # process 1 inherits orphans; when it ends, the system ends all others in the room
+        pid, status = os.wait()
+        if pid == kernel.pid:
+            return os.waitstatus_to_exitcode(status) & 255
+
+
+def fields(path):
+    return dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+
+
+def memory_of(user, shared_once=False):
+    """Bytes that the user's processes hold, what is read from files aside; quick, or with what is shared only once."""
+    held = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            # The owner of /proc/N is no help: a process can make root own it.
+            seen, kinds = fields(process / "status"), ("RssAnon", "RssShmem")
+            if int(seen["Uid"].split()[0]) == user:
+                if shared_once:
+                    seen, kinds = fields(process / "smaps_rollup"), ("Pss_Anon", "Pss_Shmem")
+                held += 1024 * sum(int(seen[kind].split()[0]) for kind in kinds)
+        except (OSError, KeyError, ValueError):  # it has ended meanwhile
+            continue
+    return held
+
+
+def too_much(user):
+    """A sentence where the user's processes hold more than they may, or None."""
+    if memory_of(user) > MEMORY and memory_of(user, shared_once=True) > MEMORY:
+        return f"The submission held more than {MEMORY // GB} GB of memory."
+    return None
+
+
+def machine_is_full():
+    """A sentence where less than a twentieth of the machine's memory is left, whoever took it, or None."""
+    seen = fields(Path("/proc/meminfo"))
+    available, total = (int(seen[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
+    return "The machine ran out of memory." if available < total / 20 else None
+
+
+def launch(command, files=None, sockets=None, environment=None, stopped=None):
+    """Run a command in a room of its own until it ends or has to be ended; its exit status.
+
+    files: {name: content} put into its empty home; sockets: a folder that both sides see and the user may write;
+    stopped: where the reason is written when this watch ended it.
+    """
+    # A number that no account has and no other room at this time.
+    user, parent = 3_000_000 + os.getpid(), os.getppid()
+    if sockets:
+        os.chown(sockets, user, user)
+    told = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": HOME, "USER": "student", "LOGNAME": "student",
+            "LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    room = "/run/vae-room"  # an empty folder; what is mounted there is seen only by those inside
+    os.makedirs(room, 0o700, exist_ok=True)
+    spec = {"room": room, "user": user, "command": command, "files": files or {}, "sockets": sockets,
+            "environment": told | (environment or {})}  # fmt: skip
+    namespaces = [f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")]
+    enter = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]  # nobody stays when this process ends
+    signal.signal(signal.SIGINT, lambda *_: None)
+    process = subprocess.Popen([*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE)
+    try:
+        process.stdin.write(json.dumps(spec).encode())  # not as an argument: those are seen by everyone
+        process.stdin.close()
+        while process.poll() is None:
+            reason = too_much(user) or machine_is_full()
+            if reason:
+                if stopped:
+                    Path(stopped).write_text(reason)
+                process.kill()
+            if os.getppid() != parent:  # whoever asked for the room is gone
+                process.kill()
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode
+
+
+LOOK = """
+import json, os, resource, socket, sys
+seen = {"user": os.getuid(), "groups": os.getgroups(), "processes": [p for p in os.listdir("/proc") if p.isdigit()],
+        "network": [name for _, name in socket.if_nameindex()], "home": os.listdir("."), "root": os.listdir("/")}
+for line in open("/proc/self/status"):
+    if line.startswith(("CapEff", "CapBnd", "NoNewPrivs")):
+        seen[line.split(":")[0]] = int(line.split()[1], 16)
+seen["limits"] = {n: resource.getrlimit(getattr(resource, "RLIMIT_" + n.upper()))[1] for n in LIMITS}
+seen["hidden"] = [path for path in HIDDEN if os.path.exists(path)]
+seen["writable"] = [path for path in VISIBLE if not path.startswith("/dev") and os.access(path, os.W_OK)]
+import torch, vaelib, ipykernel
+print(json.dumps(seen))
+"""
+
+
+def missing():
+    """One sentence that says what this machine lacks for a room, or None."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "Grading needs Linux and root (sudo), because every submission runs as a user of its own."
+    if absent := [tool for tool in TOOLS if not shutil.which(tool)]:
+        return f"Grading needs the programs {', '.join(absent)} (package util-linux)."
+    return None
+
+
+def check(hidden):
+    """None, or one sentence that says why no submission can be executed safely here. hidden: paths to keep out."""
+    if problem := missing():
+        return problem
+    hidden = [str(path) for path in hidden]
+    look = f"LIMITS, HIDDEN, VISIBLE = {list(LIMITS)}, {hidden}, {[*VISIBLE, *python()]}" + LOOK
+    code = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import sandbox; "
+            f"sys.exit(sandbox.launch([sys.executable, '-c', {look!r}]))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return ("Grading needs namespaces (root with CAP_SYS_ADMIN: a machine or VM of your own, or a container "
+                f"started with --privileged); here a closed room could not be made: {last}")  # fmt: skip
+    seen = json.loads(done.stdout.splitlines()[-1])
+    allowed = {"user": seen["user"] if seen["user"] >= 3_000_000 else "not root", "groups": [], "hidden": [],
+               "network": ["lo"], "home": [], "writable": [], "CapEff": 0, "CapBnd": 0, "NoNewPrivs": 1,
+               "limits": LIMITS}  # fmt: skip
+    for name, wanted in allowed.items():
+        if seen[name] != wanted and not (name == "groups" and set(seen[name]) == {seen["user"]}):
+            return f"The closed room leaks: {name} is {seen[name]} inside; it must be {wanted}."
+    if len(seen["processes"]) > 2:
+        return f"The closed room leaks: processes {seen['processes']} are seen inside."
+    return None
+
+
+def main(arguments):
+    if arguments[:1] == ["--inside"]:
+        return inside(json.load(sys.stdin))
+    if not arguments:
+        problem = check([ROOT / "chapters", ROOT / "Makefile"])
+        print(problem or "The room is closed: no network, no foreign process, no file of the course.")
+        return 1 if problem else 0
+    connection, *rest = arguments
+    where = Path(connection).parent
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", f"{HOME}/kernel.json", *rest]
+    chosen = {name: os.environ[name] for name in ("VAELIB_PROFILE",) if name in os.environ}
+    files = {"kernel.json": Path(connection).read_text()}
+    return launch(command, files, str(where / "sockets"), {"TQDM_DISABLE": "1", **chosen}, where / "stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
