@@ -56,6 +56,14 @@ def test_labels_are_put_beside_the_code():
     assert torch.allclose(model.likelihood(z, y=y).mean[3, 1], model.likelihood(z[3, 1:2], y=y[1:2]).mean[0], atol=1e-6)
 
 
+def test_a_code_does_not_depend_on_its_company():
+    """In the mode in which the objective runs: q(z|x) has no place for the other images of the batch."""
+    torch.manual_seed(0)
+    for encoder, d in ((vl.mlp(784, 8, 4), 784), (vl.conv_encoder((1, 28, 28), 2, width=4), 784)):
+        x = torch.rand(9, d)
+        assert encoder.training and torch.allclose(encoder(x)[:3], encoder(x[:3]), atol=1e-5)
+
+
 def test_a_prior_without_closed_form_needs_sampling():
     def logistic(zero):
         base = torch.distributions.Uniform(zero, zero + 1)
