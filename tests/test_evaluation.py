@@ -79,6 +79,14 @@ def test_active_units_and_moments(model):
     assert not moments["mean"].requires_grad
 
 
+def test_a_unit_is_active_above_a_hundredth():
+    model = vl.VAE(vl.mlp(1, 4), vl.mlp(2, 1), 2, "gaussian")
+    with torch.no_grad():
+        model.encoder[0].weight.copy_(torch.tensor([[0.2], [0.05], [0.0], [0.0]]))
+    x = torch.tensor([[-1.0], [1.0]])
+    assert vl.activity(model, x).tolist() == pytest.approx([0.04, 0.0025]) and vl.active_units(model, x) == 1
+
+
 @pytest.mark.parametrize("function", [vl.log_likelihood, vl.activity, vl.active_units, vl.latent_moments])
 @pytest.mark.parametrize(
     ("x", "message"),
@@ -103,7 +111,7 @@ def test_bad_samples(samples, model):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
 
 
-def test_memory_stays_bounded_and_follows_what_there_is(monkeypatch):
+def test_memory_stays_bounded():
     """The chunks of 5,000 samples are those of 200: peak memory depends on neither samples nor images."""
     code = textwrap.dedent("""
         import resource, torch, vaelib as vl
@@ -114,6 +122,9 @@ def test_memory_stays_bounded_and_follows_what_there_is(monkeypatch):
     """)
     peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert peak < 2 * 2**20  # kilobytes: 2 GB with Python, torch and the data in it
+
+
+def test_memory_follows_what_there_is(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.setattr(vl.evaluation.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 2**14))
     assert vl.evaluation._room(cpu) == 2**23  # 64 MB free: an eighth of it

@@ -86,6 +86,7 @@ def test_a_prior_without_closed_form_needs_sampling():
         (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor is -0.1; allowed is a number of at least 0"),
         (lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)), "its last dimension must be 4"),
         (lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)), r"x has shape \(5, 1\); .*\(B, 6\)"),
+        (lambda: vl.tc_vae(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1), 9), r"x has shape \(5, 1\)"),
         (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "k is 0; allowed is a whole number of at least 1"),
         (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl is 'exact'"),
         (lambda: vl.mlp(3), r"sizes is \(3,\)"),
