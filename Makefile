@@ -6,7 +6,7 @@ URL    ?=
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-.PHONY: book test soak bench serve lint clean pages record repository help
+.PHONY: book test soak mutants bench serve lint clean pages record repository help
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,10 @@ pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium
 
 soak: $(VENV)/ready   ## kill a training run twenty times at random moments and resume it
 	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
+
+mutants: $(VENV)/ready ## change the library line by line: do its tests notice? goes on where it stopped; ARGS=--again
+	$(BIN)/python -m pip install -q -r requirements-mutants.txt -c requirements.txt
+	$(BIN)/python book/tools/mutants.py $(ARGS)
 
 bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
 	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt
