@@ -90,10 +90,11 @@ def test_sharp_codes_name_their_factor_and_no_other(log_var, block, monkeypatch)
 
 
 def test_scores_do_not_depend_on_the_latents_scales():
-    codes = GRID * np.array([1, 100, 0.1, 1e4])
-    assert vl.factor_score(codes, GRID, train=1000, test=500) == 1
-    assert vl.higgins_score(codes, GRID, train=1000, test=500) == 1
-    assert vl.mig(codes, GRID) == pytest.approx(1)
+    codes = GRID + 0.1 * NOISE[:, :4]
+    scaled = codes * np.array([1, 100, 1e-4, 1e4])
+    assert vl.factor_score(scaled, GRID, train=1000, test=500, threshold=0) == 1
+    assert vl.higgins_score(scaled, GRID, train=1000, test=500) > 0.99
+    assert vl.mig(scaled, GRID) == pytest.approx(vl.mig(codes, GRID))
 
 
 def test_a_score_is_repeated_by_its_seed_and_judged_on_fresh_examples():
@@ -109,6 +110,25 @@ def test_the_threshold_of_a_latent_that_moves_is_itself_enough():
     bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])  # standard deviations of one half
     assert vl.factor_score(bits, bits, train=200, test=100, threshold=0.5) == 1
     assert vl.factor_score(bits, bits, train=200, test=100, threshold=0.51) == 0
+
+
+def test_twenty_bins_tell_twenty_values_apart():
+    values = np.arange(20)[:, None]
+    table, entropies = disentanglement.information_table(values, values)
+    assert table[0, 0] == pytest.approx(math.log(20)) == entropies[0]
+
+
+def test_a_row_of_importances_is_pure_where_one_of_them_is_all():
+    pure = disentanglement._pureness
+    assert pure(np.array([[2.0, 0, 0], [0, 0, 1]])) == 1 and pure(np.ones((2, 3))) == pytest.approx(0)
+    assert pure(np.array([[3.0, 0], [0.5, 0.5]])) == pytest.approx(3 / 4)  # rows weigh what they matter
+    assert pure(np.array([[1.0, 1, 0, 0]])) == pytest.approx(1 / 2) and pure(np.zeros((2, 2))) == 0
+
+
+def test_the_forests_of_dci_are_repeated_by_their_seed_and_judged_on_a_third():
+    found = vl.dci(NOISE, GRID, trees=5)
+    assert found == vl.dci(NOISE, GRID, trees=5) == vl.dci(NOISE, GRID, train=240, trees=5)
+    assert found != vl.dci(NOISE, GRID, trees=5, seed=1)
 
 
 def test_the_histogram_adds_the_information_that_theory_predicts():
@@ -163,6 +183,8 @@ def test_a_collapsed_code_scores_nothing_and_breaks_nothing():
 def test_bad_input():
     with pytest.raises(ValueError, match=r"mig: codes and factors have shapes \(360, 5\) and \(359, 4\)"):
         vl.mig(NOISE, GRID[1:])
+    with pytest.raises(ValueError, match=r"mig: codes and factors have shapes \(360,\) and \(360, 4\)"):
+        vl.mig(NOISE[:, 0], GRID)
     with pytest.raises(ValueError, match="higgins_score: factors are float64"):
         vl.higgins_score(NOISE, GRID + 0.0)
     with pytest.raises(ValueError, match="dci: codes hold NaN"):

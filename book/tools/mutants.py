@@ -135,7 +135,8 @@ def main():
         shutil.rmtree(WORK, ignore_errors=True)
     if not arguments.only_report:
         if copy() or arguments.retest:
-            forget(lambda name, code: end(code) == "killed")
+            forget(lambda name, code: end(code) in ("killed", "timeout"))
+            (WORK / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)  # which test touches what, anew
         run(arguments.minutes, arguments.names)
     reasons = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["reason"]
     known = [mutant for reason in reasons for mutant in reason["mutants"]]
