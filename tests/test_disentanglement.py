@@ -74,9 +74,10 @@ def test_the_mixtures_information_of_unequal_widths_is_what_quadrature_gives():
     truth = oracles.surgery([-0.5, 0.7], [0.4, 1.6])["mutual_information"]
     assert within([table[0, 0] for table, _ in runs], truth, 3) and abs(runs[0][0][1, 0]) < 1e-6
     assert runs[0][1].tolist() == pytest.approx([math.log(2)]) and runs[0][0].dtype == np.float64
-    torch.manual_seed(1)  # the seed is the argument's, not torch's
-    again = disentanglement.mixture_table(mean, 2 * std.log(), [[0], [1]], 4001, 0)[0]
-    assert np.array_equal(again, runs[0][0]) and not np.array_equal(again, runs[1][0])
+    for other in range(6):  # the seed is the argument's, not torch's
+        torch.manual_seed(other)
+        again = disentanglement.mixture_table(mean, 2 * std.log(), [[0], [1]], 4001, 0)[0]
+        assert np.array_equal(again, runs[0][0]) and not np.array_equal(again, runs[1][0])
 
 
 @pytest.mark.parametrize(("log_var", "block"), [(-9.0, 2**24), (-100.0, 2**24), (-9.0, 1000)])
@@ -91,7 +92,7 @@ def test_sharp_codes_name_their_factor_and_no_other(log_var, block, monkeypatch)
 
 def test_scores_do_not_depend_on_the_latents_scales():
     codes = GRID + 0.1 * NOISE[:, :4]
-    scaled = codes * np.array([1, 100, 1e-4, 1e4])
+    scaled = codes * np.array([1e-4, 100, 1e-4, 1e4])
     assert vl.factor_score(scaled, GRID, train=1000, test=500, threshold=0) == 1
     assert vl.higgins_score(scaled, GRID, train=1000, test=500) > 0.99
     assert vl.mig(scaled, GRID) == pytest.approx(vl.mig(codes, GRID))

@@ -151,5 +151,5 @@ def test_memory_follows_what_there_is(monkeypatch):
 
     monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
     assert vl.evaluation._room(cpu) == 2**28
-    monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**30 + 3, 2**33)}.__getitem__)
-    assert vl.evaluation._room(torch.device("cuda")) == 2**28
+    monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__)
+    assert vl.evaluation._room(torch.device("cuda")) == 2**18
