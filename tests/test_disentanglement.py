@@ -102,7 +102,8 @@ def test_a_score_is_repeated_by_its_seed_and_judged_on_fresh_examples():
     for score in (vl.higgins_score, vl.factor_score):
         values = [[score(NOISE, GRID, 4, 200, 200, seed=seed) for seed in range(5)] for _ in range(2)]
         assert values[0] == values[1] and len(set(values[0])) > 1
-    few = [vl.factor_score(RNG.normal(size=(360, 5)), GRID, 2, 400, 8, seed=seed) for seed in range(200)]
+    noises = (np.random.default_rng(seed).normal(size=(360, 5)) for seed in range(200))
+    few = [vl.factor_score(noise, GRID, 2, 400, 8, seed=seed) for seed, noise in enumerate(noises)]
     assert within(few, 0.25)  # eight votes in five columns, judged by themselves, would seem to know more
     assert vl.factor_score(GRID[:, :1], GRID[:, :1], train=20, test=10) == 1  # a single factor is always found
 
