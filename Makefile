@@ -11,7 +11,7 @@ COURSE      ?= course
 SUBMISSIONS ?= submissions
 
 .PHONY: book test soak bench links serve lint clean pages record repository colab colab-env colab-test assignments \
-        grade grade-demo help
+        grade grade-demo mutants help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,6 +47,10 @@ colab-test: $(VENV)/ready .venv-colab/ready ## after `make book`: run every plai
 
 soak: $(VENV)/ready   ## kill a training run twenty times at random moments and resume it
 	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
+
+mutants: $(VENV)/ready ## change the library line by line: do its tests notice? goes on where it stopped; ARGS=--again
+	$(BIN)/python -m pip install -q -r requirements-mutants.txt -c requirements.txt
+	$(BIN)/python book/tools/mutants.py $(ARGS)
 
 bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
 	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt

@@ -193,14 +193,22 @@ def test_parzen_windows():
     once = vl.parzen_log_density(many, x, 0.3)
     assert torch.allclose(once, vl.parzen_log_density(torch.cat([many, many]), x, 0.3))
     assert torch.allclose(once, vl.parzen_log_density(many, x, 0.3, block=64))
+    far = 1e6 + torch.cat([many, x]).double()  # a shift changes nothing, however far
+    assert torch.allclose(vl.parzen_log_density(far[:30], far[30:], 0.3), once, atol=1e-5)
+    many, x = 0.4 * many, 0.4 * x  # the best scale is neither the first nor the last
     values, scale = vl.parzen(many, x[:20], x[20:])
     known = [vl.parzen_log_density(many, x[:20], s).mean() for s in 10 ** np.linspace(-1, 0, 10)]
+    assert 0 < np.argmax(known) < 9
     assert scale == pytest.approx((10 ** np.linspace(-1, 0, 10))[int(np.argmax(known))])
     assert torch.allclose(values, vl.parzen_log_density(many, x[20:], scale))
     with pytest.raises(ValueError, match=r"parzen_log_density: centres and x have shapes \(30, 5\) and \(40, 4\)"):
         vl.parzen_log_density(many, x[:, :4], 0.3)
-    with pytest.raises(ValueError, match="parzen_log_density: scale is 0"):
-        vl.parzen_log_density(many, x, 0)
+    for bad in (many[0], many[:0]):
+        with pytest.raises(ValueError, match="parzen_log_density: centres and x have shapes"):
+            vl.parzen_log_density(bad, x, 0.3)
+    for scale in (0, math.inf):
+        with pytest.raises(ValueError, match=f"parzen_log_density: scale is {scale}"):
+            vl.parzen_log_density(many, x, scale)
 
 
 def test_few_labels_and_the_labels_of_clusters():

@@ -30,24 +30,39 @@ def test_chunks_only_split_the_work(model):
 class Cramped(vl.VAE):
     """A model for which memory runs out above a number of samples at once."""
 
+    room = math.inf
+
     def log_weights(self, x, k, y=None):
         if k * len(x) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.largest = max(getattr(self, "largest", 0), k * len(x))
         return super().log_weights(x, k, y)
 
 
-@pytest.mark.parametrize("room", [700, 30, 1])
-def test_what_does_not_fit_in_memory_is_done_in_smaller_chunks(room):
+@pytest.mark.parametrize(("room", "largest"), [(700, 5 * 100), (100, 1 * 100), (30, 1 * 25), (1, 1)])
+def test_what_does_not_fit_in_memory_is_halved(room, largest):
     torch.manual_seed(0)
     model = Cramped(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2)
     x = torch.rand(20, 6).round()
-    model.room = math.inf
-    whole = vl.log_likelihood(model, x, samples=500)
-    model.room = room
-    assert within(vl.log_likelihood(model, x, samples=500) - whole, 0.0)  # noise apart, the same
+    whole = vl.log_likelihood(model, x, samples=100)
+    model.room, model.largest = room, 0
+    assert within(vl.log_likelihood(model, x, samples=100) - whole, 0.0)  # noise apart, the same
+    assert model.largest == largest  # halved from 20 images by 100 samples, the images first
     model.room = 0
     with pytest.raises(torch.OutOfMemoryError):
-        vl.log_likelihood(model, x, samples=500)
+        vl.log_likelihood(model, x, samples=100)
+
+
+@pytest.mark.parametrize(("pixels", "counted"), [(784, 784), (6, 256)])
+def test_chunks_are_of_the_memory_that_is_allowed(pixels, counted):
+    """32 bytes for each pixel of each sample; of an image at least 256 pixels, as nets need more than it."""
+    model = Cramped(vl.mlp(pixels, 2), vl.mlp(1, pixels), 1)
+    x, image = torch.zeros(8, pixels), 32 * 100 * counted
+    for memory, images in ((1, 1), (image, 1), (3 * image - 1, 2), (3 * image, 3)):
+        model.largest = 0
+        vl.log_likelihood(model, x, samples=300, memory=memory)
+        assert model.largest == 100 * images
+    assert vl.log_likelihood(model, x[:1], samples=3).shape == (1,)
 
 
 def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
@@ -79,6 +94,14 @@ def test_active_units_and_moments(model):
     assert not moments["mean"].requires_grad
 
 
+def test_a_unit_is_active_above_a_hundredth():
+    model = vl.VAE(vl.mlp(1, 4), vl.mlp(2, 1), 2, "gaussian")
+    with torch.no_grad():
+        model.encoder[0].weight.copy_(torch.tensor([[0.2], [0.05], [0.0], [0.0]]))
+    x = torch.tensor([[-1.0], [1.0]])
+    assert vl.activity(model, x).tolist() == pytest.approx([0.04, 0.0025]) and vl.active_units(model, x) == 1
+
+
 @pytest.mark.parametrize("function", [vl.log_likelihood, vl.activity, vl.active_units, vl.latent_moments])
 @pytest.mark.parametrize(
     ("x", "message"),
@@ -103,7 +126,7 @@ def test_bad_samples(samples, model):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
 
 
-def test_memory_stays_bounded_and_follows_what_there_is(monkeypatch):
+def test_memory_stays_bounded():
     """The chunks of 5,000 samples are those of 200: peak memory depends on neither samples nor images."""
     code = textwrap.dedent("""
         import resource, torch, vaelib as vl
@@ -114,8 +137,19 @@ def test_memory_stays_bounded_and_follows_what_there_is(monkeypatch):
     """)
     peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert peak < 2 * 2**20  # kilobytes: 2 GB with Python, torch and the data in it
+
+
+def test_memory_follows_what_there_is(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(vl.evaluation.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 2**14))
-    assert vl.evaluation._room(cpu) == 2**23  # 64 MB free: an eighth of it
-    monkeypatch.setattr(vl.evaluation.os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 2**30))
+    for size, pages, known in ((4096, 2**14, 2**23), (4096, 2**30, 2**28), (1, 15, 1)):  # an eighth of what is free
+        told = {"SC_PAGE_SIZE": size, "SC_AVPHYS_PAGES": pages}
+        monkeypatch.setattr(vl.evaluation.os, "sysconf", told.__getitem__)
+        assert vl.evaluation._room(cpu) == known
+
+    def not_told(name):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
     assert vl.evaluation._room(cpu) == 2**28
+    monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__)
+    assert vl.evaluation._room(torch.device("cuda")) == 2**18

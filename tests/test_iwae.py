@@ -98,10 +98,12 @@ def test_the_estimator_changes_no_value(make, k):
     model, x, values = make(), torch.rand(9, 12).round(), {}
     for estimator in ("standard", "stl", "dreg"):
         torch.manual_seed(3)
-        values[estimator] = vl.iwae(model, x, k, estimator)["objective"]
+        values[estimator] = vl.iwae(model, x, k, estimator)
     torch.manual_seed(3)
-    bound = vl.iwae_bound(model.log_weights(x, k))
-    assert all(torch.allclose(value, bound, atol=1e-5) for value in values.values())
+    log_w = model.log_weights(x, k)
+    for value in values.values():
+        assert torch.allclose(value["objective"], vl.iwae_bound(log_w), atol=1e-5)
+        assert torch.allclose(value["surrogate"], vl.iwae_surrogate(log_w), atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [small, two_layers])
@@ -166,6 +168,27 @@ def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
     assert vl.elbo(model, x, k=500, kl="sampled")["objective"].mean() < truth.mean() - 0.02
 
 
+@pytest.mark.parametrize("s", [1e-9, 2.0])
+def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
+    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s² / S)."""
+    a, w, samples = 0.3, 1.5, 4
+    model = vl.TwoLayerVAE(vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian")
+    with torch.no_grad():
+        model.encoder[0].weight.copy_(torch.tensor([[a], [0.0]]))
+        model.encoder[0].bias[1] = 2 * math.log(s)
+        model.encoder2[0].weight.copy_(torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]]))  # the third is silent
+    torch.manual_seed(0)
+    x = torch.randn(5 if s < 1 else 50_000, 1)
+    truth = w**2 * (a**2 * x.var(correction=0).item() + s**2 / samples)
+    found = vl.activity(model, x, layer=2, samples=samples)
+    assert found.tolist() == pytest.approx([truth, truth, 0], rel=1e-5 if s < 1 else 0.02)
+    assert [vl.active_units(model, x, threshold=t, layer=2) for t in (0.0, 10.0)] == [2, 0]
+    with pytest.raises(ValueError, match="layer is 3; this model has 2"):
+        vl.activity(model, x, layer=3)
+    with pytest.raises(ValueError, match="layer is 2; this model has 1"):
+        vl.activity(small(), torch.rand(5, 12).round(), layer=2)
+
+
 def test_two_layers_train_and_count_their_units():
     x = vl.digits("fixed").train
 
@@ -176,8 +199,6 @@ def test_two_layers_train_and_count_their_units():
     history = run.history["objective"]
     assert (history[:, -20:].mean(1) > history[:, :20].mean(1) + 10).all()
     assert 0 < vl.active_units(run.model, x) <= 8 and 0 <= vl.active_units(run.model, x, layer=2) <= 4
-    with pytest.raises(ValueError, match="layer is 2; this model has 1"):
-        vl.activity(vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64), 2), x, layer=2)
 
 
 def test_bad_arguments():
@@ -188,7 +209,7 @@ def test_bad_arguments():
         vl.iwae(model, x, 2, "magic")
     with pytest.raises(ValueError, match="encoder2 returned 6 numbers; with latent_dims=.4, 2. it must return 4"):
         vl.TwoLayerVAE(vl.mlp(12, 8), vl.mlp(4, 6), vl.mlp(2, 8), vl.mlp(4, 12), (4, 2))
-    with pytest.raises(ValueError, match='no closed-form KL; use kl="sampled"'):
+    with pytest.raises(ValueError, match='elbo: this model has no closed-form KL; use kl="sampled"'):
         vl.elbo(two_layers(), x)
 
 
@@ -203,5 +224,5 @@ def test_log_weights_that_are_not_finite_are_counted_and_placed():
         return log_w
 
     model.log_weights = poisoned
-    with pytest.raises(ValueError, match="3 of 100 log-weights are not finite, the first for image 2"):
+    with pytest.raises(ValueError, match="log_likelihood: 3 of 100 log-weights are not finite, the first for image 2"):
         vl.log_likelihood(model, x, samples=20)

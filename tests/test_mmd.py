@@ -143,7 +143,8 @@ def test_members_of_the_family_are_special_cases(model):
     kernel = partial(vl.gaussian_kernel, bandwidth=1.0)
     whatever = lambda z, prior: ((z - prior) ** 2).mean()  # noqa: E731
     plain = terms(model, vl.elbo)
-    assert torch.allclose(terms(model, vl.info_vae, 0, 1, whatever)["objective"], plain["objective"])
+    zero = terms(model, vl.info_vae, 0, 1, whatever)
+    assert all(torch.allclose(zero[name], plain[name]) for name in ("objective", "reconstruction", "kl"))
     beta = terms(model, vl.info_vae, -3, 4, whatever)["objective"]
     assert torch.allclose(beta, plain["reconstruction"] - 4 * plain["kl"])
     game = terms(model, vl.info_vae, 1, 1, whatever)
@@ -153,6 +154,8 @@ def test_members_of_the_family_are_special_cases(model):
         ours["objective"], terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel))["objective"]
     )
     assert torch.equal(ours["objective"], terms(model, vl.vim, 25, kernel)["objective"])
+    biased = terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel, unbiased=False))
+    assert torch.allclose(terms(model, vl.vim, 25, kernel, False)["objective"], biased["objective"])
     assert ours["divergence"].shape == () and ours["objective"].shape == (7,)
 
 
@@ -161,15 +164,19 @@ def test_members_of_the_family_are_special_cases(model):
     (lambda m, x: vl.elbo(m, x.round(), kl=None), "elbo: kl is None; allowed are"),
     (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"), "info_vae: kl is 'exact'; allowed are"),
     (lambda m, x: vl.info_vae(m, x, 0, math.nan, vl.mmd), "allowed are finite numbers"),
-    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "lam is -1"),
-    (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "bandwidth is 0.0; allowed is a positive"),
-    (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "scale is -2.0"),
+    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "mmd_vae: lam is -1"),
+    (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "gaussian_kernel: bandwidth is 0.0; allowed is a positive"),
+    (lambda m, x: vl.gaussian_kernel(x, x, math.inf), "gaussian_kernel: bandwidth is inf"),
+    (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "imq_kernel: scale is -2.0"),
     (lambda m, x: vl.mmd(x, x[:, :3], vl.gaussian_kernel), r"shapes \(7, 6\) and \(7, 3\)"),
+    (lambda m, x: vl.mmd(x[0], x, vl.gaussian_kernel), r"shapes \(6,\) and \(7, 6\)"),
     (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "hold 1 and 7 samples"),
     (lambda m, x: vl.logistic(0), "scale is 0"),
     (lambda m, x: vl.disturb(x, "blur", 1), "kind is 'blur'; allowed are gaussian, mask"),
     (lambda m, x: vl.disturb(x, "mask", 1.5), "amount is 1.5; mask allows 0 to 1"),
-    (lambda m, x: vl.frechet_distance(x, x[:, :3]), "allowed are .n, F. and .m, F."),
+    (lambda m, x: vl.frechet_distance(x, x[:, :3]), r"\(7, 6\) and \(7, 3\); allowed are \(n, F\) and \(m, F\)"),
+    (lambda m, x: vl.frechet_distance(x[0], x), r"shapes are \(6,\) and \(7, 6\)"),
+    (lambda m, x: vl.frechet_distance(x[:1], x), r"shapes are \(1, 6\) and \(7, 6\)"),
     (lambda m, x: vl.conv_encoder((1, 8, 8), 2), r"shape is \(1, 8, 8\); allowed are \(C, H, H\)"),
 ])  # fmt: skip
 def test_bad_input_is_named(call, message, model):
@@ -248,6 +255,8 @@ def test_frechet_distance_of_known_gaussians():
     found = vl.frechet_distance(a, torch.randn(200_000, 3, dtype=torch.float64) * scale + shift)
     assert found.item() == pytest.approx(2 + 0.25 + 1.0, rel=0.02)  # |shift|² + Σ (1 - scale)²
     assert abs(vl.frechet_distance(a, a)) < 1e-9
+    pairs = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])  # means 1 and 3, variances 2 and 8
+    assert vl.frechet_distance(*pairs).item() == pytest.approx(2**2 + (8**0.5 - 2**0.5) ** 2)
     mixed = a @ torch.tensor([[1.0, 0.6, 0], [0, 0.8, 0], [0.3, 0, 1]], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
     same = vl.frechet_distance(a * scale @ turn, mixed @ turn)
@@ -264,6 +273,9 @@ def test_disturbances():
     noisy = vl.disturb(x, "gaussian", 0.1)
     assert within((noisy - x).flatten() ** 2, 0.01) and noisy.max() <= 1
     assert torch.equal(vl.disturb(x, "gaussian", 0), x) and torch.equal(vl.disturb(x, "mask", 0), x)
+    assert vl.disturb(x, "mask", 1).max() == 0
+    wild = vl.disturb(x, "gaussian", 5)
+    assert wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)  # Φ(-0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64)])

@@ -56,6 +56,14 @@ def test_labels_are_put_beside_the_code():
     assert torch.allclose(model.likelihood(z, y=y).mean[3, 1], model.likelihood(z[3, 1:2], y=y[1:2]).mean[0], atol=1e-6)
 
 
+def test_a_code_does_not_depend_on_its_company():
+    """In the mode in which the objective runs: q(z|x) has no place for the other images of the batch."""
+    torch.manual_seed(0)
+    for encoder, d in ((vl.mlp(784, 8, 4), 784), (vl.conv_encoder((1, 28, 28), 2, width=4), 784)):
+        x = torch.rand(9, d)
+        assert encoder.training and torch.allclose(encoder(x)[:3], encoder(x[:3]), atol=1e-5)
+
+
 def test_a_prior_without_closed_form_needs_sampling():
     def logistic(zero):
         base = torch.distributions.Uniform(zero, zero + 1)
@@ -78,6 +86,7 @@ def test_a_prior_without_closed_form_needs_sampling():
         (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor is -0.1; allowed is a number of at least 0"),
         (lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)), "its last dimension must be 4"),
         (lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)), r"x has shape \(5, 1\); .*\(B, 6\)"),
+        (lambda: vl.tc_vae(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1), 9), r"x has shape \(5, 1\)"),
         (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "k is 0; allowed is a whole number of at least 1"),
         (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl is 'exact'"),
         (lambda: vl.mlp(3), r"sizes is \(3,\)"),

@@ -1,8 +1,10 @@
 """The tools of book/tools: what they write, and that a failure leaves everything as it was."""
 
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -11,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
+import mutants  # noqa: E402
 import record  # noqa: E402
 import repository  # noqa: E402
 
@@ -193,3 +196,24 @@ def test_a_renamed_page_leads_on(tmp_path):
     run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
     subprocess.run(run, check=True, timeout=120)
     assert "new.html" in (tmp_path / "html/old.html").read_text()
+
+
+def test_functions_that_are_decorated_later_are_the_same():
+    source = "def loud(f):\n    return lambda x: 2 * f(x)\n\n@loud\ndef one(x):\n    return x + 1\n\nCALLED = 3\n"
+    later, scope = mutants.decorated_later(source), {}
+    exec(later, scope)
+    assert "@" not in later and scope["one"](1) == 4 and scope["CALLED"] == 3
+
+
+def test_an_unknown_end_of_a_mutant_is_not_called_killed():
+    assert [mutants.end(code) for code in (0, 1, -24, None, 2, 5, -11)] == [
+        "survived", "killed", "timeout", "waiting", "untested", "untested", "untested"]  # fmt: skip
+
+
+def test_every_survivor_is_listed_once_with_its_reason():
+    reasons = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["reason"]
+    listed = [mutant for reason in reasons for mutant in reason["mutants"]]
+    assert len(set(listed)) == len(listed) and all(len(reason["why"]) > 20 for reason in reasons)
+    for mutant in listed:  # of a function that is still there
+        module, function = mutant.split(": ")[0].split(".")
+        assert hasattr(importlib.import_module(f"vaelib.{module}"), function), mutant

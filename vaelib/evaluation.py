@@ -75,7 +75,8 @@ def activity(model, x, layer=1, samples=10):
     """A_j, the variance over x of the posterior mean of each latent unit, (Q,).
 
     Equation eq-activity of the book (chapter 2); Burda et al. (2016). layer=2: the upper units of a `TwoLayerVAE`,
-    their posterior means averaged over samples of the layer below. ValueError: a layer that the model has not.
+    their posterior means averaged over samples of the layer below, which leaves 1/samples of that layer's noise in
+    A_j: of a silent model too, as in the paper's code, which takes one sample. ValueError: a layer that is not there.
     """
     mean, log_var = _codes(model, x)
     if layer == 1:
