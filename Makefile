@@ -81,7 +81,7 @@ assignments: .venv-grading/ready ## the students', the release and the solution 
 grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a closed room
 	.venv-grading/bin/python book/tools/grading.py --course $(COURSE) $(SUBMISSIONS)
 
-grade-demo: .venv-grading/ready ## as root: grade made-up submissions, twenty-one attacks among them; about four minutes
+grade-demo: .venv-grading/ready ## as root: grade made-up submissions, twenty-one attacks among them (minutes)
 	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
@@ -89,4 +89,4 @@ serve:           ## serve _build/html on http://localhost:8000
 
 clean:           ## remove what was built
 	rm -rf _build .pytest_cache .ruff_cache *.egg-info
-	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
