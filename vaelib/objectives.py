@@ -204,10 +204,7 @@ def iwae(model, x, k, estimator="standard"):
             weights = torch.softmax(sum(model.log_ratio(x, z, q)), 0).unsqueeze(-1)
         z = tuple(_scale_gradient(part, weights) for part in z) if isinstance(z, tuple) else _scale_gradient(z, weights)
     log_w = sum(model.log_ratio(x, z, q, score=estimator == "standard"))
-    bound, surrogate = iwae_bound(log_w), iwae_surrogate(log_w)
-    if estimator != "standard":
-        bound = bound.detach() + surrogate - surrogate.detach()
-    return {"objective": bound, "surrogate": surrogate}
+    return {"objective": iwae_bound(log_w), "surrogate": iwae_surrogate(log_w)}
 
 
 def _scale_gradient(z, factor):
