@@ -62,6 +62,18 @@ def test_lines_that_do_not_fit_are_named():
         vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})")
 
 
+def test_sliders_start_where_they_are_told(browser, tmp_path):  # noqa: F811
+    drawn = vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)
+    with opened(
+        browser, tmp_path, vl.explorer.curves([drawn], SLIDERS, start={"slope": 1}), java_script_enabled=False
+    ) as p:
+        assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02
+    with opened(browser, tmp_path, vl.explorer.curves([drawn], SLIDERS, start={"slope": 1})) as p:
+        assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02 and p.locator("input").nth(0).input_value() == "2"
+    with pytest.raises(ValueError, match=r"start\['slope'\] is 7; allowed are that slider's values"):
+        vl.explorer.curves([drawn], SLIDERS, start={"slope": 7})
+
+
 def heights(page, line=0):
     """The drawn heights of a line, back from the picture's coordinates to the numbers'."""
     d = page.locator("svg path.line").nth(line).get_attribute("d")
@@ -259,3 +271,20 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
               input.dispatchEvent(new Event("input")); times.push(performance.now() - start); }
             return times.sort((a, b) => a - b)[10]; }""")
         assert took < 16, f"{took:.1f} ms a frame"
+
+
+def test_chapter_2_computes_the_oracle_s_bound_in_the_page(browser, tmp_path):  # noqa: F811
+    cells, scope = {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells}, {}
+    exec(cells["toy-slider"], scope)
+    z, sliders = np.linspace(-3, 3, 121), {"m": [-1.0, 0.0, 0.75], "s": [0.1, 0.7, 1.0]}
+    empty = vl.explorer.panel("A", "z", (-3, 3), (-1, 1), {"q": 0 * z})
+    with opened(browser, tmp_path, vl.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])) as page:
+        for (i, m), (j, s) in product(enumerate(sliders["m"]), enumerate(sliders["s"])):
+            page.locator("input").nth(0).fill(str(i))
+            page.locator("input").nth(1).fill(str(j))
+            numbers = re.findall(r"-?\d+\.\d+", page.locator("output").text_content())
+            told, cost, bound, gap = map(float, numbers)
+            assert abs(bound - vl.oracles.scalar_bound(1.5, m, s)) < 6e-4 and abs(told - cost - bound) < 2e-3
+            assert abs(gap - (-0.5 * np.log(4 * np.pi) - 1.5**2 / 4 - bound)) < 2e-3
+            density = np.exp(-0.5 * ((z - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))
+            assert np.abs(heights(page) - density.clip(-1, 1)).max() < 0.02

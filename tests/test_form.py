@@ -20,7 +20,7 @@ from repository import bootstrap_source, load, notebooks, onward_source, read_ur
 CHECKED = "nbval-check-output"
 SKIPS = ("nbval-skip", "nbval-ignore-output", "nbval-raises-exception", "raises-exception", "skip-execution")
 DRAWS = r"\bplt\.(?:subplots?|subplot_mosaic|figure|show|plot|scatter|hist|bar|imshow)\("
-WIDGETS = r"\binteract(?:ive|ive_output|_manual)?\(|@interact|\bwidgets\.\w"
+WIDGETS = r"\b(?:ipy)?widgets\.\w"
 MACHINE = r"(?<![\w.-])/(?:home|root|work|tmp)/|\bC:\\+[A-Z]"
 BOX = r"(?m)^[`:]{3,}\{(exercise|solution)(?:-start)?\} *(.*)\n((?: *:[\w-]+:.*\n)*)"  # kind, argument, options
 
@@ -153,8 +153,14 @@ def check_figures(nb, name, book):
             yield f"{where}: mystnb.image.alt needs 40 characters or more that are not the caption."
 
 
+OUTPUT_WIDGETS = r"\binteract(?:ive|ive_output|_manual)?\(|@interact|\.Output\("
+
+
 def check_static(nb, name, book):
     for cell in code(nb):
+        if re.search(OUTPUT_WIDGETS, cell.source):
+            yield (f"{name}, cell {cell.get('id')} captures output in a widget, which nbclient answers while it sends: "
+                   "now and then the build waits for ever. Give an Image or HTML widget its value.")  # fmt: skip
         where, removed = f"{name}, cell {cell.get('id')}", "remove-output" in tags(cell)
         widgets = re.search(WIDGETS, cell.source)
         if widgets and not removed:

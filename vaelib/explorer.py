@@ -42,15 +42,20 @@ def panel(title, xlabel, xlim, ylim, lines):
     return {"title": title, "xlabel": xlabel, "xlim": xlim, "ylim": ylim, "lines": lines}
 
 
-def curves(panels, sliders, readout=None, compute=None):
+def curves(panels, sliders, readout=None, compute=None, start=None):
     """Curves that follow sliders; a button plays the first slider.
 
     panels: made by `panel`. sliders: label -> its values. readout: a function of one value of each slider that gives
     the line of text below. compute: the source of a JavaScript function of the list of values that gives
     {name of a line: its n heights, "readout": text}, for answers that the page works out itself; lines are then (n,),
-    as they are at the sliders' first values. ValueError: lines whose shape does not fit.
+    as they are at the start. start: label -> the value at which that slider starts; else its first.
+    ValueError: lines whose shape does not fit, a start that is none of the values.
     """
-    counts = tuple(len(values) for values in sliders.values())
+    counts, start = tuple(len(values) for values in sliders.values()), start or {}
+    for label, value in start.items():
+        if value not in sliders.get(label, ()):
+            raise ValueError(f"curves: start[{label!r}] is {value!r}; allowed are that slider's values.")
+    at = tuple(list(values).index(start.get(label, values[0])) for label, values in sliders.items())
     data, drawings = {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]}, []
     data |= {"values": [list(values) for values in sliders.values()], "panels": []} if compute else {"panels": []}
     for one in panels:
@@ -65,14 +70,14 @@ def curves(panels, sliders, readout=None, compute=None):
                 )  # fmt: skip
             level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
             lines.append({"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1})
-            first = level.reshape(-1, line.shape[-1])[0] * np.ptp(one["ylim"]) + one["ylim"][0]
+            first = (level if line.ndim == 1 else level[at]) * np.ptp(one["ylim"]) + one["ylim"][0]
             body += frame.name(i, name) + frame.line(first, COLORS[i], DASHES[i])
         data["panels"].append({**frame.geometry, "lines": lines, "points": points.pop()})
         drawings.append(frame.svg(one["title"], one["xlabel"], body))
-    said = "" if readout is None else readout(*(values[0] for values in sliders.values()))
+    said = "" if readout is None else readout(*(v[i] for i, v in zip(at, sliders.values(), strict=True)))
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
-    rows = "".join(_slider(name, len(values) - 1, str(values[0])) for name, values in sliders.items())
+    rows = "".join(_slider(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True))
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', said, compute)
 
 
@@ -159,7 +164,7 @@ def film(frames, times, labels, limit=3.5):
         body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes[0], labels)
         drawings.append(frame.svg(name, "", body, ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
-    rows = _slider("step", len(times) - 1, str(times[0]))
+    rows = _slider("step", times, 0)
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', "")
 
 
@@ -245,9 +250,9 @@ def _bytes(values, kind):
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()).decode()
 
 
-def _slider(label, last, shown):
-    shown = html.escape(shown)
-    return (f'<label><span>{html.escape(label)}</span><input type="range" min="0" max="{last}" value="0" '
+def _slider(label, values, at):
+    shown = html.escape(str(values[at]))
+    return (f'<label><span>{html.escape(label)}</span><input type="range" min="0" max="{len(values) - 1}" value="{at}" '
             f'aria-valuetext="{shown}"><span class="value">{shown}</span></label>')  # fmt: skip
 
 
