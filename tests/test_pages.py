@@ -242,7 +242,7 @@ def test_light_and_quick(book, browser, name):
                         weight[response.url] = int(response.headers.get("content-length", 0))
 
                 page.on("response", weigh)
-                page.goto(f"{site}{name}.html", wait_until="load")
+                page.goto(f"{site}{name}.html", wait_until="load", timeout=60_000)
                 page.wait_for_load_state("networkidle")
                 times.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3)
     heaviest = ", ".join(f"{url.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for url, size in weight.most_common(4))
