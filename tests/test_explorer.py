@@ -173,8 +173,8 @@ def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa
         same_pictures(page, models, where(page))
         at = np.array(where(page))
         nearest = [LABELS[np.hypot(*(scale * CODES - at).T).argmin()] for scale in (1, 0.5)]
-        assert page.locator("output").text_content().endswith(f"Tanh {nearest[0]}, ReLU {nearest[1]}")
-        marks = page.locator(".mark").evaluate_all("marks => marks.map(m => m.getAttribute('transform'))")
+        assert page.locator("output").text_content().endswith(f"{nearest[0]} (Tanh) · {nearest[1]} (ReLU)")
+        marks = page.locator(".cross").evaluate_all("marks => marks.map(m => m.getAttribute('transform'))")
         assert len(set(marks)) == 1 and "translate" in marks[0]
 
 

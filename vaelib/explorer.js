@@ -97,7 +97,7 @@
   function planes() {
     const members = data.members.map((member, i) => ({
       ...member, decode: network(member), paint: painter(all("canvas")[i]), at: place(member),
-      mark: drawings[i].querySelector(".mark"), near: new Int8Array(bytes(member.codes).buffer)}));
+      mark: drawings[i].querySelector(".cross"), near: new Int8Array(bytes(member.codes).buffer)}));
     const nearest = ({near, labels}, z) => {
       let best = 0, least = Infinity;
       labels.forEach((_, i) => {
@@ -114,7 +114,7 @@
         m.mark.setAttribute("transform", `translate(${m.at.X(z[0]).toFixed(1)} ${m.at.Y(z[1]).toFixed(1)})`);
       }
       out.textContent = `z = (${number(z[0])}, ${number(z[1])}); class of the nearest code: `
-        + members.map(m => `${m.name} ${nearest(m, z)}`).join(", ");
+        + members.map(m => `${nearest(m, z)} (${m.name})`).join(" \u00b7 ");
     };
     const move = (x, y) => { inputs[0].value = x; inputs[1].value = y; draw(); };
     drawings.forEach((drawing, i) => {

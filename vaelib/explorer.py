@@ -97,7 +97,7 @@ def planes(members, shape, limit=3.5):
         frame = Frame((-limit, limit), (-limit, limit), width=200, height=200, left=4, right=4, top=4, bottom=4)
         body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes, labels)
         body += (
-            f'<g class="mark" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
+            f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
         )
         plane = frame.svg(name, "", body, ticks=False, focusable=not drawings)
         drawings.append(
@@ -111,7 +111,7 @@ def planes(members, shape, limit=3.5):
     _weigh(data["members"])
     rows = "".join(f'<label><span>z<sub>{i}</sub></span><input type="range" min="{-limit}" max="{limit}" step="0.05" '
                    'value="0"><span class="value">0</span></label>' for i in (1, 2))  # fmt: skip
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}', "")
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}', "")
 
 
 def traversal(model, codes, shape, limit=3.0, names=None):
@@ -165,9 +165,10 @@ def film(frames, times, labels, limit=3.5):
         drawings.append(frame.svg(name, "", body, ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
     rows = _slider("step", times, 0)
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', "")
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
 
 
+KEY = "<p>Colours are classes; the rings lie at 1, 2 and 3.</p>"
 PLAY = '<button type="button">▶ Play</button>'
 
 
