@@ -74,7 +74,7 @@ def onward_source(url, name):
     return (
         f"**Run and change** [this chapter in Colab]({here}). "
         f"**Course work** [assignment {int(assignment[:2])} in Colab]({work}) "
-        "asks about it; nothing has to be installed for either."
+        "goes with this part of the book; nothing has to be installed for either."
     )
 
 
