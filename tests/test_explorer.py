@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 import torch
 from test_form import load
-from test_pages import ROOT, browser, problems, served  # noqa: F401 (browser is a fixture)
+from test_pages import ROOT, SOUND, browser, problems, served  # noqa: F401 (browser is a fixture)
 
 import vaelib as vl
 
 X = np.linspace(-1, 1, 41)
 SLIDERS = {"slope": (-1, 0, 1), "height": (0.0, 0.5)}
 LINES = {"line": np.array([[a * X / 4 + b for b in (0.0, 0.5)] for a in (-1, 0, 1)]), "fixed": X / 2}
-PAGE = '<!doctype html><html lang="en" data-theme="light"><head><title>A page</title></head><body style="background: '
-PAGE += '#fff"><article><h1>A page</h1>%s</article></body></html>'
 CODES = np.random.default_rng(0).normal(size=(40, 2)).round(2)
 LABELS = np.arange(40) % 3
 
@@ -36,7 +34,7 @@ def packed(explorer):
 @contextmanager
 def opened(browser, folder, explorer, **how):  # noqa: F811
     """The explorer in a page of its own, of which nobody complains."""
-    (folder / "index.html").write_text(PAGE % explorer.html, encoding="utf-8")
+    (folder / "index.html").write_text(SOUND % explorer.html, encoding="utf-8")
     with served(folder) as site, browser.new_context(**how) as context, context.new_page() as page:
         if how.get("java_script_enabled", True):
             assert problems(page, site) == []  # and nothing is asked of another site

@@ -23,6 +23,7 @@ SCRIPT = Path(__file__).with_name("explorer.js")
 STYLE = f"<style>{Path(__file__).with_name('explorer.css').read_text(encoding='utf-8')}</style>"
 COLORS, DASHES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], ["", "5 3", "2 2", "7 2 2 2"]
 HEAVY = 150_000  # bytes of packed weights that a page may hold
+STEP = 0.05  # of a slider for a code
 ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
 
 
@@ -77,7 +78,7 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
     said = "" if readout is None else readout(*(v[i] for i, v in zip(at, sliders.values(), strict=True)))
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
-    rows = "".join(_slider(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True))
+    rows = "".join(_choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True))
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', said, compute)
 
 
@@ -95,11 +96,10 @@ def planes(members, shape, limit=3.5):
             raise ValueError(f"planes: the codes of {name!r} have shape {codes.shape}; allowed is (N, 2).")
         packed = _pack(model)
         frame = Frame((-limit, limit), (-limit, limit), width=200, height=200, left=4, right=4, top=4, bottom=4)
-        body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes, labels)
-        body += (
+        cross = (
             f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
         )
-        plane = frame.svg(name, "", body, ticks=False, focusable=not drawings)
+        plane = frame.svg(name, "", frame.cloud(codes, labels) + cross, ticks=False, focusable=not drawings)
         drawings.append(
             f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
@@ -109,8 +109,7 @@ def planes(members, shape, limit=3.5):
         packed |= {"name": name, **frame.geometry}
         data["members"].append(packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()})
     _weigh(data["members"])
-    rows = "".join(f'<label><span>z<sub>{i}</sub></span><input type="range" min="{-limit}" max="{limit}" step="0.05" '
-                   'value="0"><span class="value">0</span></label>' for i in (1, 2))  # fmt: skip
+    rows = "".join(_slider(name, -limit, limit, STEP, 0, "0.00") for name in ("z₁", "z₂"))
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}', "")
 
 
@@ -120,18 +119,15 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     model: a VAE whose decoder is an MLP of `nets.mlp`. codes: (N, Q), the starting points. shape: (H, W).
     names: of the latents, (Q,). ValueError: as in `planes`, or names that are not as many as the latents.
     """
-    codes = np.asarray(codes, float)
+    codes = STEP * np.round(np.asarray(codes, float) / STEP)  # as the sliders have them
     names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
     if len(names) != codes.shape[1]:
         raise ValueError(f"traversal: names has {len(names)} entries; allowed are {codes.shape[1]}, one a latent.")
     data = {"kind": "traversal", "shape": shape, "members": [_pack(model)], "starts": codes.round(2).tolist()}
     _weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
-    rows = "".join(
-        f'<label><span>{html.escape(name)}</span><input type="range" min="{-limit}" max="{limit}" step="0.05" '
-        f'value="{z:.2f}"><span class="value">{z:.2f}</span></label>'
-        for name, z in zip(names, codes[0], strict=True)
-    )
+    rows = "".join(_slider(name, -limit, limit, STEP, f"{z:.2f}", f"{z:.2f}".replace("-", "\u2212"))
+                   for name, z in zip(names, codes[0], strict=True))  # fmt: skip
     sweep = np.repeat(codes[:1], len(names) * 7, 0)
     for j in range(len(names)):
         sweep[7 * j : 7 * j + 7, j] = np.linspace(-limit, limit, 7)
@@ -161,10 +157,9 @@ def film(frames, times, labels, limit=3.5):
                 f"film: the frames of {name!r} have shape {codes.shape}; allowed is {(len(times), len(labels), 2)}."
             )
         frame = Frame((-limit, limit), (-limit, limit), width=240, height=258, left=4, right=4, top=22, bottom=4)
-        body = "".join(frame.circle(r) for r in (1, 2, 3)) + frame.dots(codes[0], labels)
-        drawings.append(frame.svg(name, "", body, ticks=False))
+        drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
-    rows = _slider("step", times, 0)
+    rows = _choice("step", times, 0)
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
 
 
@@ -207,14 +202,11 @@ class Frame:
         x, y = self.width - self.right, 13 + 13 * i
         return f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
 
-    def circle(self, radius):
-        return (f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
-                f'r="{self.X(radius) - self.X(0):.1f}"/>')  # fmt: skip
-
-    def dots(self, codes, labels):
-        """One path a class; the script writes them anew in the same order."""
+    def cloud(self, codes, labels):
+        """Rings at 1, 2 and 3, and the codes: one path a class; the script writes them anew in the same order."""
         inside = [np.clip(codes[:, 0], *self.xlim), np.clip(codes[:, 1], *self.ylim)]
-        paths = ""
+        paths = "".join(f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
+                        f'r="{self.X(r) - self.X(0):.1f}"/>' for r in (1, 2, 3))  # fmt: skip
         for label in np.unique(labels):
             at = zip(*(axis[labels == label] for axis in inside), strict=True)
             d = "".join(f"M{self.X(a):.1f} {self.Y(b):.1f}h0" for a, b in at)
@@ -251,10 +243,13 @@ def _bytes(values, kind):
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()).decode()
 
 
-def _slider(label, values, at):
-    shown = html.escape(str(values[at]))
-    return (f'<label><span>{html.escape(label)}</span><input type="range" min="0" max="{len(values) - 1}" value="{at}" '
-            f'aria-valuetext="{shown}"><span class="value">{shown}</span></label>')  # fmt: skip
+def _slider(label, low, high, step, at, shown):
+    return (f'<label><span>{html.escape(label)}</span><input type="range" min="{low}" max="{high}" step="{step}" '
+            f'value="{at}" aria-valuetext="{shown}"><span class="value">{shown}</span></label>')  # fmt: skip
+
+
+def _choice(label, values, at):
+    return _slider(label, 0, len(values) - 1, 1, at, html.escape(str(values[at])))
 
 
 def _pack(model):
