@@ -7,10 +7,14 @@ const reach = () => {
     if (scrolls && !box.querySelector("a[href]:not(.headerlink), button, input, [tabindex]")) box.tabIndex = 0;
   }
 };
+
 // docutils gives the entries of the bibliography a role that ARIA has dropped.
 const entries = () => document.querySelectorAll('[role="doc-biblioentry"]').forEach(e => e.setAttribute("role", "listitem"));
 addEventListener("load", () => {
-  entries(); reach(); window.MathJax?.startup?.promise?.then(reach); });
+  entries();
+  reach();
+  window.MathJax?.startup?.promise?.then(reach);
+});
 addEventListener("resize", reach);
 
 // The answers of a self-test become buttons that say what is right and why. Without scripts they stand in a fold.
