@@ -1,13 +1,11 @@
 """Sprites: the grid of dSprites, outlines with the symmetries that they must have, and the real file's loader."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import need
+from conftest import peak_memory
 
 import vaelib as vl
 from vaelib import factors as room
@@ -74,15 +72,12 @@ def test_no_sprite_is_cut_off_by_the_edge():
 
 
 def test_the_whole_grid_is_drawn_in_blocks_within_2_gb():
-    need(sys.platform.startswith("linux"), "the peak of memory is read from /proc", ci=False)
-    code = (
-        "import re, torch, vaelib as vl; s = vl.sprites(); ones = 0\n"
+    ones, peak = peak_memory(
+        "import torch, vaelib as vl; s = vl.sprites(); ones = 0\n"
         "for at in torch.arange(len(s)).split(4096): ones += int(s.images(at).sum())\n"
-        "print(ones, 1024 * int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]))"
-    )  # a new process, and its own high-water mark: ru_maxrss would be inherited from this one
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ones, peak = map(int, run.stdout.split())
-    assert peak < 2e9 and 0.04 < ones / (737_280 * 4096) < 0.08
+        "print(ones)"
+    )
+    assert peak < 2e9 and 0.04 < int(ones) / (737_280 * 4096) < 0.08
 
 
 def test_bad_arguments():
