@@ -90,12 +90,14 @@ def state(receipt, config, version):
 
 def result(experiment, row, quantity, where=None):
     """The recorded {"mean", "sd", "values", "unit"} of one quantity. LookupError: not run, stale, or not measured."""
-    found = {r["id"]: r for r in rows(experiment, where)}
-    if row not in found:
-        raise LookupError(f"receipts: {experiment} has no row {row!r}; its rows are {', '.join(found)}.")
-    if found[row]["state"] != "run":
-        raise LookupError(f"receipts: {experiment}, row {row!r} is {found[row]['state']}; only run ones are used.")
-    results = found[row]["receipt"]["results"]
+    planned = plan(experiment, where)
+    configs = {r["id"]: r["config"] for r in planned["rows"]}
+    if row not in configs:
+        raise LookupError(f"receipts: {experiment} has no row {row!r}; its rows are {', '.join(configs)}.")
+    receipt = read(experiment, row, where)
+    if (now := state(receipt, configs[row], planned["version"])) != "run":
+        raise LookupError(f"receipts: {experiment}, row {row!r} is {now}; only run ones are used.")
+    results = receipt["results"]
     if quantity not in results:
         raise LookupError(f"receipts: {experiment}, row {row!r} has no {quantity!r}; it has {', '.join(results)}.")
     return results[quantity]
@@ -194,7 +196,7 @@ def _load(path, schema):
 
 def _check(value, schema, name):
     try:
-        jsonschema.validate(value, schema)
+        jsonschema.Draft202012Validator(schema).validate(value)
     except jsonschema.ValidationError as error:
         raise ValueError(f"receipts: {name} is not valid: {error.json_path}: {error.message}.") from error
     for quantity, result in value.get("results", {}).items():
