@@ -194,6 +194,16 @@ def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, t
         assert took < 5, f"{took:.1f} ms a frame"
 
 
+def test_a_plane_shows_the_models_own_prior():
+    spiral = vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, prior=vl.swiss_roll)
+    normal = vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2)
+    codes, state = np.zeros((3, 2)), torch.get_rng_state()
+    shown = [vl.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in (spiral, normal)]
+    assert ['class="prior"' in page for page in shown] == ["Grey dots" in page for page in shown] == [True, False]
+    assert ["<circle" in page for page in shown] == [False, True]
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_what_planes_cannot_show_is_refused_in_one_sentence():
     with pytest.raises(ValueError, match=r"the codes of 'a' have shape \(40, 3\); allowed is \(N, 2\)"):
         vl.explorer.planes({"a": (model(), np.zeros((40, 3)), LABELS)}, (8, 8))

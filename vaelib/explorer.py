@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from matplotlib.image import imsave
 from torch import nn
+from torch.distributions import Normal
 
 from .plotting import CLASS_COLORS, code_grid
 
@@ -89,7 +90,7 @@ def planes(members, shape, limit=3.5):
     shape: (H, W) of the pictures. The decoders are MLPs of `nets.mlp` and answer in the page, packed as float16.
     ValueError: codes that are not two-dimensional, a decoder that is no such MLP, more weights than a page should hold.
     """
-    data, drawings = {"kind": "planes", "shape": shape, "limit": limit, "members": []}, []
+    data, drawings, key = {"kind": "planes", "shape": shape, "limit": limit, "members": []}, [], KEY
     for name, (model, codes, labels) in members.items():
         codes, labels = np.asarray(codes, float), np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2:
@@ -99,7 +100,9 @@ def planes(members, shape, limit=3.5):
         cross = (
             f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
         )
-        plane = frame.svg(name, "", frame.cloud(codes, labels) + cross, ticks=False, focusable=not drawings)
+        cloud = frame.cloud(codes, labels, draws := _draws(model))
+        plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=not drawings)
+        key = key if draws is None else KEY.replace("</p>", " Grey dots: draws of a prior that is not normal.</p>")
         drawings.append(
             f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
@@ -110,7 +113,7 @@ def planes(members, shape, limit=3.5):
         data["members"].append(packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()})
     _weigh(data["members"])
     rows = "".join(_slider(name, -limit, limit, STEP, 0, "0.00") for name in ("z₁", "z₂"))
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}', "")
+    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{key}{rows}', "")
 
 
 def traversal(model, codes, shape, limit=3.0, names=None):
@@ -202,15 +205,21 @@ class Frame:
         x, y = self.width - self.right, 13 + 13 * i
         return f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
 
-    def cloud(self, codes, labels):
-        """Rings at 1, 2 and 3, and the codes: one path a class; the script writes them anew in the same order."""
-        inside = [np.clip(codes[:, 0], *self.xlim), np.clip(codes[:, 1], *self.ylim)]
-        paths = "".join(f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
-                        f'r="{self.X(r) - self.X(0):.1f}"/>' for r in (1, 2, 3))  # fmt: skip
+    def dots(self, codes):
+        a, b = self.X(np.clip(codes[:, 0], *self.xlim)), self.Y(np.clip(codes[:, 1], *self.ylim))
+        return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in zip(a, b, strict=True))
+
+    def cloud(self, codes, labels, draws=None):
+        """The codes, one path a class, which the script writes anew in the same order, over the prior: rings at 1, 2
+        and 3, or grey dots where draws of it are given."""
+        if draws is None:
+            paths = "".join(f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
+                            f'r="{self.X(r) - self.X(0):.1f}"/>' for r in (1, 2, 3))  # fmt: skip
+        else:
+            paths = f'<path class="prior" d="{self.dots(draws)}"/>'
         for label in np.unique(labels):
-            at = zip(*(axis[labels == label] for axis in inside), strict=True)
-            d = "".join(f"M{self.X(a):.1f} {self.Y(b):.1f}h0" for a, b in at)
-            paths += f'<path class="dots" d="{d}" stroke="{CLASS_COLORS.colors[int(label) % 10]}"/>'
+            color = CLASS_COLORS.colors[int(label) % 10]
+            paths += f'<path class="dots" d="{self.dots(codes[labels == label])}" stroke="{color}"/>'
         return paths
 
     def svg(self, title, xlabel, body, ticks=True, focusable=False):
@@ -230,6 +239,15 @@ class Frame:
         more = ". Arrow keys move the code." if focusable else ""
         return (f'<svg viewBox="0 0 {self.width} {self.height}" {kind} aria-label="{html.escape(title)}{more}">'
                 f"{axes}{body}</svg>")  # fmt: skip
+
+
+def _draws(model):
+    """Draws of a prior that is not the standard normal, whose shape the rings would not show; always the same ones."""
+    if isinstance(getattr(model.prior, "base_dist", None), Normal):
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model.prior.rsample((400,)).numpy()
 
 
 def _number(v):
