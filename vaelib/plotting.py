@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
 
 # Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on one kind of page.
 CLASS_COLORS = ListedColormap(
@@ -11,7 +13,7 @@ CLASS_COLORS = ListedColormap(
 
 
 def image_grid(ax, images, shape, columns, gap=1):
-    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row; ink is dark.
+    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, each in a thin frame; ink is dark.
 
     shape is (C, H, W) with C = 1 or 3. ValueError: images that do not have that many pixels.
     """
@@ -20,11 +22,13 @@ def image_grid(ax, images, shape, columns, gap=1):
         raise ValueError(f"image_grid: images has shape {images.shape}; shape={shape} has {np.prod(shape)} pixels.")
     c, h, w = shape
     rows = -(-len(images) // columns)
-    canvas = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan)
+    canvas, frames = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan), []
     for i, image in enumerate(images.reshape(-1, c, h, w)):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
+        frames.append(Rectangle((left - 0.5, top - 0.5), w, h))  # a pixel's centre has whole coordinates
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
+    ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4))
     ax.set_axis_off()
     return ax
 
