@@ -145,6 +145,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     )
     assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
+    assert "A" not in receipts.table("e", where=recorded, states=["not run"])
     stale = receipts.table("e", where=recorded).splitlines()[2]
     assert "stale" in stale and "87.00" not in stale and "86.76" in stale
     assert [receipts.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]

@@ -129,7 +129,7 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     data = {"kind": "traversal", "shape": shape, "members": [_pack(model)], "starts": codes.round(2).tolist()}
     _weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
-    rows = "".join(_slider(name, -limit, limit, STEP, f"{z:.2f}", f"{z:.2f}".replace("-", "\u2212"))
+    rows = "".join(_slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
                    for name, z in zip(names, codes[0], strict=True))  # fmt: skip
     sweep = np.repeat(codes[:1], len(names) * 7, 0)
     for j in range(len(names)):

@@ -141,12 +141,13 @@ def show(value, digits=2):
     return f"{value['mean']:,.{digits}f}{spread}"
 
 
-def table(experiment, quantities=None, where=None):
+def table(experiment, quantities=None, where=None, states=STATES):
     """An experiment's rows as a Markdown table: paper, ours as mean ± sd of n values, state, where and when made.
 
-    quantities: those to show, each on a line of its own; default all. Stale results are named and not shown.
+    quantities: those to show, each on a line of its own; default all. states: those whose rows are shown. Stale results
+    are named and not shown.
     """
-    found, sources = rows(experiment, where), {}
+    found, sources = [row for row in rows(experiment, where) if row["state"] in states], {}
     quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
     head = ["row", "quantity", *(["paper"] if quoted else []), "ours", "n", "state", "where and when"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
