@@ -28,7 +28,7 @@ def image_grid(ax, images, shape, columns, gap=1):
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
         frames.append(Rectangle((left - 0.5, top - 0.5), w, h))  # a pixel's centre has whole coordinates
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
-    ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4))
+    ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False))
     ax.set_axis_off()
     return ax
 
