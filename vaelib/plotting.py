@@ -13,7 +13,7 @@ CLASS_COLORS = ListedColormap(
 
 
 def image_grid(ax, images, shape, columns, gap=1):
-    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, each in a thin frame; ink is dark.
+    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin frames; ink is dark.
 
     shape is (C, H, W) with C = 1 or 3. ValueError: images that do not have that many pixels.
     """
