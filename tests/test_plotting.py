@@ -18,7 +18,11 @@ def test_image_grid_puts_each_image_in_its_place():
     assert canvas.shape == (5, 11)  # two rows of 2 and a gap; three columns of 3 and two gaps
     assert canvas[0, 0] == 0 and canvas[0, 4] == 0.25 and canvas[3, 4] == 1
     assert np.isnan(canvas.filled(np.nan)[3, 8]) and np.isnan(canvas.filled(np.nan)[2, 0])
-    with pytest.raises(ValueError, match=r"images has shape \(5, 6\); shape=\(1, 2, 2\) has 4 pixels"):
+    images = torch.cat([images, torch.full((1, 6), torch.nan)])  # the last place stays empty, without a frame
+    (frames,) = plotting.image_grid(plt.figure().gca(), images, (1, 2, 3), columns=3).collections
+    corners = [tuple(path.vertices.min(0)) for path in frames.get_paths()]
+    assert corners == [(-0.5, -0.5), (3.5, -0.5), (7.5, -0.5), (-0.5, 2.5), (3.5, 2.5)]
+    with pytest.raises(ValueError, match=r"images has shape \(6, 6\); shape=\(1, 2, 2\) has 4 pixels"):
         plotting.image_grid(plt.figure().gca(), images, (1, 2, 2), columns=3)
     plt.close("all")
 

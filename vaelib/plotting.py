@@ -15,7 +15,7 @@ CLASS_COLORS = ListedColormap(
 def image_grid(ax, images, shape, columns, gap=1):
     """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin frames; ink is dark.
 
-    shape is (C, H, W) with C = 1 or 3. ValueError: images that do not have that many pixels.
+    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images that do not have that many pixels.
     """
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
@@ -26,7 +26,8 @@ def image_grid(ax, images, shape, columns, gap=1):
     for i, image in enumerate(images.reshape(-1, c, h, w)):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
-        frames.append(Rectangle((left - 0.5, top - 0.5), w, h))  # a pixel's centre has whole coordinates
+        if not np.isnan(image).all():
+            frames.append(Rectangle((left - 0.5, top - 0.5), w, h))  # a pixel's centre has whole coordinates
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
     ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False))
     ax.set_axis_off()
