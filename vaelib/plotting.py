@@ -15,7 +15,8 @@ CLASS_COLORS = ListedColormap(
 def image_grid(ax, images, shape, columns, gap=1):
     """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin frames; ink is dark.
 
-    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images that do not have that many pixels.
+    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images that do not
+    have that many pixels.
     """
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
