@@ -23,8 +23,11 @@ def without_vaelib():
 
 
 def versions():
+    """What is installed there; -I, since the folder that the tests run in may hold a vaelib.egg-info."""
     say = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
-    return json.loads(subprocess.run([COLAB_PYTHON, "-c", say], check=True, capture_output=True, text=True).stdout)
+    return json.loads(
+        subprocess.run([COLAB_PYTHON, "-I", "-c", say], check=True, capture_output=True, text=True).stdout
+    )
 
 
 def first_cell(address):
