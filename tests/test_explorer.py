@@ -195,12 +195,12 @@ def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, t
 
 
 def test_a_plane_shows_the_models_own_prior():
-    spiral = vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, prior=vl.swiss_roll)
-    normal = vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2)
+    priors = vl.swiss_roll, vl.normal(5.0), vl.standard_normal
+    models = [vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, prior=prior) for prior in priors]
     codes, state = np.zeros((3, 2)), torch.get_rng_state()
-    shown = [vl.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in (spiral, normal)]
-    assert ['class="prior"' in page for page in shown] == ["Grey dots" in page for page in shown] == [True, False]
-    assert ["<circle" in page for page in shown] == [False, True]
+    shown = [vl.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in models]
+    assert ['class="prior"' in page for page in shown] == ["Grey dots" in page for page in shown] == [True, True, False]
+    assert ["<circle" in page for page in shown] == [False, False, True]
     assert torch.equal(state, torch.get_rng_state())
 
 

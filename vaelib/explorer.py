@@ -102,7 +102,7 @@ def planes(members, shape, limit=3.5):
         )
         cloud = frame.cloud(codes, labels, draws := _draws(model))
         plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=not drawings)
-        key = key if draws is None else KEY.replace("</p>", " Grey dots: draws of a prior that is not normal.</p>")
+        key = key if draws is None else KEY.replace("</p>", " Grey dots: draws of another prior.</p>")
         drawings.append(
             f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
@@ -243,7 +243,8 @@ class Frame:
 
 def _draws(model):
     """Draws of a prior that is not the standard normal, whose shape the rings would not show; always the same ones."""
-    if isinstance(getattr(model.prior, "base_dist", None), Normal):
+    base = getattr(model.prior, "base_dist", None)
+    if isinstance(base, Normal) and (base.loc == 0).all() and (base.scale == 1).all():
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
