@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 URL    ?=
+JOBS   ?= 1
 # Progress bars would be left in the pages; the default profile is what a laptop runs.
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
@@ -10,7 +11,7 @@ export PYTHONHASHSEED ?= 0
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: book test soak bench links serve lint clean pages record repository colab colab-env colab-test assignments \
+.PHONY: book test soak bench evening evening-pause links serve lint clean pages record repository colab colab-env colab-test assignments \
         grade grade-demo mutants help
 
 help:            ## this list
@@ -55,6 +56,12 @@ mutants: $(VENV)/ready ## change the library line by line: do its tests notice? 
 bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
 	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt
 	$(BIN)/python -m book.experiments engine_benchmark --again $(ARGS)
+
+evening: $(VENV)/ready ## the papers' tables, seed by seed at low priority, most valuable first; JOBS=1 at once
+	$(BIN)/python -m book.experiments --evening --jobs $(JOBS) $(ARGS)
+
+evening-pause: $(VENV)/ready ## stop the evening; make evening goes on from its checkpoints
+	$(BIN)/python -m book.experiments --pause $(ARGS)
 
 links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going

@@ -115,10 +115,13 @@ def summary(values, unit=""):
     return {"unit": unit, "mean": statistics.fmean(values), "sd": sd, "values": values}
 
 
-def write(receipt, where=None):
-    """Write a receipt, all or nothing, and return its path. ValueError: it is not a valid one."""
+def write(receipt, where=None, stem=None):
+    """Write a receipt, all or nothing, as `stem`.json (default: its row's name), and return its path.
+
+    ValueError: it is not a valid one.
+    """
     _check(receipt, RECEIPT, f"{receipt.get('experiment')}, row {receipt.get('id')}")
-    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{receipt['id']}.json")
+    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{stem or receipt['id']}.json")
 
 
 def write_json(value, path):
