@@ -3,6 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 URL    ?=
 JOBS   ?= 1
+MINUTES ?= 9
 # Progress bars would be left in the pages; the default profile is what a laptop runs.
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
@@ -11,7 +12,7 @@ export PYTHONHASHSEED ?= 0
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: book test soak bench evening evening-pause links serve lint clean pages record repository colab colab-env colab-test assignments \
+.PHONY: book test soak bench evening evening-pause gpu links serve lint clean pages record repository colab colab-env colab-test assignments \
         grade grade-demo mutants help
 
 help:            ## this list
@@ -62,6 +63,10 @@ evening: $(VENV)/ready ## the papers' tables, seed by seed at low priority, most
 
 evening-pause: $(VENV)/ready ## stop the evening; make evening goes on from its checkpoints
 	$(BIN)/python -m book.experiments --pause $(ARGS)
+
+# Uses the python3 that is there: a machine with a GPU may have no network to install anything from.
+gpu:             ## the most that MINUTES=9 of a GPU bring: tests, timings, tables, one archive in _build/gpu
+	PYTHONPATH=$(CURDIR) $(PYTHON) -m book.experiments.gpu --minutes $(MINUTES) $(ARGS)
 
 links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going

@@ -328,12 +328,12 @@ def _lines(path):
 
 
 def commit():
-    """The commit that runs, with "+changes" where library or experiments differ from it; "unknown" without git."""
+    """The commit that runs, with "+changes" where library or experiments differ from it; without git $VAELIB_COMMIT."""
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changed = subprocess.run([*git, "status", "--porcelain", "vaelib", "book/experiments"], capture_output=True,
                                  text=True, check=True).stdout.strip()  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("VAELIB_COMMIT", "unknown")
     return head + ("+changes" if changed else "")
