@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vaelib import graph
+from vaelib import adversarial, graph
 
 ASKS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
 
@@ -52,6 +52,8 @@ def capture(graph):
 def put_in_place(monkeypatch):
     """`fit` on the CPU takes the road of the GPU, with graphs that are played."""
     monkeypatch.setattr(graph, "used_on", lambda device: True)
+    # On a CPU, and only there, torch's one_hot asks for the largest label.
+    monkeypatch.setattr(adversarial, "one_hot", lambda labels, n: (labels[..., None] == torch.arange(n)).long())
     stream = SimpleNamespace(wait_stream=lambda other: None)
     for name, played in (("CUDAGraph", Graph), ("graph", capture), ("Stream", lambda: stream), ("stream", nullcontext),
                          ("current_stream", lambda: stream), ("synchronize", lambda: None),
