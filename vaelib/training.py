@@ -58,7 +58,7 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
     hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. transform: done to each batch.
     device: default the GPU where there is one; the models come back to the device of `data`. A GPU replays the step
         that was recorded first: what `objective` decides in Python, such as a random branch, is then decided once and
-        for all. A transform other than `binarize` runs anew for each batch, whose shape must stay the same.
+        for all. A transform other than `binarize` runs anew at each step, once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
     checkpoint: a folder; training that was cut off continues from there (resume=False: starts anew).
     Ctrl-C returns the copies that were begun; a term that is no longer finite stops that copy and is named in `broken`.
