@@ -8,37 +8,12 @@ shown as such and never used.
 import json
 import math
 import os
+import re
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
-
 STATES = ("run", "stale", "not run")
-_TEXT, _NUMBER = {"type": "string", "minLength": 1}, {"type": "number"}
-
-
-def _object(required, **optional):
-    return {"type": "object", "properties": required | optional, "required": list(required),
-            "additionalProperties": False}  # fmt: skip
-
-
-def _each(value, least=0):
-    return {"type": "object", "minProperties": least, "additionalProperties": value}
-
-
-PLAN = _object({
-    "experiment": _TEXT, "version": {"type": "integer", "minimum": 1}, "claim": _TEXT, "command": _TEXT,
-    "rows": {"type": "array", "minItems": 1, "items": _object({
-        "id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]*$"}, "title": _TEXT, "config": {"type": "object"},
-        "paper": _each(_object({"value": _NUMBER, "source": _TEXT})), "needs_gpu": {"type": "boolean"}})},
-})  # fmt: skip
-RECEIPT = _object({
-    "experiment": _TEXT, "id": _TEXT, "version": {"type": "integer", "minimum": 1}, "config": {"type": "object"},
-    "results": _each(_object({"unit": {"type": "string"}, "mean": _NUMBER, "sd": {"type": ["number", "null"]},
-                              "values": {"type": "array", "minItems": 1, "items": _NUMBER}}), 1),
-    "data": _each(_TEXT), "device": _TEXT, "seconds": {"type": "number", "minimum": 0}, "versions": _each(_TEXT, 1),
-    "commit": _TEXT, "command": _TEXT, "date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
-})  # fmt: skip
 
 
 def folder():
@@ -189,25 +164,86 @@ def duration(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _load(path, schema):
+def _load(path, form):
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"receipts: {path} is not JSON ({error}).") from error
-    _check(value, schema, str(path))
+    _check(value, form, str(path))
     return value
 
 
-def _check(value, schema, name):
-    try:
-        jsonschema.Draft202012Validator(schema).validate(value)
-    except jsonschema.ValidationError as error:
-        raise ValueError(f"receipts: {name} is not valid: {error.json_path}: {error.message}.") from error
+# What a plan and a receipt must look like. A form is a dict (an object with exactly these properties), a list (one or
+# more of its only entry), `_Each` (an object whose properties are all of one form), or (words, function) for the rest.
+
+
+@dataclass(frozen=True)
+class _Each:
+    form: object
+    least: int = 0
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _matches(pattern):
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)
+
+
+_TEXT = "a text", lambda value: isinstance(value, str) and value
+_NUMBER = "a finite number", lambda value: _is_number(value) and math.isfinite(value)
+_NUMBERS = "one or more finite numbers", lambda value: isinstance(value, list) and value and all(map(_NUMBER[1], value))
+_VERSION = "a whole number of at least 1", lambda value: _is_number(value) and isinstance(value, int) and value >= 1
+_CONFIG = "an object", lambda value: isinstance(value, dict)
+_ID = "small letters, digits, dots, underscores and hyphens", _matches("[a-z0-9][a-z0-9_.-]*")
+PLAN = {
+    "experiment": _TEXT, "version": _VERSION, "claim": _TEXT, "command": _TEXT,
+    "rows": [{"id": _ID, "title": _TEXT, "config": _CONFIG, "paper": _Each({"value": _NUMBER, "source": _TEXT}),
+              "needs_gpu": ("true or false", lambda value: isinstance(value, bool))}],
+}  # fmt: skip
+RECEIPT = {
+    "experiment": _TEXT, "id": _TEXT, "version": _VERSION, "config": _CONFIG,
+    "results": _Each({"unit": ("a text or nothing", lambda value: isinstance(value, str)), "mean": _NUMBER,
+                      "sd": ("a finite number or null", lambda value: value is None or _NUMBER[1](value)),
+                      "values": _NUMBERS}, least=1),
+    "data": _Each(_TEXT), "device": _TEXT,
+    "seconds": ("a number of at least 0", lambda value: _NUMBER[1](value) and value >= 0),
+    "versions": _Each(_TEXT, least=1), "commit": _TEXT, "command": _TEXT,
+    "date": ("a date such as 2026-01-31", _matches(r"\d{4}-\d\d-\d\d")),
+}  # fmt: skip
+
+
+def _fault(value, form, at="$"):
+    """What is wrong with a value that should have this form, in words; None where nothing is."""
+    if isinstance(form, tuple):
+        words, fits = form
+        return None if fits(value) else f"{at} is {value!r}; allowed is {words}"
+    if isinstance(form, list):
+        if not isinstance(value, list) or not value:
+            return f"{at} is {value!r}; allowed is a list that is not empty"
+        parts = [(part, form[0], f"{at}[{i}]") for i, part in enumerate(value)]
+    elif not isinstance(value, dict):
+        return f"{at} is {value!r}; allowed is an object"
+    elif isinstance(form, _Each):
+        if len(value) < form.least:
+            return f"{at} is {value!r}; allowed is an object that is not empty"
+        parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
+    else:
+        for name in [*form, *value]:
+            if name not in value:
+                return f"{at}: {name!r} is a required property"
+            if name not in form:
+                return f"{at}: {name!r} is not a property; allowed are {', '.join(form)}"
+        parts = [(value[name], part, f"{at}.{name}") for name, part in form.items()]
+    return next((fault for part in parts if (fault := _fault(*part))), None)
+
+
+def _check(value, form, name):
+    if fault := _fault(value, form):
+        raise ValueError(f"receipts: {name} is not valid: {fault}.")
     for quantity, result in value.get("results", {}).items():
-        try:
-            again = summary(result["values"], result["unit"])
-        except ValueError as error:
-            raise ValueError(f"receipts: {name} is not valid: {quantity}: {error}") from None
+        again = summary(result["values"], result["unit"])
         off = max(abs((again[key] or 0) - (result[key] or 0)) for key in ("mean", "sd"))
         if off > 1e-6 * max(1, abs(again["mean"])) or (again["sd"] is None) != (result["sd"] is None):
             raise ValueError(f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values.")
