@@ -13,6 +13,8 @@ from pathlib import Path
 
 import jsonschema
 
+from . import notebook
+
 STATES = ("run", "stale", "not run")
 _TEXT, _NUMBER = {"type": "string", "minLength": 1}, {"type": "number"}
 
@@ -30,7 +32,8 @@ PLAN = _object({
     "experiment": _TEXT, "version": {"type": "integer", "minimum": 1}, "claim": _TEXT, "command": _TEXT,
     "rows": {"type": "array", "minItems": 1, "items": _object({
         "id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]*$"}, "title": _TEXT, "config": {"type": "object"},
-        "paper": _each(_object({"value": _NUMBER, "source": _TEXT})), "needs_gpu": {"type": "boolean"}})},
+        "paper": _each(_object({"value": _NUMBER, "source": _TEXT}, sd={"type": "number", "minimum": 0})),
+        "needs_gpu": {"type": "boolean"}}, paper_length=_TEXT)},  # how long the paper trains, such as "3,280 epochs"
 })  # fmt: skip
 RECEIPT = _object({
     "experiment": _TEXT, "id": _TEXT, "version": {"type": "integer", "minimum": 1}, "config": {"type": "object"},
@@ -154,10 +157,10 @@ def table(experiment, quantities=None, where=None, states=STATES):
     for row in found:
         receipt = row["receipt"] if row["state"] == "run" else None
         results = receipt["results"] if receipt else {}
+        theirs = f" (paper: {row['paper_length']})" if row["paper"] and "paper_length" in row else ""
         names = [q for q in (results or row["paper"] or [""]) if quantities is None or q in quantities or not q]
         for i, quantity in enumerate(names or [""]):
             paper, ours = row["paper"].get(quantity), results.get(quantity)
-            mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)]) if paper else ""
             made = ""
             if receipt and i == 0:
                 spent, at = duration(receipt["seconds"]), receipt["commit"][:7]
@@ -166,17 +169,128 @@ def table(experiment, quantities=None, where=None, states=STATES):
                 made = "needs a GPU"
             unit = ours["unit"] if ours and ours["unit"] not in quantity else ""
             cells = [
-                row["title"] if i == 0 else "",
+                (row["title"] + theirs) if i == 0 else "",
                 quantity.replace("_", " ") + (f", {unit}" if unit else ""),
-                *([f"{paper['value']:g} <sup>{mark}</sup>" if paper else ""] if quoted else []),
+                *([_quoted(paper, sources)] if quoted else []),
                 show(ours).replace(" ", "\u00a0") if ours else "",  # not to be broken into lines
                 str(len(ours["values"])) if ours else "",
                 row["state"] if i == 0 else "",
                 made,
             ]
             lines.append("| " + " | ".join(cells) + " |")
-    notes = [f"<sup>{mark}</sup> {source}." for source, mark in sources.items()]
-    return "\n".join(lines) + "\n\n" + " ".join(notes)
+    return "\n".join(lines) + "\n\n" + _notes(sources)
+
+
+def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None):
+    """A paper's table: what it reports beside what was measured here, a line for each row that has been run.
+
+    quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all. Beside a title stands how
+    long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of ours, one number or
+    {quantity: number}. paper=False leaves the paper's side out. Below the table are named the rows that have no valid
+    receipt, and those that cannot be run here, `cannot`: {title: reason}. LookupError: an unknown row or quantity.
+    """
+    chosen, sources = _chosen(experiment, rows, where), {}
+    ran = [row for row in chosen if row["state"] == "run"]
+    measured = {name for row in ran for name in row["receipt"]["results"]}
+    known = sorted(measured.union(*(row["paper"] for row in chosen)))
+    for quantity in quantities:
+        if ran and quantity not in known:
+            raise LookupError(f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}.")
+    quoted = {q for q in quantities if paper and any(q in row["paper"] for row in ran)}
+    counts = {len(row["receipt"]["results"][q]["values"]) for row in ran for q in quantities
+              if q in row["receipt"]["results"]}  # fmt: skip
+    lengths = [_lengths(row, quoted) for row in ran]
+    common = lengths[0] if len(set(lengths)) == 1 else ""  # said once, over the titles
+    head, lines = [common], []
+    for quantity, heading in quantities.items():
+        head += [f"{heading}: paper", "ours"] if quantity in quoted else [heading]
+    for row, length in zip(ran, lengths, strict=True):
+        line = [row["title"] if common or not length else f"{row['title']}<br><small>{length}</small>"]
+        for quantity in quantities:
+            ours, places = row["receipt"]["results"].get(quantity), digits
+            if isinstance(digits, dict):
+                places = digits[quantity]
+            line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
+            number = f" ({len(ours['values'])})" if ours and len(counts) > 1 else ""
+            line.append((show(ours, places) + number).replace(" ", "\u00a0") if ours else "")
+        lines.append(line)
+    below = [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]
+    return notebook.table(head, lines, "\n\n".join(filter(None, [" ".join(filter(None, below)), _notes(sources)])))
+
+
+def _chosen(experiment, wanted, where):
+    """The rows asked for, in that order; a title of the plan is without the length, which is told beside it."""
+    found = {row["id"]: row for row in rows(experiment, where)}
+    wanted = wanted if isinstance(wanted, dict) else dict.fromkeys(found if wanted is None else wanted)
+    for name in wanted:
+        if name not in found:
+            raise LookupError(f"receipts: {experiment} has no row {name!r}; its rows are {', '.join(found)}.")
+    for name, title in wanted.items():
+        own, length = found[name]["title"], _length(found[name]["config"])
+        short = own.replace(f", {length}", "").replace(f", {length.replace(',', '')}", "") if length else own
+        found[name]["title"] = title or short
+    return [found[name] for name in wanted]
+
+
+def _length(config):
+    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty where its config does not say."""
+    unit = "epochs" if "epochs" in config else "steps"
+    parts = [f"{config[key]:,}" for key in (unit, f"{unit}_then") if key in config]
+    return f"{' + '.join(parts)} {unit}" if parts else ""
+
+
+def _lengths(row, quoted):
+    """The length of both sides, "paper 3,280 epochs; ours 600 epochs", as far as they are known."""
+    own, theirs = _length(row["config"]), row.get("paper_length")
+    if not quoted:
+        return own
+    sides = {"paper": theirs, "ours": own}
+    return "; ".join(f"{side} {length}" for side, length in sides.items() if length)
+
+
+def _quoted(paper, sources):
+    """A paper's value as text, with its spread and the mark of its source, which `sources` collects."""
+    if not paper:
+        return ""
+    mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)])
+    value = f"{paper['value']:g}"
+    if "sd" in paper:  # both with as many decimals as the finer of them
+        places = max(len(f"{paper[key]:g}".partition(".")[2]) for key in ("value", "sd"))
+        value = f"{paper['value']:.{places}f}\u00a0±\u00a0{paper['sd']:.{places}f}"
+    return f"{value}\u00a0<sup>{mark}</sup>"
+
+
+def _notes(sources):
+    return " ".join(f"<sup>{mark}</sup> {source}." for source, mark in sources.items())
+
+
+def _spread(counts, quoted):
+    """What stands behind a figure of ours, for the numbers of values that there are."""
+    if not counts:
+        return ""
+    what = "mean ± standard deviation "
+    what += "(number of runs)" if len(counts) > 1 else f"over {min(counts)} runs"
+    what = "one run each" if counts == {1} else what
+    return f"Ours: {what}." if quoted else f"{what[0].upper()}{what[1:]}."
+
+
+def _missing(chosen, experiment, where):
+    """The rows without a valid receipt, in one sentence, with the command that makes them; last those for a GPU."""
+    here, gpu = [], []
+    for row in chosen:
+        if row["state"] != "run":
+            why = [_length(row["config"]), *(["stale"] if row["state"] == "stale" else [])]
+            said = f"{row['title']} ({', '.join(filter(None, why))})".removesuffix(" ()")
+            (gpu if row["needs_gpu"] else here).append(said)
+    if not here and not gpu:
+        return ""
+    how = f"`{plan(experiment, where)['command']}` runs them" + ("" if here else " on a GPU")
+    return f"Not run yet ({how}): " + "; on a GPU: ".join("; ".join(part) for part in (here, gpu) if part) + "."
+
+
+def _cannot(cannot):
+    said = "; ".join(f"{title} ({why})" for title, why in (cannot or {}).items())
+    return f"Cannot be run here: {said}." if said else ""
 
 
 def duration(seconds):
