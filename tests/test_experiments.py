@@ -9,6 +9,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,9 @@ from vaelib import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import keep  # noqa: E402
+
 from book.experiments import runner  # noqa: E402
 
 RECEIPT = {
@@ -127,6 +131,23 @@ def test_the_books_receipts_are_valid_and_clean(name):
             text = json.dumps(row["receipt"])
             assert "+changes" not in text and "unknown" not in row["receipt"]["commit"], row["id"]
             assert str(Path.home()) not in text and "/work" not in text and "/tmp" not in text
+
+
+@pytest.mark.parametrize("name", keep.KEPT)
+def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
+    values, origin = receipts.kept(name)
+    assert origin["cells"] == keep.fingerprint(name), "run: python book/tools/keep.py"
+    scope = {"vl": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
+    exec(keep.sources(name)[1], scope)
+    assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
+    assert values["pictures"].shape == (169, 784) and values["codes"].shape == (len(values["labels"]), 2)
+    assert (receipts.folder() / "pages" / f"{name}.npz").stat().st_size < 150_000
+    assert {"date", "data", "seed", "versions", "device"} <= origin.keys() and "+changes" not in origin["commit"]
+
+
+def test_what_is_not_kept_is_named():
+    with pytest.raises(ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"):
+        receipts.kept("sprites")
 
 
 def test_every_experiment_stands_on_the_receipts_page():
@@ -238,7 +259,8 @@ def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
     subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
     (file,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib import receipts; print(vaelib.__file__, *receipts.experiments())"
+    code = "import vaelib; from vaelib import receipts; receipts.kept('mnist-plane'); "
+    code += "print(vaelib.__file__, *receipts.experiments())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
     where, *found = done.stdout.split()

@@ -12,6 +12,7 @@ import statistics
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 
 from . import notebook
 
@@ -291,6 +292,20 @@ def _missing(chosen, experiment, where):
 def _cannot(cannot):
     said = "; ".join(f"{title} ({why})" for title, why in (cannot or {}).items())
     return f"Cannot be run here: {said}." if said else ""
+
+
+def kept(name, where=None):
+    """What a page shows of data that this machine may lack: {name: array or number}, and its origin, a dict.
+
+    `python book/tools/keep.py` writes it. ValueError: there is nothing of that name.
+    """
+    path = Path(where or folder()) / "pages" / f"{name}.npz"
+    if not path.exists():
+        raise ValueError(f"receipts: nothing is kept under {name!r}; book/tools/keep.py keeps it.")
+    with np.load(path, allow_pickle=False) as file:
+        values = {key: file[key] for key in file}
+    origin = json.loads(str(values.pop("origin")))
+    return {key: value if value.ndim else value.item() for key, value in values.items()}, origin
 
 
 def duration(seconds):
