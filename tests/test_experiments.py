@@ -229,10 +229,17 @@ def test_a_papers_table_names_what_it_does_not_show(paper):
         "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
         "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)({"nll": "NLL"}, ["c", "a"])  # nothing is left to show: no table, only the sentence
-    assert stale._repr_markdown_() == repr(stale) == (
-        "Not run yet (`python` runs them): C (10,000 steps, stale); on a GPU: A, k = 5 (1,000 epochs).")  # fmt: skip
-    assert table({"nll": "NLL"}, ["a"]).below == "Not run yet (`python` runs them on a GPU): A, k = 5 (1,000 epochs)."
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing is left to show: no table, only the sentence
+    assert stale._repr_markdown_() == repr(stale) == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+
+
+def test_before_the_first_run_a_papers_table_is_the_papers(paper):
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})
+    assert shown.head == ["paper 3,280 epochs", "NLL: paper"]  # b quotes the same row of the paper
+    assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
+    assert shown.below.startswith("Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A")
+    alone = paper()({"nll": "NLL"}, ["a"], paper=False)
+    assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
 
 
 def test_a_papers_table_names_what_is_unknown(paper):

@@ -188,35 +188,38 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
     quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all. Beside a title stands how
     long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of ours, one number or
     {quantity: number}. paper=False leaves the paper's side out. Below the table are named the rows that have no valid
-    receipt, and those that cannot be run here, `cannot`: {title: reason}. LookupError: an unknown row or quantity.
+    receipt, and those that cannot be run here, `cannot`: {title: reason}. Where no row has been run the paper's side
+    stands alone. LookupError: an unknown row or quantity.
     """
-    chosen, sources = _chosen(experiment, rows, where), {}
+    chosen = _chosen(experiment, rows, where)
     ran = [row for row in chosen if row["state"] == "run"]
+    quoting = {}  # the first row of each title, for a table without ours
+    for row in chosen:
+        if paper and row["paper"]:
+            quoting.setdefault(row["title"], row)
+    shown = ran or list(quoting.values())
     measured = {name for row in ran for name in row["receipt"]["results"]}
     known = sorted(measured.union(*(row["paper"] for row in chosen)))
     for quantity in quantities:
         if ran and quantity not in known:
             raise LookupError(f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}.")
-    quoted = {q for q in quantities if paper and any(q in row["paper"] for row in ran)}
+    quoted = {q for q in quantities if paper and any(q in row["paper"] for row in shown)}
     counts = {len(row["receipt"]["results"][q]["values"]) for row in ran for q in quantities
               if q in row["receipt"]["results"]}  # fmt: skip
-    lengths = [_lengths(row, quoted) for row in ran]
+    lengths = [_lengths(row, quoted) for row in shown]
     common = lengths[0] if len(set(lengths)) == 1 else ""  # said once, over the titles
-    head, lines = [common], []
+    head, lines, sources = [common], [], {}
     for quantity, heading in quantities.items():
-        head += [f"{heading}: paper", "ours"] if quantity in quoted else [heading]
-    for row, length in zip(ran, lengths, strict=True):
+        head += [f"{heading}: paper"] if quantity in quoted else []
+        head += ["ours" if quantity in quoted else heading] if ran else []
+    for row, length in zip(shown, lengths, strict=True):
         line = [row["title"] if common or not length else f"{row['title']}<br><small>{length}</small>"]
         for quantity in quantities:
-            ours, places = row["receipt"]["results"].get(quantity), digits
-            if isinstance(digits, dict):
-                places = digits[quantity]
             line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
-            number = f" ({len(ours['values'])})" if ours and len(counts) > 1 else ""
-            line.append((show(ours, places) + number).replace(" ", "\u00a0") if ours else "")
+            line += [_measured(row, quantity, digits, len(counts) > 1)] if ran else []
         lines.append(line)
-    below = [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]
-    return notebook.table(head, lines, "\n\n".join(filter(None, [" ".join(filter(None, below)), _notes(sources)])))
+    below = " ".join(filter(None, [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]))
+    return notebook.table(head, lines, "\n\n".join(filter(None, [below, _notes(sources)])))
 
 
 def _chosen(experiment, wanted, where):
@@ -245,8 +248,17 @@ def _lengths(row, quoted):
     own, theirs = _length(row["config"]), row.get("paper_length")
     if not quoted:
         return own
-    sides = {"paper": theirs, "ours": own}
+    sides = {"paper": theirs, "ours": own if row["state"] == "run" else ""}
     return "; ".join(f"{side} {length}" for side, length in sides.items() if length)
+
+
+def _measured(row, quantity, digits, number):
+    """Our value as text that does not break into lines, with the number of runs behind it if that is asked for."""
+    ours = row["receipt"]["results"].get(quantity)
+    if not ours:
+        return ""
+    text = show(ours, digits[quantity] if isinstance(digits, dict) else digits)
+    return (text + (f" ({len(ours['values'])})" if number else "")).replace(" ", "\u00a0")
 
 
 def _quoted(paper, sources):
