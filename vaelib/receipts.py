@@ -213,7 +213,8 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
         head += [f"{heading}: paper"] if quantity in quoted else []
         head += ["ours" if quantity in quoted else heading] if ran else []
     for row, length in zip(shown, lengths, strict=True):
-        line = [row["title"] if common or not length else f"{row['title']}<br><small>{length}</small>"]
+        title = row["title"].replace(" = ", "\u00a0=\u00a0")  # "k = 5" and "600 epochs" are not to be broken into lines
+        line = [title if common or not length else f"{title}<br><small>{length}</small>"]
         for quantity in quantities:
             line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
             line += [_measured(row, quantity, digits, len(counts) > 1)] if ran else []
@@ -247,9 +248,9 @@ def _lengths(row, quoted):
     """The length of both sides, "paper 3,280 epochs; ours 600 epochs", as far as they are known."""
     own, theirs = _length(row["config"]), row.get("paper_length")
     if not quoted:
-        return own
+        return own.replace(" ", "\u00a0")
     sides = {"paper": theirs, "ours": own if row["state"] == "run" else ""}
-    return "; ".join(f"{side} {length}" for side, length in sides.items() if length)
+    return "; ".join(f"{side} {length}".replace(" ", "\u00a0") for side, length in sides.items() if length)
 
 
 def _measured(row, quantity, digits, number):
