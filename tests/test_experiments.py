@@ -213,11 +213,12 @@ def test_a_papers_table_has_lengths_spreads_and_sources(paper):
 def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
     table = paper(a=[86.0, 87.0], b=[90.0, 91.0])
     shown = table({"nll": "NLL"}, {"b": "the second"})
-    assert shown.head == ["ours\u00a020\u00a0+\u00a013\u00a0epochs", "NLL: paper", "ours"]
+    assert shown.head == ["<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>", "NLL: paper", "ours"]
     assert shown.rows == [["the second", "85.5\u00a0<sup>a</sup>", "90.50\u00a0±\u00a00.71"]]
     assert shown.below.startswith("Ours: mean ± standard deviation over 2 runs.\n")
     alone = table({"nll": "NLL"}, ["b"], paper=False)
-    assert (alone.head, alone.rows) == (["20\u00a0+\u00a013\u00a0epochs", "NLL"], [["B", "90.50\u00a0±\u00a00.71"]])
+    assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
+    assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
     assert table({"fid": "FID"}, ["b"]).below == "One run each."  # of which the paper says nothing
 
 
@@ -234,8 +235,8 @@ def test_a_papers_table_names_what_it_does_not_show(paper):
 
 
 def test_before_the_first_run_a_papers_table_is_the_papers(paper):
-    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})
-    assert shown.head == ["paper\u00a03,280\u00a0epochs", "NLL: paper"]  # b quotes the same row of the paper
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})  # a and b quote the same row
+    assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
     assert shown.below.startswith("Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A")
     alone = paper()({"nll": "NLL"}, ["a"], paper=False)

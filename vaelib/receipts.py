@@ -208,7 +208,7 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
               if q in row["receipt"]["results"]}  # fmt: skip
     lengths = [_lengths(row, quoted) for row in shown]
     common = lengths[0] if len(set(lengths)) == 1 else ""  # said once, over the titles
-    head, lines, sources = [common], [], {}
+    head, lines, sources = [f"<small>{common}</small>" if common else ""], [], {}
     for quantity, heading in quantities.items():
         head += [f"{heading}: paper"] if quantity in quoted else []
         head += ["ours" if quantity in quoted else heading] if ran else []
