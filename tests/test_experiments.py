@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,9 @@ from vaelib import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import keep  # noqa: E402
+
 from book.experiments import runner  # noqa: E402
 
 RECEIPT = {
@@ -131,6 +135,23 @@ def test_the_books_receipts_are_valid_and_clean(name):
             assert str(Path.home()) not in text and "/work" not in text and "/tmp" not in text
 
 
+@pytest.mark.parametrize("name", keep.KEPT)
+def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
+    values, origin = receipts.kept(name)
+    assert origin["cells"] == keep.fingerprint(name), "run: python book/tools/keep.py"
+    scope = {"vl": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
+    exec(keep.sources(name)[1], scope)
+    assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
+    assert values["pictures"].shape == (169, 784) and values["codes"].shape == (len(values["labels"]), 2)
+    assert (receipts.folder() / "pages" / f"{name}.npz").stat().st_size < 150_000
+    assert {"date", "data", "seed", "versions", "device"} <= origin.keys() and "+changes" not in origin["commit"]
+
+
+def test_what_is_not_kept_is_named():
+    with pytest.raises(ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"):
+        receipts.kept("sprites")
+
+
 def test_every_experiment_stands_on_the_receipts_page():
     page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
     for name in runner.names():
@@ -143,7 +164,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     receipts.write_json(plan, recorded / "e" / "plan.json")
     lines = receipts.table("e", where=recorded).splitlines()
     assert lines[2] == (
-        "| A | nll, nats | 86.76 <sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
+        "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
     )
     assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
@@ -151,6 +172,92 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     stale = receipts.table("e", where=recorded).splitlines()[2]
     assert "stale" in stale and "87.00" not in stale and "86.76" in stale
     assert [receipts.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
+
+
+@pytest.fixture
+def paper(tmp_path):
+    """A function that records a plan of three rows and receipts for those asked for: {id: values of nll}."""
+
+    def record(version=1, **values):
+        rows = [
+            {"id": "a", "title": "A, k = 5, 1000 epochs", "config": {"epochs": 1000}, "needs_gpu": True,
+             "paper_length": "3,280 epochs",
+             "paper": {"nll": {"value": 86.7, "sd": 0.15, "source": "Somebody (2016)"},
+                       "units": {"value": 19, "source": "from memory"}}},
+            {"id": "b", "title": "B, 20 + 13 epochs", "config": {"epochs": 20, "epochs_then": 13}, "needs_gpu": False,
+             "paper": {"nll": {"value": 85.5, "source": "Somebody (2016)"}}},
+            {"id": "c", "title": "C", "config": {"steps": 10_000}, "needs_gpu": False, "paper": {}}]  # fmt: skip
+        receipts.write_json(PLAN | {"version": version, "rows": rows}, tmp_path / "e" / "plan.json")
+        for row in rows:
+            if row["id"] in values:
+                results = {"nll": receipts.summary(values[row["id"]], "nats"), "fid": receipts.summary([3.0])}
+                receipts.write(RECEIPT | {"id": row["id"], "config": row["config"], "results": results}, tmp_path)
+        return lambda *options, **more: receipts.paper_table("e", *options, where=tmp_path, **more)
+
+    return record
+
+
+def test_a_papers_table_has_lengths_spreads_and_sources(paper):
+    table = paper(a=[86.0, 87.0], b=[90.0], c=[91.0])
+    shown = table({"nll": "NLL, nats", "units": "units"}, digits={"nll": 1, "units": 0})
+    assert shown.head == ["", "NLL, nats: paper", "ours", "units: paper", "ours"]
+    assert [[cell.replace("\u00a0", "~") for cell in row] for row in shown.rows] == [
+        ["A, k~=~5<br><small>paper~3,280~epochs; ours~1,000~epochs</small>",
+         "86.70~±~0.15~<sup>a</sup>", "86.5~±~0.7~(2)", "19~<sup>b</sup>", ""],
+        ["B<br><small>ours~20~+~13~epochs</small>", "85.5~<sup>a</sup>", "90.0~(1)", "", ""],
+        ["C<br><small>ours~10,000~steps</small>", "", "91.0~(1)", "", ""],
+    ]  # fmt: skip
+    assert shown.below == ("Ours: mean ± standard deviation (number of runs).\n\n"
+                           "<sup>a</sup> Somebody (2016). <sup>b</sup> from memory.")  # fmt: skip
+    assert shown._repr_markdown_().splitlines()[5:] == ["", *shown.below.splitlines()]
+
+
+def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
+    table = paper(a=[86.0, 87.0], b=[90.0, 91.0])
+    shown = table({"nll": "NLL"}, {"b": "the second"})
+    assert shown.head == ["<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>", "NLL: paper", "ours"]
+    assert shown.rows == [["the second", "85.5\u00a0<sup>a</sup>", "90.50\u00a0±\u00a00.71"]]
+    assert shown.below.startswith("Ours: mean ± standard deviation over 2 runs.\n")
+    alone = table({"nll": "NLL"}, ["b"], paper=False)
+    assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
+    assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
+    assert table({"fid": "FID"}, ["b"]).below == "One run each."  # of which the paper says nothing
+
+
+def test_a_papers_table_names_what_it_does_not_show(paper):
+    table = paper(c=[90.0, 91.0])
+    shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
+    assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
+    assert shown.below == (
+        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
+        "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
+    )
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing is left to show: no table, only the sentence
+    assert stale._repr_markdown_() == repr(stale) == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+
+
+def test_before_the_first_run_a_papers_table_is_the_papers(paper):
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})  # a and b quote the same row
+    assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
+    assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
+    assert shown.below.startswith("Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A")
+    alone = paper()({"nll": "NLL"}, ["a"], paper=False)
+    assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
+
+
+def test_a_papers_table_names_what_is_unknown(paper):
+    table = paper(a=[86.0])
+    with pytest.raises(LookupError, match=r"these rows of e have no 'mse', but fid, nll, units\.$"):
+        table({"mse": "error"})
+    with pytest.raises(LookupError, match=r"e has no row 'd'; its rows are a, b, c\.$"):
+        table({"nll": "NLL"}, ["d"])
+
+
+def test_the_papers_spread_and_length_stand_in_the_long_table_too(paper, tmp_path):
+    paper(a=[86.0, 87.0])
+    line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
+    assert line.startswith("| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
+                           "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
 
 
 def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
@@ -162,7 +269,8 @@ def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
     subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
     (file,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib import receipts; print(vaelib.__file__, *receipts.experiments())"
+    code = "import vaelib; from vaelib import receipts; receipts.kept('mnist-plane'); "
+    code += "print(vaelib.__file__, *receipts.experiments())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
     where, *found = done.stdout.split()
