@@ -87,8 +87,8 @@ def test_the_experiments_can_be_listed(tmp_path):
     code = """
     from book.experiments.__main__ import main
     from book.experiments import runner
-    assert main(["vae_mnist", "--list", "--receipts", "receipts"]) == 0
+    assert main(["iwae_table1", "--list", "--receipts", "receipts"]) == 0
     for name in runner.names():
         runner.plan(name)
     """
-    assert "vae_mnist/k1" in run(code, tmp_path)
+    assert "iwae_table1/vae-1-k1" in run(code, tmp_path)

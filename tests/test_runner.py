@@ -298,7 +298,7 @@ def test_names_that_are_not_there(tiny):
     wrong = subprocess.run([*command, "nothing"], cwd=ROOT, capture_output=True, text=True)
     assert wrong.returncode == 1 and "no experiment 'nothing'; allowed are" in wrong.stderr
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert listed.returncode == 0 and "vae_mnist/k1: " in listed.stdout
+    assert listed.returncode == 0 and "iwae_table1/vae-1-k1: " in listed.stdout
 
 
 # Ray

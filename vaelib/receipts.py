@@ -342,7 +342,8 @@ _CONFIG = "an object", lambda value: isinstance(value, dict)
 _ID = "small letters, digits, dots, underscores and hyphens", _matches("[a-z0-9][a-z0-9_.-]*")
 PLAN = {
     "experiment": _TEXT, "version": _VERSION, "claim": _TEXT, "command": _TEXT,
-    "rows": [{"id": _ID, "title": _TEXT, "config": _CONFIG, "paper": _Each({"value": _NUMBER, "source": _TEXT, "sd?": _AMOUNT}),
+    "rows": [{"id": _ID, "title": _TEXT, "config": _CONFIG,
+              "paper": _Each({"value": _NUMBER, "source": _TEXT, "sd?": _AMOUNT}),
               "needs_gpu": ("true or false", lambda value: isinstance(value, bool)),
               "paper_length?": _TEXT}],  # how long the paper trains, such as "3,280 epochs"
 }  # fmt: skip

@@ -24,7 +24,7 @@ from . import runner
 
 BENCHMARKS = ["engine_benchmark/gpu-k1", "engine_benchmark/gpu-k1-copies", "engine_benchmark/gpu-k50",
               "engine_benchmark/gpu-k1-compiled", "engine_benchmark/gpu-k50-copies"]  # fmt: skip
-ROWS = [
+TABLES = [
     *(f"iwae_table1/{row}-long" for row in ("vae-1-k1", "iwae-1-k5", "iwae-1-k50", "vae-2-k1", "iwae-2-k5",
                                             "iwae-2-k50", "vae-1-k5", "vae-1-k50", "vae-2-k5", "vae-2-k50")),
     "iwae_table2/vae-iwae", "iwae_table2/iwae-vae",
@@ -40,7 +40,7 @@ def main(arguments=None):
     parser.add_argument("--archive", type=Path, help="the folder with the parts of an earlier archive: go on from it")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--benchmarks", nargs="*", default=BENCHMARKS)
-    parser.add_argument("--rows", nargs="*", default=ROWS)
+    parser.add_argument("--rows", nargs="*", default=TABLES)
     parser.add_argument("--take", type=Path, help="only copy the results of this archive into book/receipts")
     given = parser.parse_args(arguments)
     if given.take:

@@ -54,9 +54,11 @@ def plan(name):
     """The plan of an experiment as it is recorded in plan.json."""
     module = load(name)
     rows = [{"id": row["id"], "title": row["title"], "config": row["config"],
-             "paper": {quantity: {"value": value, "source": source}
-                       for quantity, (value, source) in row.get("paper", {}).items()},
-             "needs_gpu": row.get("needs_gpu", False)} for row in module.ROWS]  # fmt: skip
+             "paper": {quantity: dict(zip(("value", "source", "sd"), told, strict=False))
+                       for quantity, told in row.get("paper", {}).items()},
+             "needs_gpu": row.get("needs_gpu", False),
+             **({"paper_length": row["paper_length"]} if "paper_length" in row else {})}
+            for row in module.ROWS]  # fmt: skip
     command = f"python -m book.experiments {name}"
     return {"experiment": short(name), "version": module.VERSION, "claim": module.CLAIM, "command": command,
             "rows": json.loads(json.dumps(rows))}  # fmt: skip
