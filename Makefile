@@ -12,7 +12,7 @@ export PYTHONHASHSEED ?= 0
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: book test soak bench evening evening-pause gpu links serve lint clean pages record repository colab colab-env colab-test assignments \
+.PHONY: book test soak bench evening evening-pause gpu paper links serve lint clean pages record repository colab colab-env colab-test assignments \
         grade grade-demo mutants help
 
 help:            ## this list
@@ -67,6 +67,9 @@ evening-pause: $(VENV)/ready ## stop the evening; make evening goes on from its 
 # Uses the python3 that is there: a machine with a GPU may have no network to install anything from.
 gpu:             ## the most that MINUTES=9 of a GPU bring: tests, timings, tables, one archive in _build/gpu
 	PYTHONPATH=$(CURDIR) $(PYTHON) -m book.experiments.gpu --minutes $(MINUTES) $(ARGS)
+
+paper: $(VENV)/ready ## every chapter in the paper profile, one after another: minutes, and the cells that fail
+	OMP_NUM_THREADS=1 $(BIN)/python book/tools/paper.py $(ARGS)
 
 links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going
