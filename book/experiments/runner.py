@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+import vaelib
 from vaelib import receipts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +141,8 @@ def execute(name, row, some, device, scratch):
         return {
             "experiment": short(name), "id": row, "version": module.VERSION, "config": config,
             "results": results, "data": data, "device": device_name(device), "seconds": round(seconds(), 1),
-            "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "vaelib")},
+            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": version("numpy"),
+                         "vaelib": vaelib.__version__},  # which need not be installed
             "commit": ", ".join(made_by), "command": f"python -m book.experiments {name} --row {row} --device {device}",
             "date": date.today().isoformat(),
         }  # fmt: skip
