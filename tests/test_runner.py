@@ -279,13 +279,15 @@ def test_the_books_evening_names_rows_that_are_there():
     assert len(listed) == sum(len(seeds) for *_, seeds in evening.QUEUE)  # none twice
 
 
-def test_two_runners_do_not_do_the_same_row(tiny):
-    folder, start, go = tiny
-    first = start("--row", "row-0", TINY_SLEEP="0.2")
-    wait_for(folder, "0", "0")
-    assert "another process is at it" in go("--row", "row-0")
-    first.communicate()
-    assert [entry[2] for entry in log(folder)].count("done") == 1
+def test_two_runners_do_not_do_the_same_seed(tmp_path, capsys):
+    (planned,) = [row for row in runner.plan(NAME)["rows"] if row["id"] == "row-0"]
+    folder = runner.folder_of(NAME, planned, tmp_path)
+    folder.mkdir(parents=True)
+    with runner.locked(folder / "lock-0"):  # as held by another process
+        receipt = runner.execute(NAME, "row-0", (0,), "cpu", tmp_path)
+    runner.keep(receipt, (NAME, "row-0", (0,)), tmp_path)
+    assert "row-0, seed 0: another process is at it" in capsys.readouterr().out
+    assert not list(tmp_path.glob("**/*.json"))
 
 
 def test_names_that_are_not_there(tiny):

@@ -125,9 +125,7 @@ def execute(name, row, some, device, scratch):
     module = load(name)
     (planned,) = [r for r in plan(name)["rows"] if r["id"] == row]
     config = planned["config"] | ({} if some == (None,) else {"seeds": list(some)})
-    bare = {key: value for key, value in config.items() if key != "seeds"}
-    key = hashlib.sha256(json.dumps([bare, module.VERSION], sort_keys=True).encode()).hexdigest()[:12]
-    rows = Path(scratch) / short(name) / f"{row}-{key}"  # another config or version starts anew
+    rows = folder_of(name, planned, scratch)
     folder = rows / "-".join("all" if seed is None else str(seed) for seed in some)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:
@@ -146,6 +144,13 @@ def execute(name, row, some, device, scratch):
             "commit": ", ".join(made_by), "command": f"python -m book.experiments {name} --row {row} --device {device}",
             "date": date.today().isoformat(),
         }  # fmt: skip
+
+
+def folder_of(name, row, scratch):
+    """Where the unfinished work on a planned row lies: one folder a config and version, so that another starts anew."""
+    config = {key: value for key, value in row["config"].items() if key != "seeds"}
+    key = hashlib.sha256(json.dumps([config, load(name).VERSION], sort_keys=True).encode()).hexdigest()[:12]
+    return Path(scratch) / short(name) / f"{row['id']}-{key}"
 
 
 def forget(name, row, scratch, where):
