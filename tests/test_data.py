@@ -128,7 +128,7 @@ def test_a_broken_mirror_is_named_and_the_next_one_asked(damage, files, monkeypa
 
 @pytest.mark.parametrize("end", ["", "/"])
 def test_ones_own_mirror_is_asked_first(end, files, monkeypatch, tmp_path):
-    """It has the folders of $VAELIB_DATA; what it lacks, and all where it does not answer, comes from the public one."""
+    """It has the folders of $VAELIB_DATA; what it does not send comes from the public mirrors."""
     labels, first, then = "t10k-labels-idx1-ubyte.gz", [], []
     some = {name: content for name, content in files.items() if name != labels}
     with server(some, first) as own, server(files, then) as url:
