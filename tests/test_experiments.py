@@ -290,8 +290,10 @@ def test_a_receipt_names_every_commit_that_had_a_hand_in_it(tiny):
 def test_two_runners_do_not_do_the_same_row(tiny):
     folder, start, go = tiny
     first = start("--row", "row-0", TINY_SLEEP="0.2")
-    wait_for(folder, "0", "0")
+    process = wait_for(folder, "0", "0")
+    os.kill(process, signal.SIGSTOP)  # however slowly the second starts, the first is still at it
     assert "another process is at it" in go("--row", "row-0")
+    os.kill(process, signal.SIGCONT)
     first.communicate()
     assert [entry[2] for entry in log(folder)].count("done") == 1
 
