@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 URL    ?=
+JOBS   ?= 1
+MINUTES ?= 9
 # Progress bars would be left in the pages; the default profile is what a laptop runs.
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
@@ -10,8 +12,8 @@ export PYTHONHASHSEED ?= 0
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: data book test soak bench links serve lint clean pages record repository colab colab-env colab-test \
-        assignments grade grade-demo mutants help
+.PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record repository \
+        colab colab-env colab-test assignments grade grade-demo mutants help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -58,6 +60,19 @@ mutants: $(VENV)/ready ## change the library line by line: do its tests notice? 
 bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
 	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt
 	$(BIN)/python -m book.experiments engine_benchmark --again $(ARGS)
+
+evening: $(VENV)/ready ## the papers' tables, seed by seed at low priority, most valuable first; JOBS=1 at once
+	$(BIN)/python -m book.experiments --evening --jobs $(JOBS) $(ARGS)
+
+evening-pause: $(VENV)/ready ## stop the evening; make evening goes on from its checkpoints
+	$(BIN)/python -m book.experiments --pause $(ARGS)
+
+# Uses the python3 that is there: a machine with a GPU may have no network to install anything from.
+gpu:             ## the most that MINUTES=9 of a GPU bring: tests, timings, tables, one archive in _build/gpu
+	PYTHONPATH=$(CURDIR) $(PYTHON) -m book.experiments.gpu --minutes $(MINUTES) $(ARGS)
+
+paper: $(VENV)/ready ## every chapter in the paper profile, one after another: minutes, and the cells that fail
+	OMP_NUM_THREADS=1 $(BIN)/python book/tools/paper.py $(ARGS)
 
 links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going

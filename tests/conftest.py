@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pooch
 import pytest
 
 # Of each data set the file that is fetched last.
@@ -32,6 +31,8 @@ def need_data(*names):
     In CI that is a failure for MNIST and the small Omniglot, which `make data` fetches, and none for the JPEGs of
     CIFAR-10, which nobody gives out.
     """
+    import pooch  # a machine that runs only tests/test_gpu.py need not have it
+
     homes = [os.environ.get("VAELIB_DATA") or os.devnull, pooch.os_cache("vaelib")]
     for name in names:
         here = any(Path(home, DATA[name]).exists() for home in homes)

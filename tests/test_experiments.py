@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +18,9 @@ from vaelib import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import keep  # noqa: E402
+
 from book.experiments import runner  # noqa: E402
 
 RECEIPT = {
@@ -77,7 +79,11 @@ def test_what_is_not_there_is_named(asked, message, recorded):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seconds": "3"}, "seconds"),
+        ({"seconds": "3"}, r"\$.seconds is '3'; allowed is a number of at least 0"),
+        ({"version": True}, r"\$.version is True; allowed is a whole number of at least 1"),
+        ({"versions": {}}, r"\$.versions is {}; allowed is an object that is not empty"),
+        ({"data": {"MNIST": ""}}, r"\$.data.MNIST is ''; allowed is a text"),
+        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}}, r"nll.sd is nan; allowed is a finite"),
         ({"date": "yesterday"}, "date"),
         ({"more": 1}, "more"),
         ({"results": {}}, "results"),
@@ -129,6 +135,23 @@ def test_the_books_receipts_are_valid_and_clean(name):
             assert str(Path.home()) not in text and "/work" not in text and "/tmp" not in text
 
 
+@pytest.mark.parametrize("name", keep.KEPT)
+def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
+    values, origin = receipts.kept(name)
+    assert origin["cells"] == keep.fingerprint(name), "run: python book/tools/keep.py"
+    scope = {"vl": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
+    exec(keep.sources(name)[1], scope)
+    assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
+    assert values["pictures"].shape == (169, 784) and values["codes"].shape == (len(values["labels"]), 2)
+    assert (receipts.folder() / "pages" / f"{name}.npz").stat().st_size < 150_000
+    assert {"date", "data", "seed", "versions", "device"} <= origin.keys() and "+changes" not in origin["commit"]
+
+
+def test_what_is_not_kept_is_named():
+    with pytest.raises(ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"):
+        receipts.kept("sprites")
+
+
 def test_every_experiment_stands_on_the_receipts_page():
     page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
     for name in runner.names():
@@ -141,7 +164,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     receipts.write_json(plan, recorded / "e" / "plan.json")
     lines = receipts.table("e", where=recorded).splitlines()
     assert lines[2] == (
-        "| A | nll, nats | 86.76 <sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
+        "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
     )
     assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
@@ -149,6 +172,92 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     stale = receipts.table("e", where=recorded).splitlines()[2]
     assert "stale" in stale and "87.00" not in stale and "86.76" in stale
     assert [receipts.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
+
+
+@pytest.fixture
+def paper(tmp_path):
+    """A function that records a plan of three rows and receipts for those asked for: {id: values of nll}."""
+
+    def record(version=1, **values):
+        rows = [
+            {"id": "a", "title": "A, k = 5, 1000 epochs", "config": {"epochs": 1000}, "needs_gpu": True,
+             "paper_length": "3,280 epochs",
+             "paper": {"nll": {"value": 86.7, "sd": 0.15, "source": "Somebody (2016)"},
+                       "units": {"value": 19, "source": "from memory"}}},
+            {"id": "b", "title": "B, 20 + 13 epochs", "config": {"epochs": 20, "epochs_then": 13}, "needs_gpu": False,
+             "paper": {"nll": {"value": 85.5, "source": "Somebody (2016)"}}},
+            {"id": "c", "title": "C", "config": {"steps": 10_000}, "needs_gpu": False, "paper": {}}]  # fmt: skip
+        receipts.write_json(PLAN | {"version": version, "rows": rows}, tmp_path / "e" / "plan.json")
+        for row in rows:
+            if row["id"] in values:
+                results = {"nll": receipts.summary(values[row["id"]], "nats"), "fid": receipts.summary([3.0])}
+                receipts.write(RECEIPT | {"id": row["id"], "config": row["config"], "results": results}, tmp_path)
+        return lambda *options, **more: receipts.paper_table("e", *options, where=tmp_path, **more)
+
+    return record
+
+
+def test_a_papers_table_has_lengths_spreads_and_sources(paper):
+    table = paper(a=[86.0, 87.0], b=[90.0], c=[91.0])
+    shown = table({"nll": "NLL, nats", "units": "units"}, digits={"nll": 1, "units": 0})
+    assert shown.head == ["", "NLL, nats: paper", "ours", "units: paper", "ours"]
+    assert [[cell.replace("\u00a0", "~") for cell in row] for row in shown.rows] == [
+        ["A, k~=~5<br><small>paper~3,280~epochs; ours~1,000~epochs</small>",
+         "86.70~±~0.15~<sup>a</sup>", "86.5~±~0.7~(2)", "19~<sup>b</sup>", ""],
+        ["B<br><small>ours~20~+~13~epochs</small>", "85.5~<sup>a</sup>", "90.0~(1)", "", ""],
+        ["C<br><small>ours~10,000~steps</small>", "", "91.0~(1)", "", ""],
+    ]  # fmt: skip
+    assert shown.below == ("Ours: mean ± standard deviation (number of runs).\n\n"
+                           "<sup>a</sup> Somebody (2016). <sup>b</sup> from memory.")  # fmt: skip
+    assert shown._repr_markdown_().splitlines()[5:] == ["", *shown.below.splitlines()]
+
+
+def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
+    table = paper(a=[86.0, 87.0], b=[90.0, 91.0])
+    shown = table({"nll": "NLL"}, {"b": "the second"})
+    assert shown.head == ["<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>", "NLL: paper", "ours"]
+    assert shown.rows == [["the second", "85.5\u00a0<sup>a</sup>", "90.50\u00a0±\u00a00.71"]]
+    assert shown.below.startswith("Ours: mean ± standard deviation over 2 runs.\n")
+    alone = table({"nll": "NLL"}, ["b"], paper=False)
+    assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
+    assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
+    assert table({"fid": "FID"}, ["b"]).below == "One run each."  # of which the paper says nothing
+
+
+def test_a_papers_table_names_what_it_does_not_show(paper):
+    table = paper(c=[90.0, 91.0])
+    shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
+    assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
+    assert shown.below == (
+        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
+        "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
+    )
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing is left to show: no table, only the sentence
+    assert stale._repr_markdown_() == repr(stale) == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+
+
+def test_before_the_first_run_a_papers_table_is_the_papers(paper):
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})  # a and b quote the same row
+    assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
+    assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
+    assert shown.below.startswith("Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A")
+    alone = paper()({"nll": "NLL"}, ["a"], paper=False)
+    assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
+
+
+def test_a_papers_table_names_what_is_unknown(paper):
+    table = paper(a=[86.0])
+    with pytest.raises(LookupError, match=r"these rows of e have no 'mse', but fid, nll, units\.$"):
+        table({"mse": "error"})
+    with pytest.raises(LookupError, match=r"e has no row 'd'; its rows are a, b, c\.$"):
+        table({"nll": "NLL"}, ["d"])
+
+
+def test_the_papers_spread_and_length_stand_in_the_long_table_too(paper, tmp_path):
+    paper(a=[86.0, 87.0])
+    line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
+    assert line.startswith("| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
+                           "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
 
 
 def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
@@ -160,208 +269,39 @@ def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
     subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
     (file,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib import receipts; print(vaelib.__file__, *receipts.experiments())"
+    code = "import vaelib; from vaelib import receipts; receipts.kept('mnist-plane'); "
+    code += "print(vaelib.__file__, *receipts.experiments())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
     where, *found = done.stdout.split()
     assert where.startswith(str(tmp_path / "site")) and found == receipts.experiments() != []
 
 
-# The runner
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """A function that starts the runner on tests/tiny_experiment.py, and the folder where all of it lies."""
-
-    def start(*options, **env):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        env = os.environ | {"TINY_LOG": str(tmp_path / "log"), "PYTHONPATH": path, "TQDM_DISABLE": "1",
-                            "OMP_NUM_THREADS": "1"} | env  # fmt: skip
-        command = [
-            sys.executable,
-            "-m",
-            "book.experiments",
-            "tests.tiny_experiment",
-            *options,
-            "--device",
-            "cpu",
-            "--receipts",
-            str(tmp_path / "receipts"),
-            "--scratch",
-            str(tmp_path / "scratch"),
-        ]
-        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, start_new_session=True)  # fmt: skip
-
-    def go(*options, status=0, **env):
-        process = start(*options, **env)
-        said = process.communicate(timeout=240)[0]
-        assert process.returncode == status, said
-        return said
-
-    return tmp_path, start, go
-
-
-def log(folder):
-    """What the rows wrote down: (process, row, what)."""
-    return [tuple(line.split()) for line in (folder / "log").read_text().splitlines()]
-
-
-def wait_for(folder, *what):
-    """The process that wrote `what` into the log, once it has."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        found = [entry for entry in log(folder) if entry[1:] == what] if (folder / "log").exists() else []
-        if found:
-            return int(found[0][0])
-        time.sleep(0.02)
-    raise AssertionError(f"{what} was not seen")
-
-
-def recorded_rows(folder):
-    return receipts.rows("tiny_experiment", folder / "receipts")
-
-
-def test_what_has_a_valid_receipt_is_not_run_again(tiny):
-    folder, _, go = tiny
-    said = go()
-    assert all(f"row-{i}: elbo -" in said for i in range(3))
-    assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
-    assert len([entry for entry in log(folder) if entry[2] == "done"]) == 3
-    (folder / "receipts" / "tiny_experiment" / "row-1.json").write_text("{")
-    (folder / "receipts" / "tiny_experiment" / "row-2.json").unlink()
-    said = go()
-    assert said.count("has a valid receipt") == 1 and "It will be made anew" in said
-    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "1", "2", "2"]
-    go("--list", TINY_VERSION="2")  # the author raises the version
-    assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 3
-    go("--row", "row-2", TINY_VERSION="2")
-    assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 2 + ["run"]
-
-
-def test_a_row_that_fails_does_not_stop_the_others(tiny):
-    folder, _, go = tiny
-    said = go(status=1, TINY_FAILS="1")
-    assert "it was told to fail" in said and "row-1: failed" in said
-    assert [row["state"] for row in recorded_rows(folder)] == ["run", "not run", "run"]
-
-
-def test_a_killed_run_goes_on_from_its_checkpoint(tiny):
-    folder, start, go = tiny
-    process = start("--row", "row-0", TINY_SLEEP="0.05")
-    wait_for(folder, "0", "300")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    go("--row", "row-0")
-    steps = [int(entry[2]) for entry in log(folder) if entry[2] != "done"]
-    again = steps[steps.index(0, 1) :] if 0 in steps[1:] else steps  # fit looks at step 0 once more before it goes on
-    assert sum(step == 0 for step in steps) <= 2 and all(steps.count(s) == 1 for s in range(30, 300, 30)), steps
-    assert 570 in again
-    whole = recorded_rows(folder)[0]["receipt"]
-    go("--row", "row-0", "--again")
-    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(570) == 2  # computed anew
-    assert recorded_rows(folder)[0]["receipt"]["results"] == whole["results"]  # the kill left no trace in the result
-    assert whole["seconds"] > 0.5  # the killed try is counted: ten sleeps of 0.05 s at least
-
-
-def test_a_time_budget_is_kept_and_the_next_call_goes_on(tiny):
-    folder, _, go = tiny
-    said = go("--minutes", "0.35", TINY_SLEEP="3")  # room for a slow start on a busy machine
-    assert "time is up" in said and said.count("no time left") == 2
-    assert [row["state"] for row in recorded_rows(folder)] == ["not run"] * 3
-    reached = max(int(entry[2]) for entry in log(folder))
-    assert reached < 570
-    go("--row", "row-0")
-    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(30) == 1
-
-
-def test_a_receipt_names_every_commit_that_had_a_hand_in_it(tiny):
-    folder, _, go = tiny
-    go("--row", "row-0")
-    (kept,) = (folder / "scratch" / "tiny_experiment").iterdir()
-    (kept / "commits").write_text("an-older-commit")
-    (folder / "receipts" / "tiny_experiment" / "row-0.json").unlink()
-    go("--row", "row-0")  # goes on from what is there
-    first, second = recorded_rows(folder)[0]["receipt"]["commit"].split(", ")
-    assert first == "an-older-commit" and second == runner.commit()
-
-
-def test_two_runners_do_not_do_the_same_row(tiny):
-    folder, start, go = tiny
-    first = start("--row", "row-0", TINY_SLEEP="0.2")
-    process = wait_for(folder, "0", "0")
-    os.kill(process, signal.SIGSTOP)  # however slowly the second starts, the first is still at it
-    assert "another process is at it" in go("--row", "row-0")
-    os.kill(process, signal.SIGCONT)
-    first.communicate()
-    assert [entry[2] for entry in log(folder)].count("done") == 1
-
-
-def test_names_that_are_not_there(tiny):
-    _, _, go = tiny
-    assert "has row-0, row-1, row-2" in go("--row", "row-9", status=2)
-    command = [sys.executable, "-m", "book.experiments"]
-    wrong = subprocess.run([*command, "nothing"], cwd=ROOT, capture_output=True, text=True)
-    assert wrong.returncode == 1 and "no experiment 'nothing'; allowed are" in wrong.stderr
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert listed.returncode == 0 and "vae_mnist/k1: " in listed.stdout
-
-
-# Ray
-
-
-def test_on_ray_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tiny):
-    need(find_spec("ray"), "Ray (requirements-ray.txt)")
-    folder, start, _ = tiny
-    process = start("--engine", "ray", "--workers", "2", TINY_SLEEP="0.05")
-    victim = wait_for(folder, "1", "300")
-    os.kill(victim, signal.SIGKILL)
-    said = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, said
-    assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
-    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "2"]  # each once
-    steps = [int(entry[2]) for entry in log(folder) if entry[1] == "1" and entry[2] != "done"]
-    assert all(steps.count(step) == 1 for step in range(30, 300, 30)), steps  # and the killed row went on
-    assert len({entry[0] for entry in log(folder) if entry[1] == "1"}) == 2  # in another process
-
-
-def test_on_a_cluster_of_two_machines(tiny):
-    need(find_spec("ray"), "Ray (requirements-ray.txt)")
-    from ray.cluster_utils import Cluster
-
-    folder, _, go = tiny
-    os.environ["TINY_LOG"] = str(folder / "log")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        cluster.add_node(num_cpus=1)
-        said = go("--engine", "ray", RAY_ADDRESS=cluster.address)
-        assert all(f"row-{i}: elbo -" in said for i in range(3))
-        assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
-    finally:
-        cluster.shutdown()
-        del os.environ["TINY_LOG"]
-
-
-def test_vae_mnist_runs(tmp_path):
-    from book.experiments import vae_mnist
+def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
+    from book.experiments import burda, iwae_table1
 
     need_data("mnist")
-    config = vae_mnist.ROWS[0]["config"] | {"epochs": 2, "train_images": 512, "test_images": 64, "samples": 20,
-                                            "seeds": [0, 1]}  # fmt: skip
-    results, data = vae_mnist.run(config, torch.device("cpu"), tmp_path)
+    config = iwae_table1.ROWS[0]["config"] | {"epochs": 2, "train_images": 512, "test_images": 64, "samples": 20,
+                                              "seeds": [0, 1]}  # fmt: skip
+    monkeypatch.setattr(burda, "BLOCK", 32)
+    results, data = iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")
     assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["mnist"]) == 64
-    assert results == vae_mnist.run(config, torch.device("cpu"), tmp_path)[0]
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # what was kept
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "twice")[0]
+    kept = sorted((tmp_path / "once").glob("nll-*.json"))
+    assert len(kept) == 4  # two seeds, two blocks of test images
+    kept[1].unlink()
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # judged anew, the same draws
+    assert iwae_table1.seconds(config, torch.device("cpu")) > 0
 
 
 TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1, "steps": 200}
 
 
 @pytest.mark.parametrize(("name", "needed", "wanted"), [
-    ("vae_mnist", ["mnist"], ["k5-20"]),
-    ("iwae_table1", ["mnist"], ["iwae-1-k5-paper", "vae-2-k5-20", "iwae-2-k5"]),
+    ("iwae_table1", ["mnist"], ["vae-1-k5", "iwae-1-k5-paper", "vae-2-k5-32", "iwae-2-k5-long"]),
     ("iwae_table1", ["omniglot"], ["omniglot-small-iwae-1-k5"]),
-    ("iwae_table2", ["mnist"], ["vae-iwae-20", "iwae-vae-20"]),
+    ("iwae_table2", ["mnist"], ["vae-iwae-100", "iwae-vae-100"]),
     ("two_point_grid", [], ["elbo-encoder-floor", "mmd-250"]),
     ("logdet_size", ["mnist"], ["digits-mmd-50-1000", "mnist-floor-500"]),
     ("disentanglement_grid", [], ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),

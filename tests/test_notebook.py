@@ -29,6 +29,10 @@ def test_bad_profile_and_sizes(monkeypatch):
 def test_a_table_keeps_a_value_beside_its_spread():
     shown = vl.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
     assert shown._repr_markdown_() == "| model | nats |\n| --- | --- |\n| VAE | 1.5\u00a0±\u00a00.2 |\n| IWAE | 2 |"
+    noted = vl.table(["model"], [["VAE"]], "One run.")
+    assert noted._repr_markdown_() == "| model |\n| --- |\n| VAE |\n\nOne run."
+    assert repr(noted) == "model\nVAE\nOne run."
+    assert vl.table(["model"], [], "None.")._repr_markdown_() == repr(vl.table(["model"], [], "None.")) == "None."
     assert repr(shown) == "model  nats\nVAE  1.5 ± 0.2\nIWAE  2"
     with pytest.raises(ValueError, match="table: a row has 1 cells, .'AAE'.; allowed are 2"):
         vl.table(["model", "nats"], [["AAE"]])

@@ -47,5 +47,6 @@ def test_the_code_map_draws_each_picture_where_its_code_lies():
     grid = plotting.code_grid(3, 1.5)
     assert grid[0].tolist() == [-1, 1] and grid[4].tolist() == [0, 0] and grid[5].tolist() == [1, 0]
     ax = plotting.code_map(plt.figure().gca(), np.eye(9), (1, 3, 3), 1.5)
+    assert not ax.collections  # no frames: they would lie where the pixels' numbers are, not the codes
     assert ax.images[0].get_extent() == [-1.5, 1.5, -1.5, 1.5] and ax.get_xlim() == (-1.5, 1.5)
     plt.close("all")

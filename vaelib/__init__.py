@@ -2,10 +2,9 @@
 
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are float in [0, 1].
 The rooms, in the order in which they build on each other: data and factors (over downloads), nets, priors, models,
-divergences, objectives, training (over the engine, with schedules and checkpoints), adversarial (games for it),
-evaluation and disentanglement; beside them
-receipts (recorded results), oracles (models with known answers), plotting and explorer (figures, still and moving), and
-notebook (what a chapter's cells need).
+divergences, objectives, training (over the engine, with schedules, checkpoints and the CUDA graph), adversarial (games
+for it), evaluation and disentanglement; beside them receipts (recorded results), oracles (models with known answers),
+plotting and explorer (figures, still and moving), and notebook (what a chapter's cells need).
 """
 
 from . import engine, explorer, oracles, plotting, receipts

@@ -10,9 +10,6 @@ import os
 import zlib
 from pathlib import Path
 
-import pooch
-import requests
-
 
 def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     """What `read` makes of a file; it is looked for in $VAELIB_DATA/folder, then in the cache, then on the mirrors.
@@ -20,13 +17,22 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     read: path -> content, or None where the file is not the one expected. cache: default the user's cache folder.
     $VAELIB_MIRROR/folder is the first of the mirrors.
     ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError: download=False and the file
-    is not here. RuntimeError: no mirror sent it whole, or the cache cannot be written.
+    is not here, or it is not in $VAELIB_DATA and pooch or requests, which know the cache and download, are not
+    installed. RuntimeError: no mirror sent it whole, or the cache cannot be written.
     """
     given = Path(os.environ.get("VAELIB_DATA") or os.devnull) / folder / file
     if given.exists():
         if (content := read(given)) is None:
             raise ValueError(f"{dataset}: {given} is truncated or altered; replace or remove it.")
         return content
+    try:
+        import pooch
+        import requests
+    except ModuleNotFoundError as error:
+        raise FileNotFoundError(
+            f"{dataset}: {file} is not in $VAELIB_DATA, and the package {error.name}, which a download needs, is not "
+            f"installed. Set VAELIB_DATA to a folder that holds {folder}/{file}, or install {error.name}."
+        ) from None
     home = Path(cache or pooch.os_cache("vaelib")) / folder
     kept, problems = home / file, []
     if kept.exists():
@@ -81,7 +87,9 @@ def checked(parse, **expected):
 
     def read(path):
         name, wanted = next(iter(expected.items()), ("sha256", None))
-        found, note = pooch.file_hash(path, name), path.with_name(path.name + ".sha256")
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, name).hexdigest()
+        note = path.with_name(path.name + ".sha256")
         if wanted is None and note.exists():
             wanted = note.read_text().split()[0]
         if wanted not in (None, found):

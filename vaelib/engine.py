@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
-from . import checkpoints
+from . import checkpoints, graph
 
 VMAP_FLOPS = 30e6  # on a CPU, copies run as one program where one forward pass takes fewer operations than this
 SAVE_SECONDS = 60  # a checkpoint is written after this time, or after a twentieth of the steps if that is sooner
@@ -54,8 +54,11 @@ class Plan:
             return True
         first = {name: torch.arange(self.batch_size)[None] for name in self.streams}
         values = {name: v[0] if isinstance(v, tuple) else v(0) if callable(v) else v for name, v in hyper.items()}
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # BatchNorm's change with every look
         with torch.random.fork_rng(devices=[]), torch.no_grad(), FlopCounterMode(display=False) as counter:
             self.players[0].objective(model, self.batch(first, False), **values)
+        for buffer, before in buffers:
+            buffer.copy_(before)
         return counter.get_total_flops() < VMAP_FLOPS
 
 
@@ -77,18 +80,18 @@ class Job:
         self.plan, self.models, self.seeds, self.hyper = plan, models, seeds, hyper
         self.random_state, self.file = random_state, file
         self.device, self.copies = next(iter(plan.streams.values()))[0].device, len(models)
-        self.cuda, self.stacked = self.device.type == "cuda", len(models) > 1
+        self.recorded, self.stacked = graph.used_on(self.device), len(models) > 1
         if self.stacked:
             params, self.buffers = stack_module_state(models)
             self.params = {name: p.detach().clone().requires_grad_() for name, p in params.items()}
         else:
-            self.params, self.buffers = dict(models[0].named_parameters()), {}
+            self.params, self.buffers = dict(models[0].named_parameters()), dict(models[0].named_buffers())
         names = {id(p): name for name, p in models[0].named_parameters()}
         self.owns = [[names[id(p)] for p in player.parameters(models[0])] for player in plan.players]
-        rate = torch.tensor(0.0, device=self.device) if self.cuda else 0.0
+        rates = [torch.tensor(0.0, device=self.device) if self.recorded else 0.0 for _ in plan.players]
         self.optimizers = [torch.optim.Adam([self.params[name] for name in own], lr=rate, fused=True,
-                                            capturable=self.cuda, **player.adam)
-                           for own, player in zip(self.owns, plan.players, strict=True)]  # fmt: skip
+                                            capturable=self.recorded, **player.adam)
+                           for own, rate, player in zip(self.owns, rates, plan.players, strict=True)]  # fmt: skip
         self.calls = [self._call(Objective(models[0], player.objective)) for player in plan.players]
         self.generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
         self.order = {name: torch.zeros(self.copies, len(parts[0]), dtype=torch.long, device=self.device)
@@ -102,7 +105,7 @@ class Job:
                        "lr": [_three(player.lr, plan.steps) for player in plan.players],
                        "adam": [json.loads(json.dumps(player.adam)) for player in plan.players],
                        "samples": {name: len(parts[0]) for name, parts in plan.streams.items()},
-                       "shapes": {name: list(p.shape) for name, p in self.params.items()}}  # fmt: skip
+                       "shapes": {name: list(t.shape) for name, t in (self.params | self.buffers).items()}}  # fmt: skip
 
     def train(self, resume):
         """Run the steps that remain; afterwards the models, `history` and `broken` hold what came of it."""
@@ -116,7 +119,7 @@ class Job:
         quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")  # tqdm itself reads it in terminals only
         bar = tqdm(total=steps, initial=self.step, desc=label, leave=False, disable=quiet)
         try:
-            advance = self._captured() if self.cuda else self._eager
+            advance = self._captured() if self.recorded else self._eager
             while self.step < steps and not all(self.broken):
                 self._shuffle()
                 rows = advance()
@@ -143,8 +146,8 @@ class Job:
         if self.stacked:
             with torch.no_grad():
                 for r, model in enumerate(self.models):
-                    for name, p in model.named_parameters():
-                        p.copy_(self.params[name][r])
+                    for name, t in [*model.named_parameters(), *model.named_buffers()]:
+                        t.copy_((self.params | self.buffers)[name][r])
 
     def _call(self, objective):
         """A function (params, buffers, x, varying, fixed) -> terms, for one model or for all copies at once."""
@@ -167,9 +170,9 @@ class Job:
                 fixed[name] = value
                 continue
             now = [value(self.step)] * self.copies if callable(value) else list(value)
-            varying[name] = torch.tensor(now, device=self.device) if self.stacked or self.cuda else now[0]
-            if self.cuda and not self.stacked:
-                varying[name] = varying[name][0]
+            if self.stacked or self.recorded:  # floats, also where a schedule returns 1 at one step and 0.5 at another
+                now = torch.tensor(now, dtype=torch.get_default_dtype(), device=self.device)
+            varying[name] = now if self.stacked else now[0]
         return varying, fixed
 
     def _shuffle(self):
@@ -180,9 +183,9 @@ class Job:
                     row.copy_(torch.randperm(len(row), generator=generator, device=self.device))
                 self.position[name] = 0
 
-    def _advance(self, index, varying, fixed):
+    def _advance(self, x, varying, fixed):
         """One turn of every player on one batch; returns the terms, (number of terms, R)."""
-        x, rows, names = self.plan.batch(index, self.stacked), [], []
+        rows, names = [], []
         for i, (call, own, optimizer) in enumerate(zip(self.calls, self.owns, self.optimizers, strict=True)):
             with torch.autocast(self.device.type, self.plan.autocast) if self.plan.autocast else nullcontext():
                 terms = call(self.params, self.buffers, x, varying, fixed)
@@ -205,48 +208,46 @@ class Job:
             self.position[name] += size
         for optimizer, player in zip(self.optimizers, self.plan.players, strict=True):
             optimizer.param_groups[0]["lr"] = player.lr(self.step)
-        return self._advance(index, *self._values())
+        return self._advance(self.plan.batch(index, self.stacked), *self._values())
 
     def _captured(self):
         """The step as one CUDA graph: between replays only the learning rates, the varying values and the place in
-        the epoch are written to tensors that the graph reads."""
+        the epoch are written to tensors that the graph reads, and the batch where the user's own transform makes it."""
         at = {name: torch.zeros((), dtype=torch.long, device=self.device) for name in self.order}
         offsets = torch.arange(self.plan.batch_size, device=self.device)
         varying, fixed = self._values()
+        inside, held, recorded = self.plan.transform in graph.RECORDED, None, None
 
-        def write():
+        def batch():
+            index = {name: order.index_select(1, offsets + at[name]) for name, order in self.order.items()}
+            return self.plan.batch(index, self.stacked)
+
+        def body():
+            return self._advance(batch() if inside else held, varying, fixed)
+
+        def record():
+            kept = {name: t.detach().clone() for name, t in self._tensors().items()}
+            random_state = random_states(self.device)
+
+            def undo():  # the warm-up has trained and drawn random numbers
+                self._restore(kept)
+                set_random_state(self.device, random_state)
+
+            return graph.record(body, undo, self.device)
+
+        def advance():
+            nonlocal held, recorded
             for optimizer, player in zip(self.optimizers, self.plan.players, strict=True):
                 optimizer.param_groups[0]["lr"].fill_(player.lr(self.step))
             for name, value in self._values()[0].items():
                 varying[name].copy_(value)
             for name, place in at.items():
                 place.fill_(self.position[name])
-
-        def body():
-            index = {name: order.index_select(1, offsets + at[name]) for name, order in self.order.items()}
-            return self._advance(index, varying, fixed)
-
-        kept = {name: t.detach().clone() for name, t in self._tensors().items()}
-        random_state = random_states(self.device)
-        self._shuffle()
-        write()
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):  # warm up: allocations and compilation must not be captured
-                body()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            out = body()
-        self._restore(kept)  # the warm-up has trained and drawn random numbers; both are undone
-        set_random_state(self.device, random_state)
-
-        def advance():
-            write()
-            for name in self.position:
                 self.position[name] += self.plan.batch_size
-            graph.replay()
+            held = held if inside else graph.refill(held, batch())
+            recorded = recorded or record()
+            replayed, out = recorded
+            replayed.replay()
             return out
 
         return advance
@@ -270,8 +271,8 @@ class Job:
         )
 
     def _tensors(self):
-        """What training changes, by name: the parameters and Adam's memory."""
-        tensors = {f"model/{name}": p for name, p in self.params.items()}
+        """What training changes, by name: the parameters, the buffers and Adam's memory."""
+        tensors = {f"model/{name}": t for name, t in (self.params | self.buffers).items()}
         for i, (optimizer, own) in enumerate(zip(self.optimizers, self.owns, strict=True)):
             for name in own:
                 for key, value in optimizer.state[self.params[name]].items():
@@ -290,14 +291,16 @@ class Job:
                             state[key].copy_(value) if value is not None else state[key].zero_()
                         elif value is not None:
                             state[key] = value.clone()
-            for name, p in self.params.items():
-                p.copy_(tensors[f"model/{name}"])
+            for name, t in (self.params | self.buffers).items():
+                t.copy_(tensors[f"model/{name}"])
 
     def _save(self):
         tensors = self._tensors() | {f"order/{name}": t for name, t in self.order.items()}
         tensors |= {f"generator/{r}": g.get_state() for r, g in enumerate(self.generators)}
         on_cpu, on_cuda = random_states(self.device)
-        tensors |= {"history": self.history[: self.step], "rng": on_cpu} | ({"rng/cuda": on_cuda} if self.cuda else {})
+        tensors |= {"history": self.history[: self.step], "rng": on_cpu}
+        if on_cuda is not None:
+            tensors["rng/cuda"] = on_cuda
         state = {"config": self.config, "step": self.step, "position": self.position, "terms": self.terms,
                  "broken": self.broken}  # fmt: skip
         checkpoints.save(self.file, tensors, state)
@@ -309,7 +312,7 @@ class Job:
             self.order[name].copy_(tensors[f"order/{name}"])
         for r, generator in enumerate(self.generators):
             generator.set_state(tensors[f"generator/{r}"].cpu())
-        set_random_state(self.device, (tensors["rng"].cpu(), tensors["rng/cuda"].cpu() if self.cuda else None))
+        set_random_state(self.device, [tensors[name].cpu() for name in ("rng", "rng/cuda") if name in tensors])
         past = tensors["history"]
         self.history = torch.full((self.plan.steps, *past.shape[1:]), torch.nan, device=self.device)
         self.history[: len(past)] = past

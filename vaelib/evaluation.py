@@ -27,7 +27,9 @@ def log_likelihood(model, x, samples=5000, memory=None):
     parts, at = [], 0
     while at < len(x):
         try:
-            parts.append(_log_mean_weight(model, x[at : at + rows], at, samples, k))
+            part, bad = _log_mean_weight(model, x[at : at + rows], samples, k)
+            _check_weights(bad, at, samples)
+            parts.append(part)
             at += rows
         except RuntimeError as error:
             if not out_of_memory(error) or rows == k == 1:
@@ -47,19 +49,23 @@ def _room(device):
     return min(2**28, free // 8)
 
 
-def _log_mean_weight(model, x, first, samples, k):
+def _log_mean_weight(model, x, samples, k):
+    """The logarithm of each image's mean weight, and how many of its log-weights are not finite, each (B,)."""
     total, bad = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device), 0
     for done in range(0, samples, k):
         log_w = model.log_weights(x, min(k, samples - done)).double()
         bad = bad + (~torch.isfinite(log_w)).sum(0)
         total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
+    return total - math.log(samples), bad
+
+
+def _check_weights(bad, first, samples):
     if bad.any():
         at = int(bad.nonzero()[0])
         raise ValueError(
-            f"log_likelihood: {int(bad.sum())} of {samples * len(x)} log-weights are not finite, "
+            f"log_likelihood: {int(bad.sum())} of {samples * len(bad)} log-weights are not finite, "
             f"the first for image {first + at}; every log-weight must be finite."
         )
-    return total - math.log(samples)
 
 
 @torch.no_grad()
@@ -156,8 +162,14 @@ def frechet_distance(a, b):
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise ValueError(f"frechet_distance: shapes are {shapes}; allowed are (n, F) and (m, F) with n, m >= 2.")
     a, b = a.double(), b.double()
-    cov_a, cov_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
+    cov_a, cov_b = _covariance(a), _covariance(b)
     values, vectors = torch.linalg.eigh(cov_a)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
     return ((a.mean(0) - b.mean(0)) ** 2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
+
+
+def _covariance(features):
+    """As torch.cov has it, which asks the device whether there are rows enough."""
+    centred = features - features.mean(0)
+    return centred.T @ centred / (len(features) - 1)

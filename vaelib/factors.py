@@ -87,24 +87,20 @@ def _draw(values, size):
     # The pixel's place in the frame of the shape: a sum of one part by column and one by row.
     u = (cos * across)[:, None, :] - (sin * down)[:, :, None]
     v = (-sin * across)[:, None, :] - (cos * down)[:, :, None]
-    white = torch.empty(u.shape, dtype=torch.bool, device=values.device)
-    for number, inside in ((1, _square), (2, _ellipse), (3, _heart)):
-        which = (shape == number).flatten()
-        white[which] = inside(u[which], v[which])
+    square, ellipse = shape == 1, shape == 2
+    u, v = u / _half(square, ellipse, AXES[0])[..., None], v / _half(square, ellipse, AXES[1])[..., None]
+    u2, v2 = u * u, v * v
+    circle = u2 + v2
+    # All outlines for each sprite: to pick out the sprites of one shape, a GPU would be asked how many there are.
+    heart = (circle - 1) ** 3 < u2 * (v2 * v)
+    round_or_square = torch.where(square[..., None], torch.maximum(u2, v2), circle) < 1
+    white = torch.where((square | ellipse)[..., None], round_or_square, heart)
     return white.flatten(1).float()
 
 
-def _square(u, v):
-    return torch.maximum(u.abs(), v.abs()) < HALF_SIDE
-
-
-def _ellipse(u, v):
-    return (u / AXES[0]) ** 2 + (v / AXES[1]) ** 2 < 1
-
-
-def _heart(u, v):
-    u2, v = (u / HEART) ** 2, v / HEART
-    return (u2 + v**2 - 1) ** 3 < u2 * v**3
+def _half(square, ellipse, axis):
+    """The length, at scale 1, by which a coordinate in the frame of the shape is measured."""
+    return torch.where(square, HALF_SIDE, torch.where(ellipse, axis, HEART))
 
 
 def dsprites(cache=None, download=True):

@@ -15,27 +15,29 @@ def profile():
 
 
 class Table(SimpleNamespace):
-    """Rows of text under a head: a Markdown table in a notebook, columns of text elsewhere."""
+    """Rows of text under a head, and a text below: Markdown in a notebook, columns of text elsewhere."""
 
     def _repr_markdown_(self):
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return text.replace(" ± ", "\u00a0±\u00a0")  # a value and its spread stay on one line
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines) if self.rows else ""
+        text = text.replace(" ± ", "\u00a0±\u00a0")  # a value and its spread stay on one line
+        return "\n\n".join(part for part in (text, self.below) if part)
 
     def __repr__(self):
-        return "\n".join("  ".join(line) for line in [self.head, *self.rows])
+        lines = ["  ".join(line) for line in [self.head, *self.rows]] if self.rows else []
+        return "\n".join([*lines, *([self.below] if self.below else [])])
 
 
-def table(head, rows):
+def table(head, rows, below=""):
     """Lay out `rows`, each a list with one text or number for each name in `head`, as a table of the page.
 
-    ValueError: a row of another length.
+    below: Markdown to stand under the table; without rows it stands alone. ValueError: a row of another length.
     """
     rows = [[str(cell) for cell in row] for row in rows]
     for row in rows:
         if len(row) != len(head):
             raise ValueError(f"table: a row has {len(row)} cells, {row}; allowed are {len(head)}, as in the head.")
-    return Table(head=list(head), rows=rows)
+    return Table(head=list(head), rows=rows, below=below)
 
 
 class Sizes(SimpleNamespace):

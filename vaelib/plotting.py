@@ -58,6 +58,7 @@ def code_grid(n, limit):
 def code_map(ax, images, shape, limit):
     """Draw the pictures of `code_grid`'s codes, (n², D), each where its code lies."""
     image_grid(ax, images, shape, columns=round(len(images) ** 0.5), gap=shape[1] // 8)
+    ax.collections[0].remove()  # the frames have the coordinates of pixels
     ax.images[0].set_extent((-limit, limit, -limit, limit))
     ax.set_axis_on()
     ax.grid(False)

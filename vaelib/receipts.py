@@ -8,37 +8,16 @@ shown as such and never used.
 import json
 import math
 import os
+import re
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
+import numpy as np
+
+from . import notebook
 
 STATES = ("run", "stale", "not run")
-_TEXT, _NUMBER = {"type": "string", "minLength": 1}, {"type": "number"}
-
-
-def _object(required, **optional):
-    return {"type": "object", "properties": required | optional, "required": list(required),
-            "additionalProperties": False}  # fmt: skip
-
-
-def _each(value, least=0):
-    return {"type": "object", "minProperties": least, "additionalProperties": value}
-
-
-PLAN = _object({
-    "experiment": _TEXT, "version": {"type": "integer", "minimum": 1}, "claim": _TEXT, "command": _TEXT,
-    "rows": {"type": "array", "minItems": 1, "items": _object({
-        "id": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]*$"}, "title": _TEXT, "config": {"type": "object"},
-        "paper": _each(_object({"value": _NUMBER, "source": _TEXT})), "needs_gpu": {"type": "boolean"}})},
-})  # fmt: skip
-RECEIPT = _object({
-    "experiment": _TEXT, "id": _TEXT, "version": {"type": "integer", "minimum": 1}, "config": {"type": "object"},
-    "results": _each(_object({"unit": {"type": "string"}, "mean": _NUMBER, "sd": {"type": ["number", "null"]},
-                              "values": {"type": "array", "minItems": 1, "items": _NUMBER}}), 1),
-    "data": _each(_TEXT), "device": _TEXT, "seconds": {"type": "number", "minimum": 0}, "versions": _each(_TEXT, 1),
-    "commit": _TEXT, "command": _TEXT, "date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"},
-})  # fmt: skip
 
 
 def folder():
@@ -115,10 +94,13 @@ def summary(values, unit=""):
     return {"unit": unit, "mean": statistics.fmean(values), "sd": sd, "values": values}
 
 
-def write(receipt, where=None):
-    """Write a receipt, all or nothing, and return its path. ValueError: it is not a valid one."""
+def write(receipt, where=None, stem=None):
+    """Write a receipt, all or nothing, as `stem`.json (default: its row's name), and return its path.
+
+    ValueError: it is not a valid one.
+    """
     _check(receipt, RECEIPT, f"{receipt.get('experiment')}, row {receipt.get('id')}")
-    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{receipt['id']}.json")
+    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{stem or receipt['id']}.json")
 
 
 def write_json(value, path):
@@ -154,10 +136,10 @@ def table(experiment, quantities=None, where=None, states=STATES):
     for row in found:
         receipt = row["receipt"] if row["state"] == "run" else None
         results = receipt["results"] if receipt else {}
+        theirs = f" (paper: {row['paper_length']})" if row["paper"] and "paper_length" in row else ""
         names = [q for q in (results or row["paper"] or [""]) if quantities is None or q in quantities or not q]
         for i, quantity in enumerate(names or [""]):
             paper, ours = row["paper"].get(quantity), results.get(quantity)
-            mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)]) if paper else ""
             made = ""
             if receipt and i == 0:
                 spent, at = duration(receipt["seconds"]), receipt["commit"][:7]
@@ -166,17 +148,155 @@ def table(experiment, quantities=None, where=None, states=STATES):
                 made = "needs a GPU"
             unit = ours["unit"] if ours and ours["unit"] not in quantity else ""
             cells = [
-                row["title"] if i == 0 else "",
+                (row["title"] + theirs) if i == 0 else "",
                 quantity.replace("_", " ") + (f", {unit}" if unit else ""),
-                *([f"{paper['value']:g} <sup>{mark}</sup>" if paper else ""] if quoted else []),
+                *([_quoted(paper, sources)] if quoted else []),
                 show(ours).replace(" ", "\u00a0") if ours else "",  # not to be broken into lines
                 str(len(ours["values"])) if ours else "",
                 row["state"] if i == 0 else "",
                 made,
             ]
             lines.append("| " + " | ".join(cells) + " |")
-    notes = [f"<sup>{mark}</sup> {source}." for source, mark in sources.items()]
-    return "\n".join(lines) + "\n\n" + " ".join(notes)
+    return "\n".join(lines) + "\n\n" + _notes(sources)
+
+
+def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None):
+    """A paper's table: what it reports beside what was measured here, a line for each row that has been run.
+
+    quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all. Beside a title stands how
+    long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of ours, one number or
+    {quantity: number}. paper=False leaves the paper's side out. Below the table are named the rows that have no valid
+    receipt, and those that cannot be run here, `cannot`: {title: reason}. Where no row has been run the paper's side
+    stands alone. LookupError: an unknown row or quantity.
+    """
+    chosen = _chosen(experiment, rows, where)
+    ran = [row for row in chosen if row["state"] == "run"]
+    quoting = {}  # the first row of each title, for a table without ours
+    for row in chosen:
+        if paper and row["paper"]:
+            quoting.setdefault(row["title"], row)
+    shown = ran or list(quoting.values())
+    measured = {name for row in ran for name in row["receipt"]["results"]}
+    known = sorted(measured.union(*(row["paper"] for row in chosen)))
+    for quantity in quantities:
+        if ran and quantity not in known:
+            raise LookupError(f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}.")
+    quoted = {q for q in quantities if paper and any(q in row["paper"] for row in shown)}
+    counts = {len(row["receipt"]["results"][q]["values"]) for row in ran for q in quantities
+              if q in row["receipt"]["results"]}  # fmt: skip
+    lengths = [_lengths(row, quoted) for row in shown]
+    common = lengths[0] if len(set(lengths)) == 1 else ""  # said once, over the titles
+    head, lines, sources = [f"<small>{common}</small>" if common else ""], [], {}
+    for quantity, heading in quantities.items():
+        head += [f"{heading}: paper"] if quantity in quoted else []
+        head += ["ours" if quantity in quoted else heading] if ran else []
+    for row, length in zip(shown, lengths, strict=True):
+        title = row["title"].replace(" = ", "\u00a0=\u00a0")  # "k = 5" and "600 epochs" are not to be broken into lines
+        line = [title if common or not length else f"{title}<br><small>{length}</small>"]
+        for quantity in quantities:
+            line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
+            line += [_measured(row, quantity, digits, len(counts) > 1)] if ran else []
+        lines.append(line)
+    below = " ".join(filter(None, [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]))
+    return notebook.table(head, lines, "\n\n".join(filter(None, [below, _notes(sources)])))
+
+
+def _chosen(experiment, wanted, where):
+    """The rows asked for, in that order; a title of the plan is without the length, which is told beside it."""
+    found = {row["id"]: row for row in rows(experiment, where)}
+    wanted = wanted if isinstance(wanted, dict) else dict.fromkeys(found if wanted is None else wanted)
+    for name in wanted:
+        if name not in found:
+            raise LookupError(f"receipts: {experiment} has no row {name!r}; its rows are {', '.join(found)}.")
+    for name, title in wanted.items():
+        own, length = found[name]["title"], _length(found[name]["config"])
+        short = own.replace(f", {length}", "").replace(f", {length.replace(',', '')}", "") if length else own
+        found[name]["title"] = title or short
+    return [found[name] for name in wanted]
+
+
+def _length(config):
+    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty where its config does not say."""
+    unit = "epochs" if "epochs" in config else "steps"
+    parts = [f"{config[key]:,}" for key in (unit, f"{unit}_then") if key in config]
+    return f"{' + '.join(parts)} {unit}" if parts else ""
+
+
+def _lengths(row, quoted):
+    """The length of both sides, "paper 3,280 epochs; ours 600 epochs", as far as they are known."""
+    own, theirs = _length(row["config"]), row.get("paper_length")
+    if not quoted:
+        return own.replace(" ", "\u00a0")
+    sides = {"paper": theirs, "ours": own if row["state"] == "run" else ""}
+    return "; ".join(f"{side} {length}".replace(" ", "\u00a0") for side, length in sides.items() if length)
+
+
+def _measured(row, quantity, digits, number):
+    """Our value as text that does not break into lines, with the number of runs behind it if that is asked for."""
+    ours = row["receipt"]["results"].get(quantity)
+    if not ours:
+        return ""
+    text = show(ours, digits[quantity] if isinstance(digits, dict) else digits)
+    return (text + (f" ({len(ours['values'])})" if number else "")).replace(" ", "\u00a0")
+
+
+def _quoted(paper, sources):
+    """A paper's value as text, with its spread and the mark of its source, which `sources` collects."""
+    if not paper:
+        return ""
+    mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)])
+    value = f"{paper['value']:g}"
+    if "sd" in paper:  # both with as many decimals as the finer of them
+        places = max(len(f"{paper[key]:g}".partition(".")[2]) for key in ("value", "sd"))
+        value = f"{paper['value']:.{places}f}\u00a0±\u00a0{paper['sd']:.{places}f}"
+    return f"{value}\u00a0<sup>{mark}</sup>"
+
+
+def _notes(sources):
+    return " ".join(f"<sup>{mark}</sup> {source}." for source, mark in sources.items())
+
+
+def _spread(counts, quoted):
+    """What stands behind a figure of ours, for the numbers of values that there are."""
+    if not counts:
+        return ""
+    what = "mean ± standard deviation "
+    what += "(number of runs)" if len(counts) > 1 else f"over {min(counts)} runs"
+    what = "one run each" if counts == {1} else what
+    return f"Ours: {what}." if quoted else f"{what[0].upper()}{what[1:]}."
+
+
+def _missing(chosen, experiment, where):
+    """The rows without a valid receipt, in one sentence, with the command that makes them; last those for a GPU."""
+    here, gpu = [], []
+    for row in chosen:
+        if row["state"] != "run":
+            why = [_length(row["config"]), *(["stale"] if row["state"] == "stale" else [])]
+            said = f"{row['title']} ({', '.join(filter(None, why))})".removesuffix(" ()")
+            (gpu if row["needs_gpu"] else here).append(said)
+    if not here and not gpu:
+        return ""
+    how = f"`{plan(experiment, where)['command']}` runs them" + ("" if here else " on a GPU")
+    return f"Not run yet ({how}): " + "; on a GPU: ".join("; ".join(part) for part in (here, gpu) if part) + "."
+
+
+def _cannot(cannot):
+    said = "; ".join(f"{title} ({why})" for title, why in (cannot or {}).items())
+    return f"Cannot be run here: {said}." if said else ""
+
+
+def kept(name, where=None):
+    """What a page shows of data that this machine may lack: {name: array or number}, and its origin, a dict.
+
+    `python book/tools/keep.py` writes it. ValueError: there is nothing of that name.
+    """
+    path = Path(where or folder()) / "pages" / f"{name}.npz"
+    if not path.exists():
+        raise ValueError(f"receipts: nothing is kept under {name!r}; book/tools/keep.py keeps it.")
+    with np.load(path, allow_pickle=False) as file:
+        values = {key: file[key] for key in file}
+    origin = json.loads(str(values.pop("origin")))
+    return {key: value if value.ndim else value.item() for key, value in values.items()}, origin
 
 
 def duration(seconds):
@@ -186,25 +306,90 @@ def duration(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _load(path, schema):
+def _load(path, form):
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"receipts: {path} is not JSON ({error}).") from error
-    _check(value, schema, str(path))
+    _check(value, form, str(path))
     return value
 
 
-def _check(value, schema, name):
-    try:
-        jsonschema.Draft202012Validator(schema).validate(value)
-    except jsonschema.ValidationError as error:
-        raise ValueError(f"receipts: {name} is not valid: {error.json_path}: {error.message}.") from error
+# What a plan and a receipt must look like. A form is a dict (an object with exactly these properties), a list (one or
+# more of its only entry), `_Each` (an object whose properties are all of one form), or (words, function) for the rest.
+
+
+@dataclass(frozen=True)
+class _Each:
+    form: object
+    least: int = 0
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _matches(pattern):
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)
+
+
+_TEXT = "a text", lambda value: isinstance(value, str) and value
+_NUMBER = "a finite number", lambda value: _is_number(value) and math.isfinite(value)
+_AMOUNT = "a number of at least 0", lambda value: _NUMBER[1](value) and value >= 0
+_NUMBERS = "one or more finite numbers", lambda value: isinstance(value, list) and value and all(map(_NUMBER[1], value))
+_VERSION = "a whole number of at least 1", lambda value: _is_number(value) and isinstance(value, int) and value >= 1
+_CONFIG = "an object", lambda value: isinstance(value, dict)
+_ID = "small letters, digits, dots, underscores and hyphens", _matches("[a-z0-9][a-z0-9_.-]*")
+PLAN = {
+    "experiment": _TEXT, "version": _VERSION, "claim": _TEXT, "command": _TEXT,
+    "rows": [{"id": _ID, "title": _TEXT, "config": _CONFIG,
+              "paper": _Each({"value": _NUMBER, "source": _TEXT, "sd?": _AMOUNT}),
+              "needs_gpu": ("true or false", lambda value: isinstance(value, bool)),
+              "paper_length?": _TEXT}],  # how long the paper trains, such as "3,280 epochs"
+}  # fmt: skip
+RECEIPT = {
+    "experiment": _TEXT, "id": _TEXT, "version": _VERSION, "config": _CONFIG,
+    "results": _Each({"unit": ("a text or nothing", lambda value: isinstance(value, str)), "mean": _NUMBER,
+                      "sd": ("a finite number or null", lambda value: value is None or _NUMBER[1](value)),
+                      "values": _NUMBERS}, least=1),
+    "data": _Each(_TEXT), "device": _TEXT,
+    "seconds": _AMOUNT,
+    "versions": _Each(_TEXT, least=1), "commit": _TEXT, "command": _TEXT,
+    "date": ("a date such as 2026-01-31", _matches(r"\d{4}-\d\d-\d\d")),
+}  # fmt: skip
+
+
+def _fault(value, form, at="$"):
+    """What is wrong with a value that should have this form, in words; None where nothing is."""
+    if isinstance(form, tuple):
+        words, fits = form
+        return None if fits(value) else f"{at} is {value!r}; allowed is {words}"
+    if isinstance(form, list):
+        if not isinstance(value, list) or not value:
+            return f"{at} is {value!r}; allowed is a list that is not empty"
+        parts = [(part, form[0], f"{at}[{i}]") for i, part in enumerate(value)]
+    elif not isinstance(value, dict):
+        return f"{at} is {value!r}; allowed is an object"
+    elif isinstance(form, _Each):
+        if len(value) < form.least:
+            return f"{at} is {value!r}; allowed is an object that is not empty"
+        parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
+    else:
+        forms = {name.removesuffix("?"): part for name, part in form.items()}  # "sd?": may be left out
+        for name in [*forms, *value]:
+            if name not in value and name in form:
+                return f"{at}: {name!r} is a required property"
+            if name not in forms:
+                return f"{at}: {name!r} is not a property; allowed are {', '.join(forms)}"
+        parts = [(value[name], part, f"{at}.{name}") for name, part in forms.items() if name in value]
+    return next((fault for part in parts if (fault := _fault(*part))), None)
+
+
+def _check(value, form, name):
+    if fault := _fault(value, form):
+        raise ValueError(f"receipts: {name} is not valid: {fault}.")
     for quantity, result in value.get("results", {}).items():
-        try:
-            again = summary(result["values"], result["unit"])
-        except ValueError as error:
-            raise ValueError(f"receipts: {name} is not valid: {quantity}: {error}") from None
+        again = summary(result["values"], result["unit"])
         off = max(abs((again[key] or 0) - (result[key] or 0)) for key in ("mean", "sd"))
         if off > 1e-6 * max(1, abs(again["mean"])) or (again["sd"] is None) != (result["sd"] is None):
             raise ValueError(f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values.")

@@ -56,7 +56,9 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         together); x is then a dict of batches. Each is shuffled every epoch; a last short batch is left out.
     seeds: R of them train R copies. On a GPU, and for small models on a CPU, they run as one program.
     hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. transform: done to each batch.
-    device: default the GPU where there is one; the models come back to the device of `data`.
+    device: default the GPU where there is one; the models come back to the device of `data`. A GPU replays the step
+        that was recorded first: what `objective` decides in Python, such as a random branch, is then decided once and
+        for all. A transform other than `binarize` runs anew at each step, once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
     checkpoint: a folder; training that was cut off continues from there (resume=False: starts anew).
     Ctrl-C returns the copies that were begun; a term that is no longer finite stops that copy and is named in `broken`.
@@ -97,8 +99,9 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
             if jobs[-1].interrupted:
                 break
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
-    values = [job.history.cpu().numpy() for job in jobs if job.terms]  # (steps, terms, copies) each
-    history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(jobs[0].terms)}
+    values = [job.history.cpu().numpy() for job in jobs if job.history is not None]  # (steps, terms, copies) each
+    terms = jobs[0].terms if values else []
+    history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home) for job in jobs for model in job.models]
     return Run(models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken])
 

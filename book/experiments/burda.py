@@ -1,5 +1,7 @@
 """What the tables of Burda et al. (2016) have in common: data, networks, training, and how a model is judged."""
 
+import time
+
 import torch
 
 import vaelib as vl
@@ -11,7 +13,9 @@ TABLE = "Burda et al. (2016), Table 1, as quoted by a public replication"
 MEMORY = "Burda et al. (2016), quoted from memory of the paper"
 OTHERS = "Burda et al. (2016), as quoted by a later paper"
 SIZES = {"mnist": (59_600, 10_000), "omniglot": (23_000, 8_070), "omniglot-small": (3_630, 1_210)}
-TARGETS = {"vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)}, "iwae": vl.iwae}
+TARGETS = {"vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)}, "vae, KL in closed form": vl.elbo,
+           "iwae": vl.iwae}  # fmt: skip
+BLOCK = 1000  # test images whose likelihood is estimated, and kept, at a time: what a kill can cost
 
 
 def images(config, device):
@@ -56,13 +60,32 @@ def judge(models, config, x, folder):
     layers = range(1, 1 + config.get("layers", 1))
     nll, units = [], {layer: [] for layer in layers}
     for seed, model in zip(config["seeds"], models, strict=True):
+        blocks = [
+            remember(folder, f"nll-{seed}-{i}", lambda m=model, b=block, s=seed, i=i: block_nll(m, b, config, s, i))
+            for i, block in enumerate(x.split(BLOCK))
+        ]
+        nll.append(sum(blocks) / len(x))
         torch.manual_seed(seed)
-        nll.append(remember(folder, f"nll-{seed}", lambda m=model: negative_log_likelihood(m, x, config["samples"])))
         for layer in layers:
             units[layer].append(vl.active_units(model, x, layer=layer))
     counts = {f"active_units_{layer}": receipts.summary(n) for layer, n in units.items()}
     return {"nll": receipts.summary(nll, "nats")} | counts
 
 
-def negative_log_likelihood(model, x, samples):
-    return -vl.log_likelihood(model, x, samples=samples).mean().item()
+def block_nll(model, x, config, seed, i):
+    """The sum of -log p(x) over the i-th block of test images; its draws do not depend on what was done before."""
+    torch.manual_seed(1000 * seed + i)
+    return -vl.log_likelihood(model, x, samples=config["samples"]).sum().item()
+
+
+def seconds(config, objective, layers, k, epochs, device):
+    """About how long one seed takes here, from a few timed steps and a few judged images."""
+    x, x_test = torch.rand(2048, 784, device=device), torch.ones(20, 784, device=device)
+    few = max(2, 100 // (k * layers))
+    rates = [vl.fit(network(x, layers), objective, x, steps=steps, batch_size=config["batch_size"], hyper={"k": k},
+                    transform=vl.binarize, device=device).seconds for steps in (few, 4 * few)]  # fmt: skip
+    steps = epochs * (config["train_images"] // config["batch_size"])
+    began = time.perf_counter()
+    vl.log_likelihood(network(x, layers)(0).to(device), x_test, samples=config["samples"])
+    judged = (time.perf_counter() - began) / len(x_test) * config["test_images"]
+    return steps * max(0.0, rates[1] - rates[0]) / (3 * few) + judged

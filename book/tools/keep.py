@@ -1,0 +1,72 @@
+"""Record what a chapter shows of data that a reader may not have, so that its page is complete without them.
+
+    python book/tools/keep.py    # needs MNIST, in $VAELIB_DATA or downloaded before by vl.mnist()
+
+It runs some cells of the chapter in the default profile and keeps one of their variables, a dict of arrays and numbers,
+in book/receipts/pages/NAME.npz, with its origin. `vaelib.receipts.kept` reads it.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+# name: the chapter, its cells that are run, in order, and the variable that is kept
+KEPT = {"mnist-plane": ("03_reparameterization", ("setup", "sizes", "mnist-data", "mnist-train"), "plane")}
+
+
+def sources(name):
+    """The code of the cells that make what is kept under this name, in order."""
+    chapter, cells, _ = KEPT[name]
+    notebook = json.loads((ROOT / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+    code = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+    return [code[cell] for cell in cells]
+
+
+def fingerprint(name):
+    """The SHA-256 of the last cell, by which a test sees that the chapter has changed since."""
+    return hashlib.sha256(sources(name)[-1].encode()).hexdigest()
+
+
+def make(name):
+    """Run the cells; returns the variable and its origin. SystemExit: the data are not on this machine."""
+    from book.experiments import runner
+
+    scope, began = {}, time.perf_counter()
+    for source in sources(name):
+        exec(source, scope)
+    data = scope["mnist"]
+    if data is None:
+        raise SystemExit(f"{name} needs MNIST on this machine: vl.mnist() downloads it.")
+    origin = {
+        "command": "python book/tools/keep.py", "profile": "default", "seed": 0, "cells": fingerprint(name),
+        "data": {data.name: runner.fingerprint(data.train, data.test)}, "device": runner.device_name("cpu"),
+        "seconds": round(time.perf_counter() - began, 1), "commit": runner.commit(), "date": date.today().isoformat(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "vaelib")},
+    }  # fmt: skip
+    return scope[KEPT[name][2]], origin
+
+
+def main():
+    sys.path.insert(0, str(ROOT))
+    os.environ["VAELIB_PROFILE"] = "default"
+    torch.set_default_device("cpu")
+    for name in KEPT:
+        values, origin = make(name)
+        path = ROOT / "book" / "receipts" / "pages" / f"{name}.npz"
+        path.parent.mkdir(exist_ok=True)
+        np.savez_compressed(path, origin=json.dumps(origin), **values)
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB, {origin['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()
