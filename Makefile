@@ -12,8 +12,8 @@ export PYTHONHASHSEED ?= 0
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: book test soak bench evening evening-pause gpu paper links serve lint clean pages record repository colab colab-env colab-test assignments \
-        grade grade-demo mutants help
+.PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record repository \
+        colab colab-env colab-test assignments grade grade-demo mutants help
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,6 +23,9 @@ $(VENV)/ready: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install -q -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
+
+data: $(VENV)/ready   ## download MNIST and the small Omniglot (14 MB), once; the tests use them, and chapter 3
+	$(BIN)/python -c "import vaelib as vl; print(len(vl.mnist().train), len(vl.omniglot('small').train), 'images')"
 
 book: $(VENV)/ready   ## execute every chapter and build _build/html, zero warnings allowed
 	$(BIN)/jupyter-book build . --toc book/_toc.yml -W -n --keep-going

@@ -4,17 +4,40 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+# Of each data set the file that is fetched last.
+DATA = {
+    "mnist": "MNIST/raw/t10k-labels-idx1-ubyte.gz",
+    "omniglot": "omniglot/images_background_small2.zip",
+    "cifar10": "cifar10/cifar10_jpeg_test.npz",
+}
+
 
 def need(present, reason, ci=True):
-    """Skip the test where something is absent; in CI that is a failure (a GPU, ci=False, is excepted)."""
+    """Skip the test where something is absent; in CI that is a failure, unless CI cannot have it (ci=False: a GPU)."""
     if present:
         return
     if ci and os.environ.get("CI"):
         pytest.fail(f"in CI this must run: {reason}")
     pytest.skip(reason)
+
+
+def need_data(*names):
+    """Skip the test where a data set lies neither in $VAELIB_DATA nor in the cache.
+
+    In CI that is a failure for MNIST and the small Omniglot, which `make data` fetches, and none for the JPEGs of
+    CIFAR-10, which nobody gives out.
+    """
+    import pooch  # a machine that runs only tests/test_gpu.py need not have it
+
+    homes = [os.environ.get("VAELIB_DATA") or os.devnull, pooch.os_cache("vaelib")]
+    for name in names:
+        here = any(Path(home, DATA[name]).exists() for home in homes)
+        advice = "nobody gives it out" if name == "cifar10" else "run `make data`"
+        need(here, f"{DATA[name]} is not at hand: {advice}", ci=name != "cifar10")
 
 
 def peak_memory(code):

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 import colab  # noqa: E402
 import plain  # noqa: E402
-from repository import bootstrap_source, colab_address, read_url, site_address  # noqa: E402
+from repository import PLACEHOLDER, bootstrap_source, colab_address, onward_source, read_url, site_address  # noqa: E402
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # What `make pages` executes: every fifth chapter from the first. VAELIB_COLAB=all executes all.
@@ -244,43 +244,68 @@ def test_addresses():
 
 
 CONF = """
-extensions = ["myst_nb"{}]
+extensions = ["myst_nb"] + {}
 html_theme = "sphinx_book_theme"
 nb_execution_mode = "off"
+myst_enable_extensions = ["colon_fence"]
 html_theme_options = dict(
-    repository_url="https://github.com/OWNER/vae-family", repository_branch="main", path_to_docs="",
-    use_repository_button=True, use_issues_button=True, launch_buttons=dict(colab_url="https://colab.research.google.com"))
+    repository_url="{}", repository_branch="main", path_to_docs="", use_repository_button=True, use_issues_button=True,
+    launch_buttons=dict(colab_url="https://colab.research.google.com"))
 """
+
+
+def small_book(folder, extensions, url, builder="html"):
+    """Build a book whose address is url: a start, a chapter with its last cell, a table without a notebook; its pages.
+
+    A page is its buttons' links to other places, whether there is a rocket, and all of its text.
+    """
+    (folder / "chapters").mkdir(exist_ok=True)
+    cells = [new_markdown_cell("# A chapter"), new_markdown_cell(onward_source(url, "04_iwae"))]
+    nb = new_notebook(cells=cells, metadata={"kernelspec": colab.KERNELSPEC})
+    nbformat.write(nb, folder / "chapters/04_iwae.ipynb")
+    only = ":::{only} published\nPress the rocket.\n:::\n"
+    (folder / "index.md").write_text(f"# Start\n\nHere.\n\n{only}\n```{{toctree}}\nchapters/04_iwae\ntable\n```\n")
+    kernel = "file_format: mystnb\nkernelspec:\n  name: python3\n"
+    (folder / "table.md").write_text(f"---\n{kernel}---\n# A table\n\n```{{code-cell}}\n1\n```\n")
+    (folder / "conf.py").write_text(CONF.format(extensions, url))
+    run = [sys.executable, "-m", "sphinx", "-q", "-b", builder, folder, folder / "out"]
+    subprocess.run(run, check=True, env=os.environ | {"PYTHONPATH": str(ROOT / "book/tools")})
+    pages = {}
+    for name in ("index", "chapters/04_iwae", "table") if builder == "html" else ():
+        soup = BeautifulSoup((folder / "out" / f"{name}.html").read_bytes(), "html.parser")
+        links = [a["href"] for a in soup.select(".article-header-buttons a[href]")]
+        rocket = bool(soup.select(".article-header-buttons .dropdown-launch-buttons"))
+        pages[name] = [link for link in links if "#" not in link], rocket, str(soup)
+    return pages
 
 
 def test_the_button_of_a_small_book(tmp_path):
     """With the extension only the chapter's Colab button differs, and a page without a notebook has none."""
-    (tmp_path / "chapters").mkdir()
-    nb = new_notebook(cells=[new_markdown_cell("# A chapter")], metadata={"kernelspec": colab.KERNELSPEC})
-    nbformat.write(nb, tmp_path / "chapters/04_iwae.ipynb")
-    (tmp_path / "index.md").write_text("# Start\n\n```{toctree}\nchapters/04_iwae\ntable\n```\n")
-    kernel = "file_format: mystnb\nkernelspec:\n  name: python3\n"
-    (tmp_path / "table.md").write_text(f"---\n{kernel}---\n# A table\n\n```{{code-cell}}\n1\n```\n")
-    found = {}
-    for button in ("", ', "colab_button"'):
-        (tmp_path / "conf.py").write_text(CONF.format(button))
-        run = [sys.executable, "-m", "sphinx", "-q", "-E", tmp_path, tmp_path / f"out{bool(button)}"]
-        env = os.environ | {"PYTHONPATH": str(ROOT / "book/tools")}
-        subprocess.run(run, check=True, env=env)
-        for name in ("index", "chapters/04_iwae", "table"):
-            soup = BeautifulSoup((tmp_path / f"out{bool(button)}" / f"{name}.html").read_bytes(), "html.parser")
-            links = [a["href"] for a in soup.select(".article-header-buttons a[href]")]
-            rocket = bool(soup.select(".article-header-buttons .dropdown-launch-buttons"))
-            found[name, bool(button)] = [link for link in links if "#" not in link], rocket
-    opens = "https://colab.research.google.com/github/OWNER/vae-family/blob/{}/chapters/04_iwae.ipynb"
-    theirs, ours = found["chapters/04_iwae", False][0], found["chapters/04_iwae", True][0]
-    assert opens.format("main") in theirs and found["chapters/04_iwae", True][1]
-    assert ours == [link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in theirs]
-    assert opens.format("colab") in ours and "https://github.com/OWNER/vae-family" in ours
-    assert any("/issues/new" in link for link in ours)
-    assert found["index", True] == found["index", False]
-    assert found["table", False][1] and not found["table", True][1]
-    assert found["table", True][0] == [link for link in found["table", False][0] if "colab." not in link]
+    theirs, ours = (small_book(tmp_path, extensions, URL) for extensions in ([], ["colab_button"]))
+    opens = "https://colab.research.google.com/github/somebody/vae-book/blob/{}/chapters/04_iwae.ipynb"
+    links, rocket, _ = ours["chapters/04_iwae"]
+    before = theirs["chapters/04_iwae"][0]
+    assert opens.format("main") in before and rocket
+    assert links == [link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in before]
+    assert opens.format("colab") in links and URL in links and any("/issues/new" in link for link in links)
+    assert ours["index"][:2] == theirs["index"][:2]
+    assert theirs["table"][1] and not ours["table"][1]
+    assert ours["table"][0] == [link for link in theirs["table"][0] if "colab." not in link]
+
+
+def test_nothing_leads_to_the_placeholder(tmp_path):
+    """While the book has no address no page names it; once it has one all is shown, built into the same folder."""
+    extensions, nowhere = ["colab_button", "unpublished"], "https://github.com/OWNER/vae-family"
+    for name, (links, rocket, page) in small_book(tmp_path, extensions, nowhere).items():
+        assert not rocket and not any(link.startswith("http") for link in links), name
+        assert not any(words in page for words in ("OWNER", "Press the rocket", "Run and change")), name
+    small_book(tmp_path, extensions, nowhere, "linkcheck")
+    assert "OWNER" not in (tmp_path / "out/output.txt").read_text()  # and nobody asks whether it answers
+    pages = small_book(tmp_path, extensions, URL)
+    links, rocket, page = pages["chapters/04_iwae"]
+    assert rocket and URL in links and colab_address(URL, "chapters/04_iwae.ipynb") in links
+    assert f'href="{colab_address(URL, "chapters/assignments/02_iwae.ipynb")}"' in page and "Run and change" in page
+    assert "Press the rocket." in pages["index"][2] and URL in pages["index"][0]
 
 
 def run_bootstrap(monkeypatch, present, returncode=0, stderr=""):
@@ -401,10 +426,13 @@ def test_the_published_places_it_points_to_are_on_the_pages(branch, build, name)
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_button_of_a_page_opens_it(branch, build, name):
+    url, opens = read_url(ROOT / "_config.yml"), set()
     soup = BeautifulSoup((build / f"html/chapters/{name}.html").read_bytes(), "html.parser")
-    (opened,) = {a["href"] for a in soup.select(".article-header-buttons a[href*='colab.research']")}
-    assert opened == colab_address(read_url(ROOT / "_config.yml"), f"chapters/{name}.ipynb")
-    assert opened in branch["README.md"]
+    if PLACEHOLDER not in url:
+        opens = {colab_address(url, f"chapters/{name}.ipynb")}
+    assert {a["href"] for a in soup.select(".article-header-buttons a[href*='colab.research']")} == opens
+    assert not soup.select(f"a[href*='{PLACEHOLDER}']")
+    assert colab_address(url, f"chapters/{name}.ipynb") in branch["README.md"]
 
 
 def execute(nb, folder, python=sys.executable, **environment):

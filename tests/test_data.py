@@ -15,7 +15,7 @@ import numpy as np
 import pooch
 import pytest
 import torch
-from conftest import need
+from conftest import need_data
 
 import vaelib as vl
 from vaelib import data
@@ -50,6 +50,11 @@ def test_two_points():
 
 
 # MNIST, from a server of our own
+
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch):
+    monkeypatch.delenv("VAELIB_MIRROR", raising=False)
 
 
 @pytest.fixture
@@ -121,6 +126,20 @@ def test_a_broken_mirror_is_named_and_the_next_one_asked(damage, files, monkeypa
         assert "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2  # what was good before it is kept
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_ones_own_mirror_is_asked_first(end, files, monkeypatch, tmp_path):
+    """It has the folders of $VAELIB_DATA; what it does not send comes from the public mirrors."""
+    labels, first, then = "t10k-labels-idx1-ubyte.gz", [], []
+    some = {name: content for name, content in files.items() if name != labels}
+    with server(some, first) as own, server(files, then) as url:
+        monkeypatch.setattr(data, "MNIST_MIRRORS", (url,))
+        monkeypatch.setenv("VAELIB_MIRROR", own.rstrip("/") + end)
+        assert vl.mnist(cache=tmp_path / "a").test.shape == (10, 784)
+        assert first == [f"/mnist/MNIST/raw/{name}" for name in files] and then == [f"/mnist/{labels}"]
+        monkeypatch.setenv("VAELIB_MIRROR", f"http://127.0.0.1:9{end}")
+        assert vl.mnist(cache=tmp_path / "b").test.shape == (10, 784) and len(then) == 5
+
+
 def test_no_network_says_which_folder_to_fill(files, monkeypatch, tmp_path):
     monkeypatch.setattr(data, "MNIST_MIRRORS", ("http://127.0.0.1:9/mnist/",))
     with pytest.raises(RuntimeError) as error:
@@ -154,8 +173,7 @@ def test_a_broken_file_of_the_users_own_is_named_and_kept(files, monkeypatch, tm
 
 
 def test_the_real_mnist():
-    folder = Path(os.environ.get("VAELIB_DATA", "")) / "MNIST" / "raw"
-    need(folder.is_dir(), "MNIST is not at hand: set VAELIB_DATA to a folder that holds MNIST/raw")
+    need_data("mnist")
     d = vl.mnist()
     assert d.train.shape == (60_000, 784) and d.test.shape == (10_000, 784)
     assert torch.bincount(d.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -224,11 +242,11 @@ def test_omniglot_of_the_iwae_paper(monkeypatch, tmp_path):
 
 
 def test_the_real_small_omniglot():
-    folder = Path(os.environ.get("VAELIB_DATA", "")) / "omniglot"
-    need((folder / "images_background_small1.zip").exists(), "Omniglot's small archives are not at hand")
+    need_data("omniglot")
     d = vl.omniglot("small")
     assert d.train.shape == (242 * 15, 784) and d.test.shape == (242 * 5, 784)
-    assert not list(folder.glob("*.sha256"))  # nothing is written to the user's own folder
+    if own := os.environ.get("VAELIB_DATA"):
+        assert not list(Path(own, "omniglot").glob("*.sha256"))  # nothing is written to the user's own folder
 
 
 # CIFAR-10 and CelebA
@@ -261,8 +279,7 @@ def test_cifar10_is_read_from_the_binary_archive(monkeypatch, tmp_path):
 
 
 def test_the_jpegs_of_cifar10():
-    folder = Path(os.environ.get("VAELIB_DATA", "")) / "cifar10"
-    need((folder / "cifar10_jpeg_test.npz").exists(), "CIFAR-10 as JPEG is not at hand")
+    need_data("cifar10")
     d = vl.cifar10(jpeg=True)
     assert d.train.shape == (50_000, 3072) and d.name == "cifar10 (JPEG)"
     assert torch.bincount(d.test_labels).tolist() == [1000] * 10

@@ -1,6 +1,7 @@
 """The tools of book/tools: what they write, and that a failure leaves everything as it was."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -180,10 +181,25 @@ def test_workflows_run_what_is_there():
         for job in flow["jobs"].values():
             assert job["runs-on"] and all("uses" in step or "run" in step for step in job["steps"])
             for step in job["steps"]:
-                for line in re.findall(r"(?m)^(?:sudo )?make (.+)$", step.get("run", "")):
+                for line in re.findall(r"(?m)^(?:sudo (?:\w+=\w+ )*)?make (.+)$", step.get("run", "")):
                     ran |= {word for word in re.sub(r"\w+=(\".*?\"|\S+)", "", line).split()}
-    assert {"book", "links", "colab", "colab-test", "grade-demo", "mutants"} <= ran <= targets
+    assert {"data", "book", "links", "colab", "colab-test", "grade-demo", "mutants"} <= ran <= targets
     assert ".ci/run" in (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+
+
+def test_the_weekly_run_takes_colabs_versions(tmp_path):
+    """The step of colab.yml, on a list of Colab's with both forms of a line that its lists have."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/colab.yml").read_text())["jobs"]["run"]["steps"]
+    (step,) = [step["run"] for step in steps if "freeze.txt" in step.get("run", "")]
+    (tmp_path / "list.txt").write_text(
+        "# Do not modify\nabsl-py==1.4.0\nipython==7.34.0\nipython-genutils==0.2.0\nnumpy==2.1.3\npytorch-x==1\n"
+        "torch @ https://a.b/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl#sha256=ab\n"
+        "torchvision @ https://a.b/whl/cpu/torchvision-0.26.0%2Bcpu-cp313-cp313-linux.whl\ntqdm==4.67.3+x\n"
+    )
+    environment = os.environ | {"FREEZE": f"file://{tmp_path}/list.txt"}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", step], cwd=tmp_path, env=environment, check=True)
+    found = (tmp_path / "requirements-colab.txt").read_text().split()
+    assert found == ["ipython==7.34.0", "numpy==2.1.3", "torch==2.11.0", "tqdm==4.67.3"]
 
 
 def test_a_renamed_page_leads_on(tmp_path):

@@ -1,4 +1,8 @@
-"""Files from elsewhere: looked for on this machine, else downloaded, verified, and named when something is wrong."""
+"""Files from elsewhere: looked for on this machine, else downloaded, verified, and named when something is wrong.
+
+VAELIB_MIRROR, where set, is a web address that is asked before the public ones, for instance within a firewall or for
+a class; below it lie the same folders as in $VAELIB_DATA (MNIST/raw, omniglot, ...).
+"""
 
 import gzip
 import hashlib
@@ -11,6 +15,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     """What `read` makes of a file; it is looked for in $VAELIB_DATA/folder, then in the cache, then on the mirrors.
 
     read: path -> content, or None where the file is not the one expected. cache: default the user's cache folder.
+    $VAELIB_MIRROR/folder is the first of the mirrors.
     ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError: download=False and the file
     is not here, or it is not in $VAELIB_DATA and pooch or requests, which know the cache and download, are not
     installed. RuntimeError: no mirror sent it whole, or the cache cannot be written.
@@ -39,6 +44,8 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     if not download:
         raise FileNotFoundError(f"{dataset}: {file} is not on this machine. {advice}, or call with download=True.")
     pooch.get_logger().setLevel("WARNING")
+    if own := os.environ.get("VAELIB_MIRROR"):
+        mirrors = (f"{own.rstrip('/')}/{folder}/", *mirrors)
     for mirror in mirrors:
         try:
             get = pooch.HTTPDownloader(progressbar=not os.environ.get("TQDM_DISABLE"), timeout=30)

@@ -14,6 +14,7 @@ from record import load, save, text
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = "https://github.com/"
+PLACEHOLDER = "/OWNER/"  # in every address of a book that has none yet; unpublished.py keeps such off the pages
 OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 # The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
 CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
