@@ -54,7 +54,8 @@ ROWS = [
     *both("semi-100", "MNIST, 100 labels", "classes", error(1.90, 0.10), classes=10, latents=10, labels=100,
           seeds=[0, 1, 2, 3, 4]),
     *both("semi-1000", "MNIST, 1,000 labels", "classes", error(1.60, 0.08, "mem"), classes=10, latents=10, labels=1000),
-    *both("semi-all", "MNIST, all labels", "classes", error(0.85, 0.02, "sd mem"), classes=10, latents=10, labels=50_000),
+    *both("semi-all", "MNIST, all labels", "classes", error(0.85, 0.02, "sd mem"), classes=10, latents=10,
+          labels=50_000),
     *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55, 2.05), classes=16, latents=5, labels=0),
     *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10, 1.13), classes=30, latents=5, labels=0),
     # Heads as far apart as in the chapter, and a slower game: nearer and faster, two or three of twenty were in use.
@@ -62,8 +63,8 @@ ROWS = [
           labels=0, distance=6.0, discriminator_lr=3e-5, encoder_lr=1e-4),
     *both("embedding-100", "MNIST, 2-D embedding, 100 labels", "heads", error(4.2, source="mem"), classes=10, latents=2,
           labels=100, distance=6.0),
-    row("svhn-1000", "SVHN, 1,000 labels", "classes", error(17.70, 0.30, "sd mem"), classes=10, latents=20, labels=1000, data="svhn",
-        **LONG),
+    row("svhn-1000", "SVHN, 1,000 labels", "classes", error(17.70, 0.30, "sd mem"), classes=10, latents=20, labels=1000,
+        data="svhn", **LONG),
 ]  # fmt: skip
 
 
