@@ -16,7 +16,7 @@ def run(todo, device, scratch, where, deadline, workers=2):
     A worker that dies loses no unit: Ray gives it to another, which goes on from the checkpoint in `scratch` where the
     two share a disk. A seed whose result is written is not run again.
     """
-    kept = {name: os.environ[name] for name in ("VAELIB_DATA", "TQDM_DISABLE") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("VAELIB_DATA", "VAELIB_MIRROR", "TQDM_DISABLE") if name in os.environ}
     address, options = os.environ.get("RAY_ADDRESS"), {"env_vars": kept}
     if address:  # the workers' machines get this working tree; ours have it
         options |= {"working_dir": str(runner.ROOT), "excludes": [".venv", "_build", ".git"]}
