@@ -12,6 +12,8 @@ import signal
 import time
 from pathlib import Path
 
+import torch
+
 from vaelib import receipts
 
 from . import runner
@@ -57,6 +59,7 @@ def unfinished(name, where):
 
 def minutes(units, device):
     """How long each unit will take here, {(experiment, row): minutes}, from a few timed steps of each kind of row."""
+    torch.set_num_threads(1)  # as a seed has on a CPU
     found = {}
     for name, row, _ in units:
         if (name, row) not in found:
