@@ -22,8 +22,9 @@ def exhibit(cell, name, **scope):
     (source,) = [source for id_, kind, source in SOURCES["11_bug_museum"] if kind == "code" and id_ == cell]
     definitions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     scope = {"torch": torch, "math": math, "vl": SimpleNamespace(**vars(vl)), **scope}
-    exec(compile(ast.Module(definitions, []), cell, "exec"), scope)
-    return scope[name]
+    exec(compile(ast.Module(definitions, []), cell, "exec"), space := dict(scope))
+    space.update(scope)  # what is passed stands for the cell's own function of that name
+    return space[name]
 
 
 def edited(function, right, wrong):
@@ -135,7 +136,7 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
     "9, grey pixels": (  # vaelib has the formula too, as "cross_entropy": what it must not do is call it a likelihood
         "models.VAE.check_targets", lambda: lambda self, x: None,
         "test_evaluation", "test_bad_data", grey),
-    "10, a diagonal too many": (
+    "10, a divisor for another sum": (
         "mmd", lambda: mmd_cross,
         "test_mmd", "test_under_the_null_bias_and_spread_are_as_predicted", lambda tests: tests.CASES[-1]),
     "11, a mismatch rewarded": (
