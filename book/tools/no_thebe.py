@@ -1,0 +1,16 @@
+"""A Sphinx extension: no page carries the scripts of sphinx-thebe, which Jupyter Book loads and nothing here uses.
+
+Sphinx writes its inline constants twice, and a browser refuses the second copy: a script error on every page.
+"""
+
+
+def disconnect(app, config):
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+
+
+def setup(app):
+    app.connect("config-inited", disconnect)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
