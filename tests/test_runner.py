@@ -79,7 +79,7 @@ def recorded_rows(folder):
 def test_what_has_a_valid_receipt_is_not_run_again(tiny):
     folder, _, go = tiny
     said = go()
-    assert all(f"row-{i}: elbo -" in said for i in range(3))
+    assert all(f"row-{i}, seed {i}: elbo -" in said for i in range(3))
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
     assert len([entry for entry in log(folder) if entry[2] == "done"]) == 3
     here = folder / "receipts" / "tiny_experiment"
@@ -331,7 +331,7 @@ def test_on_a_cluster_of_two_machines(tiny):
     try:
         cluster.add_node(num_cpus=1)
         said = go("--engine", "ray", RAY_ADDRESS=cluster.address)
-        assert all(f"row-{i}: elbo -" in said for i in range(3))
+        assert all(f"row-{i}, seed {i}: elbo -" in said for i in range(3))
         assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
     finally:
         cluster.shutdown()

@@ -1,10 +1,11 @@
-"""A Sphinx extension: no page carries the scripts of sphinx-thebe, which Jupyter Book loads and nothing here uses.
+"""A Sphinx extension: no page carries the scripts and the styles of sphinx-thebe, which Jupyter Book loads and nothing here uses.
 
 Sphinx writes its inline constants twice, and a browser refuses the second copy: a script error on every page.
 """
 
 
 def disconnect(app, config):
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe":
