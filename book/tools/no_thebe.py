@@ -1,4 +1,4 @@
-"""A Sphinx extension: no page carries the scripts and the styles of sphinx-thebe, which Jupyter Book loads and nothing here uses.
+"""A Sphinx extension: no page carries the scripts and styles of sphinx-thebe, which Jupyter Book loads and nobody uses.
 
 Sphinx writes its inline constants twice, and a browser refuses the second copy: a script error on every page.
 """
