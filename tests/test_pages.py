@@ -95,7 +95,8 @@ def problems(page, url, scheme="light", wait="load"):
     page.on("requestfailed", lambda r: r.url.startswith(site) and say(f"request failed: {r.url} {r.failure}"))
     page.on("console", lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"))
     page.on("pageerror", lambda error: say(f"script error: {error}"))
-    page.goto(url, wait_until=wait)
+    page.goto(url)  # until its scripts have run; a slow machine is quiet for half a second before they have
+    page.wait_for_load_state(wait)
     looks = page.evaluate(LOOK, scheme)
     return found + looks
 

@@ -191,7 +191,7 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
         head += [f"{heading}: paper"] if quantity in quoted else []
         head += ["ours" if quantity in quoted else heading] if ran else []
     for row, length in zip(shown, lengths, strict=True):
-        title = row["title"].replace(" = ", "\u00a0=\u00a0")  # "k = 5" and "600 epochs" are not to be broken into lines
+        title = _unbroken(row["title"])
         line = [title if common or not length else f"{title}<br><small>{length}</small>"]
         for quantity in quantities:
             line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
@@ -213,6 +213,11 @@ def _chosen(experiment, wanted, where):
         short = own.replace(f", {length}", "").replace(f", {length.replace(',', '')}", "") if length else own
         found[name]["title"] = title or short
     return [found[name] for name in wanted]
+
+
+def _unbroken(text):
+    """With no-break spaces where a line is not to end: "k = 5", "600 epochs"."""
+    return text.replace(" = ", "\u00a0=\u00a0").replace(" epochs", "\u00a0epochs").replace(" steps", "\u00a0steps")
 
 
 def _length(config):
@@ -268,16 +273,17 @@ def _spread(counts, quoted):
 
 def _missing(chosen, experiment, where):
     """The rows without a valid receipt, in one sentence, with the command that makes them; last those for a GPU."""
-    here, gpu = [], []
+    here, gpu = {}, {}
     for row in chosen:
         if row["state"] != "run":
             why = [_length(row["config"]), *(["stale"] if row["state"] == "stale" else [])]
-            said = f"{row['title']} ({', '.join(filter(None, why))})".removesuffix(" ()")
-            (gpu if row["needs_gpu"] else here).append(said)
+            (gpu if row["needs_gpu"] else here).setdefault(_unbroken(row["title"]), []).extend(filter(None, why))
     if not here and not gpu:
         return ""
+    parts = ["; ".join(f"{title} ({_unbroken(', '.join(why))})".removesuffix(" ()") for title, why in part.items())
+             for part in (here, gpu) if part]  # fmt: skip
     how = f"`{plan(experiment, where)['command']}` runs them" + ("" if here else " on a GPU")
-    return f"Not run yet ({how}): " + "; on a GPU: ".join("; ".join(part) for part in (here, gpu) if part) + "."
+    return f"Not run yet ({how}): " + "; on a GPU: ".join(parts) + "."
 
 
 def _cannot(cannot):
