@@ -49,7 +49,7 @@ def test_data_training_and_receipts(tmp_path):
              latents_values=np.zeros((6, 6)))  # fmt: skip
     code = f"""
     import vaelib as vl
-    from vaelib import receipts
+    from vaelib.pages import receipts
     {known}
     d = vl.mnist("dynamic")
     assert d.train.shape == (200, 784) and len(vl.dsprites()) == 6

@@ -84,7 +84,7 @@ def colab_env(tmp_path_factory):
     """.venv-colab after a plain notebook's first cell: the versions before and after."""
     without_vaelib()
     folder, before = tmp_path_factory.mktemp("repository"), versions()
-    cells = [first_cell(publish(folder)), "import vaelib, vaelib.receipts\nvaelib.receipts.plan('iwae_table1')"]
+    cells = [first_cell(publish(folder)), "import vaelib.pages as vp\nvp.receipts.plan('iwae_table1')"]
     execute(new_notebook(cells=list(map(new_code_cell, cells))), folder.parent, COLAB_PYTHON)
     return before, versions()
 

@@ -14,7 +14,7 @@ import torch
 from conftest import need, need_data
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -269,7 +269,7 @@ def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
     subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
     (file,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib import receipts; receipts.kept('mnist-plane'); "
+    code = "import vaelib; from vaelib.pages import receipts; receipts.kept('mnist-plane'); "
     code += "print(vaelib.__file__, *receipts.experiments())"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip

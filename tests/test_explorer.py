@@ -13,6 +13,7 @@ from test_form import load
 from test_pages import ROOT, SOUND, browser, problems, served  # noqa: F401 (browser is a fixture)
 
 import vaelib as vl
+import vaelib.pages as vp
 
 X = np.linspace(-1, 1, 41)
 SLIDERS = {"slope": (-1, 0, 1), "height": (0.0, 0.5)}
@@ -22,7 +23,7 @@ LABELS = np.arange(40) % 3
 
 
 def make():
-    return vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS,
+    return vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS,
                               lambda slope, height: f"slope {slope}, height {height}")  # fmt: skip
 
 
@@ -55,21 +56,21 @@ def test_what_is_packed_is_what_was_given():
 def test_lines_that_do_not_fit_are_named():
     for bad in ({"line": np.zeros((2, 2, 41))}, {"line": np.zeros(41), "other": np.zeros(40)}):
         with pytest.raises(ValueError, match=r"line '\w+' has shape .* allowed are \(n,\) and \(3, 2, 'n'\)"):
-            vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), bad)], SLIDERS)
+            vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), bad)], SLIDERS)
     with pytest.raises(ValueError, match=r"line 'line' has shape \(3, 2, 41\); allowed are \(n,\), with"):
-        vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})")
+        vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})")
 
 
 def test_sliders_start_where_they_are_told(browser, tmp_path):  # noqa: F811
-    drawn = vl.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)
+    drawn = vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)
     with opened(
-        browser, tmp_path, vl.explorer.curves([drawn], SLIDERS, start={"slope": 1}), java_script_enabled=False
+        browser, tmp_path, vp.explorer.curves([drawn], SLIDERS, start={"slope": 1}), java_script_enabled=False
     ) as p:
         assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02
-    with opened(browser, tmp_path, vl.explorer.curves([drawn], SLIDERS, start={"slope": 1})) as p:
+    with opened(browser, tmp_path, vp.explorer.curves([drawn], SLIDERS, start={"slope": 1})) as p:
         assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02 and p.locator("input").nth(0).input_value() == "2"
     with pytest.raises(ValueError, match=r"start\['slope'\] is 7; allowed are that slider's values"):
-        vl.explorer.curves([drawn], SLIDERS, start={"slope": 7})
+        vp.explorer.curves([drawn], SLIDERS, start={"slope": 7})
 
 
 def heights(page, line=0):
@@ -98,7 +99,7 @@ def test_a_browser_draws_the_curves_and_the_sliders_move_them(browser, tmp_path)
 
 def test_play_can_be_paused_and_nothing_moves_unasked(browser, tmp_path):  # noqa: F811
     wave = np.sin(np.linspace(0, 6, 60))[:, None] * X / 2
-    moving = vl.explorer.curves([vl.explorer.panel("A", "x", (-1, 1), (-1, 1), {"w": wave})], {"step": range(60)})
+    moving = vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), {"w": wave})], {"step": range(60)})
     for motion in ("reduce", "no-preference"):
         with opened(browser, tmp_path, moving, reduced_motion=motion) as page:
             page.wait_for_timeout(400)
@@ -114,10 +115,10 @@ def test_play_can_be_paused_and_nothing_moves_unasked(browser, tmp_path):  # noq
 
 
 def test_the_page_works_out_answers_itself(browser, tmp_path):  # noqa: F811
-    drawn = vl.explorer.panel("A", "x", (-1, 1), (-1, 1), {"line": -X / 2, "fixed": X / 4})
+    drawn = vp.explorer.panel("A", "x", (-1, 1), (-1, 1), {"line": -X / 2, "fixed": X / 4})
     formula = """([slope]) => ({line: Array.from({length: 41}, (_, i) => slope * (i / 20 - 1) / 2),
                                 readout: `the slope is ${slope}`})"""
-    with opened(browser, tmp_path, vl.explorer.curves([drawn], {"slope": (-1, 0.5)}, compute=formula)) as page:
+    with opened(browser, tmp_path, vp.explorer.curves([drawn], {"slope": (-1, 0.5)}, compute=formula)) as page:
         page.locator("input").fill("1")
         assert np.abs(heights(page) - X / 4).max() < 0.02 and np.abs(heights(page, 1) - X / 4).max() < 0.02
         assert page.locator("output").text_content() == "the slope is 0.5"
@@ -155,7 +156,7 @@ def where(page):
 @pytest.mark.parametrize("touch", [False, True], ids=["pointer", "touch"])
 def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa: F811
     models = [member[0] for member in MEMBERS.values()]
-    with opened(browser, tmp_path, vl.explorer.planes(MEMBERS, (8, 8), limit=3.0), has_touch=touch) as page:
+    with opened(browser, tmp_path, vp.explorer.planes(MEMBERS, (8, 8), limit=3.0), has_touch=touch) as page:
         same_pictures(page, models, [0, 0])
         box = page.locator("svg").nth(1).bounding_box()
         point = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
@@ -178,7 +179,7 @@ def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa
 
 def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, tmp_path):  # noqa: F811
     heavy = {f"{i}": (vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64, 64, 64), 2), CODES, LABELS) for i in range(6)}
-    with opened(browser, tmp_path, vl.explorer.planes(heavy, (8, 8))) as page:
+    with opened(browser, tmp_path, vp.explorer.planes(heavy, (8, 8))) as page:
         box = page.locator("svg").nth(0).bounding_box()
         page.mouse.move(box["x"] + 50, box["y"] + 50)
         page.mouse.down()
@@ -198,7 +199,7 @@ def test_a_plane_shows_the_models_own_prior():
     priors = vl.swiss_roll, vl.normal(5.0), vl.standard_normal
     models = [vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, prior=prior) for prior in priors]
     codes, state = np.zeros((3, 2)), torch.get_rng_state()
-    shown = [vl.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in models]
+    shown = [vp.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in models]
     assert ['class="prior"' in page for page in shown] == ["Grey dots" in page for page in shown] == [True, True, False]
     assert ["<circle" in page for page in shown] == [False, False, True]
     assert torch.equal(state, torch.get_rng_state())
@@ -206,18 +207,18 @@ def test_a_plane_shows_the_models_own_prior():
 
 def test_what_planes_cannot_show_is_refused_in_one_sentence():
     with pytest.raises(ValueError, match=r"the codes of 'a' have shape \(40, 3\); allowed is \(N, 2\)"):
-        vl.explorer.planes({"a": (model(), np.zeros((40, 3)), LABELS)}, (8, 8))
+        vp.explorer.planes({"a": (model(), np.zeros((40, 3)), LABELS)}, (8, 8))
     with pytest.raises(ValueError, match=r"decoder holds Conv2d.* allowed are Linear layers with Tanh or ReLU"):
         odd = vl.VAE(vl.mlp(64, 4), torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1)), 2)
-        vl.explorer.planes({"a": (odd, CODES, LABELS)}, (8, 8))
+        vp.explorer.planes({"a": (odd, CODES, LABELS)}, (8, 8))
     big = vl.VAE(vl.mlp(784, 4), vl.mlp(2, 128, 784), 2)
     with pytest.raises(ValueError, match=r"weigh 27\d,\d+ bytes; allowed are 150,000"):
-        vl.explorer.planes({"a": (big, CODES, LABELS)}, (28, 28))
+        vp.explorer.planes({"a": (big, CODES, LABELS)}, (28, 28))
 
 
 def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
     many, starts = model(2, latents=5), np.random.default_rng(1).normal(size=(4, 5)).round(1)
-    with opened(browser, tmp_path, vl.explorer.traversal(many, starts, (8, 8), names="abcde")) as page:
+    with opened(browser, tmp_path, vp.explorer.traversal(many, starts, (8, 8), names="abcde")) as page:
         same_pictures(page, [many], where(page))
         assert where(page) == pytest.approx(starts[0], abs=0.03)
         page.locator("input").nth(3).focus()
@@ -228,12 +229,12 @@ def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
         assert where(page) == pytest.approx(starts[2], abs=0.03)
         same_pictures(page, [many], where(page))
     with pytest.raises(ValueError, match="names has 2 entries; allowed are 5"):
-        vl.explorer.traversal(many, starts, (8, 8), names="ab")
+        vp.explorer.traversal(many, starts, (8, 8), names="ab")
 
 
 def test_a_film_of_codes_is_scrubbed(browser, tmp_path):  # noqa: F811
     frames = {"one": np.stack([CODES * k / 4 for k in range(5)])}
-    with opened(browser, tmp_path, vl.explorer.film(frames, range(0, 50, 10), LABELS, limit=3.0)) as page:
+    with opened(browser, tmp_path, vp.explorer.film(frames, range(0, 50, 10), LABELS, limit=3.0)) as page:
         page.locator("input").fill("3")
         d = page.locator("path.dots").nth(1).get_attribute("d")
         points = np.array([[float(v) for v in part.removesuffix("h0").split()] for part in d.split("M")[1:]])
@@ -242,7 +243,7 @@ def test_a_film_of_codes_is_scrubbed(browser, tmp_path):  # noqa: F811
         assert np.abs(back - CODES[LABELS == 1] * 0.75).max() < 0.03
         assert page.locator(".value").text_content() == "30"
     with pytest.raises(ValueError, match=r"frames of 'one' have shape \(5, 40, 2\); allowed is \(4, 40, 2\)"):
-        vl.explorer.film(frames, range(4), LABELS)
+        vp.explorer.film(frames, range(4), LABELS)
 
 
 def test_without_scripts_each_shows_its_first_picture(browser, tmp_path):  # noqa: F811
@@ -250,11 +251,11 @@ def test_without_scripts_each_shows_its_first_picture(browser, tmp_path):  # noq
     with opened(browser, tmp_path, make(), **still) as page:
         assert np.abs(heights(page) - LINES["line"][0, 0]).max() < 0.02
         assert page.get_by_text("With scripts switched on").is_visible()
-    with opened(browser, tmp_path, vl.explorer.planes(MEMBERS, (8, 8)), **still) as page:
+    with opened(browser, tmp_path, vp.explorer.planes(MEMBERS, (8, 8)), **still) as page:
         assert page.locator("img").count() == 2 and not page.locator("canvas").first.is_visible()
         assert all(image.is_visible() for image in page.locator("img").all())
         assert page.locator("path.dots").count() == 6
-    with opened(browser, tmp_path, vl.explorer.traversal(model(), CODES, (8, 8)), **still) as page:
+    with opened(browser, tmp_path, vp.explorer.traversal(model(), CODES, (8, 8)), **still) as page:
         assert page.locator("img").is_visible() and not page.locator("canvas").is_visible()
 
 
@@ -262,10 +263,10 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
     cells = {cell.id: cell.source for cell in load(ROOT / "chapters/08_mmd_vae.ipynb").cells}
     scope = {}
     exec(cells["explorer-search"] + "\n" + cells["explorer-lines"], scope)
-    empty = vl.explorer.panel("A", "z", (-4, 4), (0, 1.6), {"q(z)": np.zeros(121), "generated": np.zeros(121)})
+    empty = vp.explorer.panel("A", "z", (-4, 4), (0, 1.6), {"q(z)": np.zeros(121), "generated": np.zeros(121)})
     where = [("ELBO", 0.0, 5e-4), ("ELBO", 0.5, 0.01), ("ELBO", 1.0, 1.0), (100, 0.0, 5e-4), (500, 0.0, 0.1)]
     sliders = dict(zip("abc", (list(dict.fromkeys(values)) for values in zip(*where, strict=True)), strict=True))
-    with opened(browser, tmp_path, vl.explorer.curves([empty], sliders, compute=scope["SEARCH"] + scope["LINES"])) as p:
+    with opened(browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["SEARCH"] + scope["LINES"])) as p:
         for goal, encoder_floor, floor in where:
             for i, value in enumerate((goal, encoder_floor, floor)):
                 p.locator("input").nth(i).fill(str(sliders["abc"[i]].index(value)))
@@ -285,8 +286,8 @@ def test_chapter_2_computes_the_oracle_s_bound_in_the_page(browser, tmp_path):  
     cells, scope = {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells}, {}
     exec(cells["toy-slider"], scope)
     z, sliders = np.linspace(-3, 3, 121), {"m": [-1.0, 0.0, 0.75], "s": [0.1, 0.7, 1.0]}
-    empty = vl.explorer.panel("A", "z", (-3, 3), (-1, 1), {"q": 0 * z})
-    with opened(browser, tmp_path, vl.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])) as page:
+    empty = vp.explorer.panel("A", "z", (-3, 3), (-1, 1), {"q": 0 * z})
+    with opened(browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])) as page:
         for (i, m), (j, s) in product(enumerate(sliders["m"]), enumerate(sliders["s"])):
             page.locator("input").nth(0).fill(str(i))
             page.locator("input").nth(1).fill(str(j))

@@ -68,8 +68,8 @@ def equation_labels(nb):
 
 @functools.cache
 def figure_makers():
-    """The functions of vaelib/plotting.py that make a figure, themselves or through another function there."""
-    source = (ROOT / "vaelib" / "plotting.py").read_text(encoding="utf-8")
+    """The functions of vaelib/pages/plotting.py that make a figure, themselves or through another function there."""
+    source = (ROOT / "vaelib" / "pages" / "plotting.py").read_text(encoding="utf-8")
     bodies = dict(re.findall(r"(?ms)^def (\w+)(.*?)(?=^(?:def|class|@)|\Z)", source))
     makers = {name for name, body in bodies.items() if re.search(DRAWS, body)}
     for _ in bodies:
@@ -206,8 +206,8 @@ def check_opening(nb, name, book):
     first = [cell.source for cell in nb.cells[:4] if cell.cell_type == "markdown"]
     if not any(all(words in source for words in ("You will be able to", "You need", "Time")) for source in first):
         yield f"{name}: one of the first four cells must say 'You will be able to', 'You need' and 'Time'."
-    if not any("vl.sizes(" in cell.source for cell in code(nb)[:3]):
-        yield f"{name}: one of the first three code cells must call vl.sizes(...)."
+    if not any("vp.sizes(" in cell.source for cell in code(nb)[:3]):
+        yield f"{name}: one of the first three code cells must call vp.sizes(...)."
 
 
 def check_exercises(nb, name, book):
@@ -282,12 +282,12 @@ def check_self_tests(nb, name, book):
 
 
 def check_glue(nb, name, book):
-    calls = re.findall(r"\bvl\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb)))
+    calls = re.findall(r"\bvp\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb)))
     given = {label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls}  # f"kl_{d}" gives kl_2
     used = set(re.findall(r"\{glue(?::\w*)?\}[` ]([^`:\s]+)", prose(nb)))
     for label in sorted(used):
         if not any(re.fullmatch(pattern, label) for pattern in given.values()):
-            yield f"{name}: the prose shows {label!r}, and no cell calls vl.glue({label!r}, ...)."
+            yield f"{name}: the prose shows {label!r}, and no cell calls vp.glue({label!r}, ...)."
     for label, pattern in given.items():
         if not any(re.fullmatch(pattern, shown_label) for shown_label in used):
             yield f"{name}: a cell glues {label!r}, and no prose shows it."

@@ -63,10 +63,10 @@ def chapter():
     nb = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}, cells=[
         v4.new_markdown_cell(TITLE, id="title"),
         v4.new_code_cell(address, id="bootstrap", metadata={"tags": ["remove-cell"]}),
-        v4.new_code_cell("S = vl.sizes(steps=(1, 2, 3))", id="sizes"),
+        v4.new_code_cell("S = vp.sizes(steps=(1, 2, 3))", id="sizes"),
         v4.new_markdown_cell(BODY, id="claim"),
         v4.new_code_cell("print(0.5**2)", id="check", metadata=checked, outputs=stored, execution_count=3),
-        v4.new_code_cell("vl.glue('gap', 1.0)", id="gap"),
+        v4.new_code_cell("vp.glue('gap', 1.0)", id="gap"),
         v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
         v4.new_code_cell("ipywidgets.Play()", id="move", metadata=moving),
         *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
@@ -93,40 +93,40 @@ PLANTED = [
     ("outputs", '"0.25', '"<f at 0x7f33aa10>', "memory address"),
     ("outputs", '"stdout"', '"stderr"', "stderr"),
     *[("skips", '"tags": \\[', f'"tags": ["{tag}", ', f"cell bootstrap is marked {tag}") for tag in form.SKIPS],
-    ("skips", "S = vl", "# NBVAL_SKIP", "cell sizes is marked NBVAL_SKIP"),
-    ("lengths", "S = vl", "x = 1\\\\n" * 41 + "S", "cell sizes has 42 lines"),
-    ("lengths", "S = vl|vl.glue", "x = 1\\\\n" * 27 + "S", "90th percentile"),
-    ("lengths", "S = vl|vl.glue|print|plt|inter", "x = 1\\\\n" * 9 + "S", "median"),
+    ("skips", "S = vp", "# NBVAL_SKIP", "cell sizes is marked NBVAL_SKIP"),
+    ("lengths", "S = vp", "x = 1\\\\n" * 41 + "S", "cell sizes has 42 lines"),
+    ("lengths", "S = vp|vp.glue", "x = 1\\\\n" * 27 + "S", "90th percentile"),
+    ("lengths", "S = vp|vp.glue|print|plt|inter", "x = 1\\\\n" * 9 + "S", "median"),
     ("figures", "What is seen.", "", "cell draw draws a figure without"),
     ("figures", '"name": "fig-one"', '"name": "one"', "cell draw: mystnb.figure.name"),
     ("figures", "Two curves that meet. ", "Two. ", "cell draw: mystnb.image.alt"),
     ("figures", "What is seen.", "Two curves that meet. " * 3, "not the caption"),
-    ("figures", "S = vl", "fig = plt.figure(); S = vl", "cell sizes draws"),
-    ("figures", "S = vl", "vl.plotting.plt.show(); S = vl", "cell sizes draws"),
+    ("figures", "S = vp", "fig = plt.figure(); S = vp", "cell sizes draws"),
+    ("figures", "S = vp", "vp.plotting.plt.show(); S = vp", "cell sizes draws"),
     ("static", '"remove-output"', '"other"', "cell move uses ipywidgets"),
     ("static", '"static": "fig-one"', '"static": "fig-two"', "cell move"),
     ("static", '"static": "fig-one"', '"other": 1', "cell move"),
     ("static", '(?s)"remove-output"(.*?)ipywidgets.Play', r'"other"\1widgets.Play', "cell move uses ipywidgets"),
     ("static", '(?s)"static": "fig-one"(.*?)ipywidgets.Play..', r'"other": 1\1plt.show()', "cell move is not seen"),
-    ("output_widgets", "S = vl", "ipywidgets.interact(f); S = vl", "cell sizes captures output in a widget"),
-    ("output_widgets", "S = vl", "@interact(x=1)", "cell sizes captures output"),
-    ("output_widgets", "S = vl", "o = Output(); ipywidgets.Output(); S = vl", "cell sizes captures output"),
+    ("output_widgets", "S = vp", "ipywidgets.interact(f); S = vp", "cell sizes captures output in a widget"),
+    ("output_widgets", "S = vp", "@interact(x=1)", "cell sizes captures output"),
+    ("output_widgets", "S = vp", "o = Output(); ipywidgets.Output(); S = vp", "cell sizes captures output"),
     ("bootstrap", '"id": "bootstrap"', '"id": "boot"', "first code cell"),
     ("bootstrap", "https://github.com", "https://gitlab.com", "cell bootstrap"),
     ("bootstrap", '"remove-cell"', '"remove-cell", "more"', "cell bootstrap"),
     ("bootstrap", '"name": "python3"', '"name": "conda"', "kernelspec"),
     ("onward", '"id": "onward"', '"id": "end"', "the last cell must be"),
     ("onward", "blob/colab/", "blob/main/", "the last cell must be"),
-    ("portable", "S = vl", "!ls; S = vl", "cell sizes"),
-    ("portable", "S = vl", "%%time\\\\nS = vl", "cell sizes"),
-    ("portable", "S = vl", "# pip install x", "cell sizes"),
-    ("portable", "S = vl", "p = '/home/me'", "cell sizes"),
+    ("portable", "S = vp", "!ls; S = vp", "cell sizes"),
+    ("portable", "S = vp", "%%time\\\\nS = vp", "cell sizes"),
+    ("portable", "S = vp", "# pip install x", "cell sizes"),
+    ("portable", "S = vp", "p = '/home/me'", "cell sizes"),
     ("portable", "0.25", "/tmp/25", "cell check"),
     ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
-    ("portable", "S = vl", "S" * 101, "cell sizes has a line"),
+    ("portable", "S = vp", "S" * 101, "cell sizes has a line"),
     ("opening", "# A chapter", "A chapter", "title"),
     ("opening", "You need", "You have", "You need"),
-    ("opening", "vl.sizes", "sizes", "vl.sizes"),
+    ("opening", "vp.sizes", "sizes", "vp.sizes"),
     ("exercises", ":::{exercise} A title", "nothing", "0 exercises"),
     ("exercises", ":label: ex-1", ":label: ex-7", "ex-7"),
     ("exercises", ":label: ex-1", ":other: ex-1", ":label:"),
@@ -147,8 +147,8 @@ PLANTED = [
     ("self_tests", "Question 1", "See {eq}`eq-one`", "cell check-1 holds a role"),
     ("self_tests", r"(?s)1\. No: why(.*?)Yes: why", r"1. Yes: why\1No: why", "too often in one place"),
     ("glue", "'gap'", "'gulf'", "shows 'gap'"),
-    ("glue", "S = vl", "vl.glue('gulf', 1); S = vl", "glues 'gulf'"),
-    ("glue", "S = vl", "vl.glue(f'gap_{i}', 1); S = vl", "glues 'gap_{i}'"),
+    ("glue", "S = vp", "vp.glue('gulf', 1); S = vp", "glues 'gulf'"),
+    ("glue", "S = vp", "vp.glue(f'gap_{i}', 1); S = vp", "glues 'gap_{i}'"),
     ("glue", "It stands", "{glue:text}`gap_1`", "shows 'gap_1'"),
 ]
 
@@ -179,7 +179,7 @@ def test_names_are_unique_in_the_whole_book(rule, said):
 
 
 def test_a_name_may_be_an_f_string():
-    text = chapter().replace("vl.glue('gap'", "vl.glue(f'gap_{i}'").replace("gap:.2f", "gap_1:.2f")
+    text = chapter().replace("vp.glue('gap'", "vp.glue(f'gap_{i}'").replace("gap:.2f", "gap_1:.2f")
     assert problems("glue", text) == []
 
 
@@ -195,8 +195,8 @@ def test_every_rule_has_a_planted_violation():
 
 
 def test_figure_makers_are_found(monkeypatch, tmp_path):
-    (tmp_path / "vaelib").mkdir()
+    (tmp_path / "vaelib" / "pages").mkdir(parents=True)
     source = "def _new():\n    return plt.subplots()\n\n\ndef grid(x,\n):\n    _new()\n"
-    (tmp_path / "vaelib" / "plotting.py").write_text(source + "\n\ndef draw(ax):\n    ax.plot()\n")
+    (tmp_path / "vaelib" / "pages" / "plotting.py").write_text(source + "\n\ndef draw(ax):\n    ax.plot()\n")
     monkeypatch.setattr(form, "ROOT", tmp_path)
     assert form.figure_makers.__wrapped__() == {"_new", "grid"}

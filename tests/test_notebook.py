@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-import vaelib as vl
+import vaelib.pages as vp
 
 
 @pytest.mark.parametrize(("name", "steps"), [("smoke", 3), ("default", 1500), ("paper", 20_000)])
 def test_sizes_follow_the_profile(name, steps, monkeypatch):
     monkeypatch.setenv("VAELIB_PROFILE", name)
-    size = vl.sizes(steps=(3, 1500, 20_000), mark=("a", "b", "c"))
+    size = vp.sizes(steps=(3, 1500, 20_000), mark=("a", "b", "c"))
     assert size.steps == steps
     table = size._repr_markdown_()
     assert f"**{name}** (in force)" in table and "| `steps` | 3 | 1,500 | 20,000 |" in table
@@ -19,39 +19,39 @@ def test_sizes_follow_the_profile(name, steps, monkeypatch):
 def test_bad_profile_and_sizes(monkeypatch):
     monkeypatch.setenv("VAELIB_PROFILE", "huge")
     with pytest.raises(ValueError, match="VAELIB_PROFILE is 'huge'; allowed are smoke, default, paper"):
-        vl.profile()
+        vp.profile()
     monkeypatch.delenv("VAELIB_PROFILE")
-    assert vl.profile() == "default"
+    assert vp.profile() == "default"
     with pytest.raises(ValueError, match="sizes: steps is 5; allowed is a tuple of three"):
-        vl.sizes(steps=5)
+        vp.sizes(steps=5)
 
 
 def test_a_table_keeps_a_value_beside_its_spread():
-    shown = vl.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
+    shown = vp.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
     assert shown._repr_markdown_() == "| model | nats |\n| --- | --- |\n| VAE | 1.5\u00a0±\u00a00.2 |\n| IWAE | 2 |"
-    noted = vl.table(["model"], [["VAE"]], "One run.")
+    noted = vp.table(["model"], [["VAE"]], "One run.")
     assert noted._repr_markdown_() == "| model |\n| --- |\n| VAE |\n\nOne run."
     assert repr(noted) == "model\nVAE\nOne run."
-    assert vl.table(["model"], [], "None.")._repr_markdown_() == repr(vl.table(["model"], [], "None.")) == "None."
+    assert vp.table(["model"], [], "None.")._repr_markdown_() == repr(vp.table(["model"], [], "None.")) == "None."
     assert repr(shown) == "model  nats\nVAE  1.5 ± 0.2\nIWAE  2"
     with pytest.raises(ValueError, match="table: a row has 1 cells, .'AAE'.; allowed are 2"):
-        vl.table(["model", "nats"], [["AAE"]])
+        vp.table(["model", "nats"], [["AAE"]])
 
 
 def test_glue_works_where_myst_nb_is_absent(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "myst_nb", None)
-    vl.glue("gap", 1.234567)
-    vl.glue("units", 7)
+    vp.glue("gap", 1.234567)
+    vp.glue("units", 7)
     assert capsys.readouterr().out == "gap = 1.235\nunits = 7\n"
 
 
 def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
     monkeypatch.setenv("VAELIB_PROFILE", "smoke")
-    vl.claim("one is one", 1 == 1)
+    vp.claim("one is one", 1 == 1)
     with pytest.raises(AssertionError, match="does not hold here: one is two"):
-        vl.claim("one is two", 1 == 2)
-    vl.claim("the model has learned", False, trained=True)
+        vp.claim("one is two", 1 == 2)
+    vp.claim("the model has learned", False, trained=True)
     assert capsys.readouterr().out == ("Checked: one is one\nNot judged in the smoke profile: the model has learned\n")
     monkeypatch.setenv("VAELIB_PROFILE", "default")
     with pytest.raises(AssertionError):
-        vl.claim("the model has learned", False, trained=True)
+        vp.claim("the model has learned", False, trained=True)

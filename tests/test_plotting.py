@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from vaelib import plotting
+import vaelib as vl
+from vaelib.pages import plotting
 
 
 def test_image_grid_puts_each_image_in_its_place():
@@ -30,7 +31,7 @@ def test_image_grid_puts_each_image_in_its_place():
 def test_smooth_and_interval_and_band():
     assert plotting.smooth([1, 2, 3, 4], window=2).tolist() == [[1.5, 2.5, 3.5]]
     assert plotting.smooth([1, 3], window=50).tolist() == [[2.0]]
-    mean, error = plotting.interval([1, 2, 3])
+    mean, error = vl.mean_and_error([1, 2, 3])
     assert mean == 2 and error == pytest.approx(1 / np.sqrt(3))
     ax = plt.figure().gca()
     line = plotting.band(ax, [0, 1], [[0, 2], [2, 4]], label="a")
@@ -39,7 +40,7 @@ def test_smooth_and_interval_and_band():
 
 
 def test_the_style_sheet_is_found_and_transparent():
-    with plt.style.context("vaelib.book"):
+    with plt.style.context("vaelib.pages.book"):
         assert plt.rcParams["figure.facecolor"] == "none" and plt.rcParams["savefig.transparent"]
 
 

@@ -5,7 +5,7 @@ import time
 
 import vaelib as vl
 from book.experiments.runner import fingerprint
-from vaelib import receipts
+from vaelib.pages import receipts
 
 VERSION = int(os.environ.get("TINY_VERSION", "1"))
 CLAIM = "Three small networks can be trained."

@@ -3,11 +3,11 @@
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are float in [0, 1].
 The rooms, in the order in which they build on each other: data and factors (over downloads), nets, priors, models,
 divergences, objectives, training (over the engine, with schedules, checkpoints and the CUDA graph), adversarial (games
-for it), evaluation and disentanglement; beside them receipts (recorded results), oracles (models with known answers),
-plotting and explorer (figures, still and moving), and notebook (what a chapter's cells need).
+for it), evaluation and disentanglement; beside them oracles (models with known answers). What only the book's pages
+need is in `vaelib.pages`.
 """
 
-from . import engine, explorer, oracles, plotting, receipts
+from . import engine, oracles
 from .adversarial import (
     aae_discriminator,
     aae_encoder,
@@ -28,13 +28,13 @@ from .evaluation import (
     frechet_distance,
     latent_moments,
     log_likelihood,
+    mean_and_error,
     parzen,
     parzen_log_density,
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
 from .models import VAE, ClassAAE, ImplicitVAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
-from .notebook import claim, glue, profile, sizes, table
 from .objectives import (
     beta_vae,
     capacity_vae,
@@ -55,15 +55,16 @@ from .training import Player, Run, fit
 
 __version__ = "0.1.0"
 __all__ = [
-    "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE", "aae_discriminator",
-    "aae_encoder", "aae_players", "aae_reconstruction", "active_units", "activity", "beta_vae", "binarize",
-    "capacity_vae", "celeba", "cifar10", "claim", "class_players", "cluster_labels", "conv_decoder", "conv_encoder",
-    "cosine", "dci", "digits", "disturb", "draw_sprites", "dsprites", "elbo", "engine", "explorer",
-    "factor_discriminator", "factor_score", "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel",
-    "gaussian_kl", "glue", "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
+    "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE",
+    "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
+    "activity", "beta_vae", "binarize", "capacity_vae", "celeba", "cifar10", "class_players",
+    "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits", "disturb",
+    "draw_sprites", "dsprites", "elbo", "engine", "factor_discriminator", "factor_score",
+    "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",
+    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
     "kl_decomposition", "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic",
-    "logistic_unit_scale", "logistic_unit_variance", "mig", "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "normal",
-    "omniglot", "oracles", "parzen", "parzen_log_density", "pinwheel", "plotting", "profile", "ramp", "receipts",
-    "sizes", "sprites", "staircase", "standard_normal", "style_reconstruction", "svhn", "swiss_roll", "table",
-    "tc_vae", "two_points", "vim",
+    "logistic_unit_scale", "logistic_unit_variance", "mean_and_error", "mig", "mig_mixture",
+    "mlp", "mmd", "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen",
+    "parzen_log_density", "pinwheel", "ramp", "sprites", "staircase", "standard_normal",
+    "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "two_points", "vim",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 import math
 import os
 
+import numpy as np
 import torch
 
 from .engine import out_of_memory
@@ -173,3 +174,9 @@ def _covariance(features):
     """As torch.cov has it, which asks the device whether there are rows enough."""
     centred = features - features.mean(0)
     return centred.T @ centred / (len(features) - 1)
+
+
+def mean_and_error(values):
+    """The mean of independent values, (N,), and its standard error."""
+    values = np.asarray(values, dtype=float)
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))

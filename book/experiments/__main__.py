@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from . import evening, runner
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from .runner import fingerprint
 
@@ -154,7 +154,7 @@ def judge_plain(model, config, train, held, data):
     """Parzen windows around draws, with the width chosen on held-out images, and the squared error."""
     drawn = torch.cat([model.likelihood(model.prior.sample((1000,))).mean for _ in range(config["parzen"] // 1000)])
     log_p, width = vl.parzen(drawn, held[0][:1000], data.test[: config["judged"]])
-    mean, standard_error = vl.plotting.interval(log_p)
+    mean, standard_error = vl.mean_and_error(log_p)
     decoded = model.likelihood(codes(model, data.test)).mean
     return {"Parzen": mean, "Parzen, standard error": standard_error, "Parzen width": width,
             "squared error": ((decoded - data.test) ** 2).sum(1).mean().item()}  # fmt: skip

@@ -5,7 +5,7 @@ import time
 import torch
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from .runner import fingerprint, remember
 

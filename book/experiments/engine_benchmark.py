@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import vaelib as vl
-from vaelib import engine, receipts
+from vaelib import engine
+from vaelib.pages import receipts
 
 from .runner import fingerprint
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from .runner import fingerprint
 from .vim_tables import features_of

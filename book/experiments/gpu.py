@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from . import runner
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from .runner import fingerprint, remember
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 import vaelib
-from vaelib import receipts
+from vaelib.pages import receipts
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRATCH = ROOT / "_build" / "experiments"

@@ -8,7 +8,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 import vaelib as vl
-from vaelib import receipts
+from vaelib.pages import receipts
 
 from .runner import fingerprint
 

@@ -3,7 +3,7 @@
     python book/tools/keep.py    # needs MNIST, in $VAELIB_DATA or downloaded before by vl.mnist()
 
 It runs some cells of the chapter in the default profile and keeps one of their variables, a dict of arrays and numbers,
-in book/receipts/pages/NAME.npz, with its origin. `vaelib.receipts.kept` reads it.
+in book/receipts/pages/NAME.npz, with its origin. `vaelib.pages.receipts.kept` reads it.
 """
 
 import hashlib

@@ -22,7 +22,7 @@ from record import load
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from book.experiments import runner  # noqa: E402
-from vaelib import receipts  # noqa: E402
+from vaelib.pages import receipts  # noqa: E402
 
 RECORDS = receipts.folder() / "profiles"
 

@@ -23,7 +23,7 @@ STATES = ("run", "stale", "not run")
 def folder():
     """Where the book's receipts lie: in the repository, or, where vaelib was installed from it, inside the package."""
     here = Path(__file__).parent
-    places = [here.parent / "book" / "receipts", here / "recorded"]
+    places = [here.parents[1] / "book" / "receipts", here / "recorded"]
     return next((place for place in places if place.is_dir()), places[0])
 
 

@@ -1,4 +1,4 @@
-"""The book's figures in one style (`plt.style.use("vaelib.book")`); nothing here knows about models."""
+"""The book's figures in one style (`plt.style.use("vaelib.pages.book")`); nothing here knows about models."""
 
 import numpy as np
 import torch
@@ -66,12 +66,6 @@ def code_map(ax, images, shape, limit):
     return ax
 
 
-def interval(values):
-    """Mean and standard error of the mean of a 1-D array of independent values."""
-    values = np.asarray(values, dtype=float)
-    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
-
-
 def band(ax, x, curves, label=None, **style):
     """Draw the mean of curves, (R, T), with a band of one standard deviation over the R runs."""
     curves = np.asarray(curves, dtype=float)
@@ -91,4 +85,4 @@ def smooth(values, window=50):
     return np.stack([np.convolve(row, kernel, mode="valid") for row in values])
 
 
-__all__ = ["CLASS_COLORS", "band", "code_grid", "code_map", "code_scatter", "image_grid", "interval", "smooth"]
+__all__ = ["CLASS_COLORS", "band", "code_grid", "code_map", "code_scatter", "image_grid", "smooth"]
