@@ -99,7 +99,7 @@ def test_implicit_encoders_draw_and_have_no_density():
 
 def test_priors_of_the_plane():
     torch.manual_seed(0)
-    wheel, roll = vl.pinwheel(torch.zeros(2)), vl.swiss_roll(torch.zeros(2))
+    wheel, roll = vl.pinwheel()(), vl.swiss_roll()()
     edges = torch.linspace(-5, 5, 801)
     grid = torch.cartesian_prod(edges, edges)
     assert wheel.log_prob(grid).exp().sum().item() * 0.0125**2 == pytest.approx(1, abs=1e-3)
@@ -114,11 +114,11 @@ def test_priors_of_the_plane():
     assert anywhere.mean(0).abs().max() < 0.05
     inner, outer = (roll.of_class(torch.full((2000,), k)).norm(dim=1) for k in (0, 9))
     assert inner.max() < 1.5 < 2.3 < outer.min() and roll.rsample((7,)).shape == (7, 2)
-    wide = vl.normal(5.0)(torch.zeros(3)).rsample((100_000,))
+    wide = vl.normal(5.0)(3)().rsample((100_000,))
     assert within(wide[:, 0] ** 2, 25)
-    with pytest.raises(ValueError, match="pinwheel: the code has 3 numbers; this prior .* allows 2"):
-        build(q=3, prior=vl.pinwheel).prior  # noqa: B018
-    with pytest.raises(ValueError, match="normal: scale is 0"):
+    with pytest.raises(ValueError, match="pinwheel: latent_dim must be 2, .* got 3"):
+        build(q=3, prior=vl.pinwheel)
+    with pytest.raises(ValueError, match="normal: scale must be a positive finite number, got 0"):
         vl.normal(0)
 
 
@@ -178,7 +178,7 @@ def test_labels_help_where_they_are_scarce():
     data = {"x": x, "labelled": (x[:6], labels[:6])}
     run = vl.fit(classes_model, vl.class_players(3e-3, 3e-3, betas=(0.5, 0.9)), data, steps=400, batch_size=6)
     with torch.no_grad():
-        said = run.model.eval().say(x)[0].argmax(1)
+        said = run.model.eval().encode(x)[0].argmax(1)
     assert (said == labels).float().mean() > 0.85
 
 
@@ -226,7 +226,7 @@ def test_few_labels_and_the_labels_of_clusters():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="ClassAAE: classes is 1; allowed is a whole number of at least 2"):
+    with pytest.raises(ValueError, match="ClassAAE: classes must be an integer of at least 2, got 1"):
         classes_model(k=1)
 
 

@@ -67,7 +67,7 @@ def test_data_training_and_receipts(tmp_path):
     except ValueError as error:
         print(error)
     """
-    assert "$.seconds is 'long'; allowed is a number of at least 0" in run(code, tmp_path, VAELIB_DATA="data")
+    assert "$.seconds must be a number of at least 0, got 'long'" in run(code, tmp_path, VAELIB_DATA="data")
 
 
 def test_what_is_not_at_hand_is_said(tmp_path):

@@ -79,11 +79,11 @@ def test_what_is_not_there_is_named(asked, message, recorded):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seconds": "3"}, r"\$.seconds is '3'; allowed is a number of at least 0"),
-        ({"version": True}, r"\$.version is True; allowed is a whole number of at least 1"),
-        ({"versions": {}}, r"\$.versions is {}; allowed is an object that is not empty"),
-        ({"data": {"MNIST": ""}}, r"\$.data.MNIST is ''; allowed is a text"),
-        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}}, r"nll.sd is nan; allowed is a finite"),
+        ({"seconds": "3"}, r"\$.seconds must be a number of at least 0, got '3'"),
+        ({"version": True}, r"\$.version must be a whole number of at least 1, got True"),
+        ({"versions": {}}, r"\$.versions must be an object that is not empty, got {}"),
+        ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a text, got ''"),
+        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}}, r"nll.sd must be a finite .* got nan"),
         ({"date": "yesterday"}, "date"),
         ({"more": 1}, "more"),
         ({"results": {}}, "results"),

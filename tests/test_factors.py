@@ -81,11 +81,11 @@ def test_the_whole_grid_is_drawn_in_blocks_within_2_gb():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="sprites: size is 2; allowed is a whole number of at least 4"):
+    with pytest.raises(ValueError, match="sprites: size must be an integer of at least 4, got 2"):
         vl.sprites(size=2)
-    with pytest.raises(ValueError, match="sprites: there is no factor 'colour'; allowed are shape, scale"):
+    with pytest.raises(ValueError, match="sprites: every argument must be a factor .shape, scale.* got 'colour'"):
         vl.sprites(colour=(0,))
-    with pytest.raises(ValueError, match=r"sprites: scale is \[6\]; allowed are different whole numbers from 0 to 5"):
+    with pytest.raises(ValueError, match=r"sprites: scale must be different integers from 0 to 5, got \[6\]"):
         vl.sprites(scale=(6,))
     with pytest.raises(ValueError, match=r"sprites: x is \[\]"):
         vl.sprites(x=())

@@ -103,15 +103,15 @@ def test_mmd_of_twenty_thousand_samples():
 
 
 @pytest.mark.parametrize(("prior", "variance", "entropy"), [
-    (vl.logistic_unit_variance, 1.0, 1.40458), (vl.logistic_unit_scale, math.pi**2 / 3, 2.0)])  # fmt: skip
+    (vl.logistic_unit_variance, 1.0, 1.40458), (vl.logistic(1.0), math.pi**2 / 3, 2.0)])  # fmt: skip
 def test_logistic_priors(prior, variance, entropy):
     torch.manual_seed(0)
-    p = prior(torch.zeros(2, dtype=torch.float64))
+    p = prior(2).double()()
     z = p.sample((200_000,))
     assert within(z[:, 0] ** 2, variance) and within(z[:, 1], 0.0)
     assert within(-p.log_prob(z), 2 * entropy, 4) and torch.isfinite(p.log_prob(z * 100)).all()
     t = torch.linspace(-60, 60, 200_001, dtype=torch.float64)
-    density = prior(torch.zeros(1, dtype=torch.float64)).log_prob(t[:, None]).exp()
+    density = prior(1).double()().log_prob(t[:, None]).exp()
     assert (density.sum() * (t[1] - t[0])).item() == pytest.approx(1, abs=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_members_of_the_family_are_special_cases(model):
     beta = terms(model, vl.info_vae, -3, 4, whatever)["objective"]
     assert torch.allclose(beta, plain["reconstruction"] - 4 * plain["kl"])
     game = terms(model, vl.info_vae, 1, 1, whatever)
-    assert torch.allclose(game["objective"], plain["reconstruction"] - game["divergence"]) and "kl" not in game
+    assert torch.allclose(game["objective"], plain["reconstruction"] - game["divergence"])
     ours = terms(model, vl.mmd_vae, 25, kernel)
     assert torch.allclose(
         ours["objective"], terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel))["objective"]
@@ -160,24 +160,24 @@ def test_members_of_the_family_are_special_cases(model):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd), "alpha is 0 and lam 0.001; .* alpha . lam >= 1"),
-    (lambda m, x: vl.elbo(m, x.round(), kl=None), "elbo: kl is None; allowed are"),
-    (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"), "info_vae: kl is 'exact'; allowed are"),
-    (lambda m, x: vl.info_vae(m, x, 0, math.nan, vl.mmd), "allowed are finite numbers"),
-    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "mmd_vae: lam is -1"),
-    (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "gaussian_kernel: bandwidth is 0.0; allowed is a positive"),
-    (lambda m, x: vl.gaussian_kernel(x, x, math.inf), "gaussian_kernel: bandwidth is inf"),
-    (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "imq_kernel: scale is -2.0"),
-    (lambda m, x: vl.mmd(x, x[:, :3], vl.gaussian_kernel), r"shapes \(7, 6\) and \(7, 3\)"),
-    (lambda m, x: vl.mmd(x[0], x, vl.gaussian_kernel), r"shapes \(6,\) and \(7, 6\)"),
-    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "hold 1 and 7 samples"),
-    (lambda m, x: vl.logistic(0), "scale is 0"),
+    (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd), "alpha . lam must be a finite number of at least 1, got 0.001"),
+    (lambda m, x: vl.elbo(m, x.round(), kl=None), "elbo: kl must be .analytic. or .sampled., got None"),
+    (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"), "info_vae: kl must be .* got 'exact'"),
+    (lambda m, x: vl.info_vae(m, x, 0, math.nan, vl.mmd), "lam must be a finite number, got nan"),
+    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "mmd_vae: lam must be .* at least 0, got -1"),
+    (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "bandwidth must be a positive finite number, got 0.0"),
+    (lambda m, x: vl.gaussian_kernel(x, x, math.inf), "gaussian_kernel: bandwidth must be .* got inf"),
+    (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "imq_kernel: scale must be .* got -2.0"),
+    (lambda m, x: vl.mmd(x, x[:, :3], vl.gaussian_kernel), r"got \(7, 6\) and \(7, 3\)"),
+    (lambda m, x: vl.mmd(x[0], x, vl.gaussian_kernel), r"got \(6,\) and \(7, 6\)"),
+    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "at least two samples, got 1 and 7"),
+    (lambda m, x: vl.logistic(0), "scale must be a positive finite number, got 0"),
     (lambda m, x: vl.disturb(x, "blur", 1), "kind is 'blur'; allowed are gaussian, mask"),
     (lambda m, x: vl.disturb(x, "mask", 1.5), "amount is 1.5; mask allows 0 to 1"),
     (lambda m, x: vl.frechet_distance(x, x[:, :3]), r"\(7, 6\) and \(7, 3\); allowed are \(n, F\) and \(m, F\)"),
     (lambda m, x: vl.frechet_distance(x[0], x), r"shapes are \(6,\) and \(7, 6\)"),
     (lambda m, x: vl.frechet_distance(x[:1], x), r"shapes are \(1, 6\) and \(7, 6\)"),
-    (lambda m, x: vl.conv_encoder((1, 8, 8), 2), r"shape is \(1, 8, 8\); allowed are \(C, H, H\)"),
+    (lambda m, x: vl.conv_encoder((1, 8, 8), 2), r"shape must be \(C, H, H\) .* got \(1, 8, 8\)"),
 ])  # fmt: skip
 def test_bad_input_is_named(call, message, model):
     with pytest.raises(ValueError, match=message):

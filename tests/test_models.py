@@ -65,8 +65,8 @@ def test_a_code_does_not_depend_on_its_company():
 
 
 def test_a_prior_without_closed_form_needs_sampling():
-    def logistic(zero):
-        base = torch.distributions.Uniform(zero, zero + 1)
+    def logistic(latent_dim):
+        base = torch.distributions.Uniform(torch.zeros(latent_dim), torch.ones(latent_dim))
         transforms = [torch.distributions.SigmoidTransform().inv]
         return torch.distributions.Independent(torch.distributions.TransformedDistribution(base, transforms), 1)
 
@@ -79,17 +79,20 @@ def test_a_prior_without_closed_form_needs_sampling():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: vae("poisson"), "likelihood is 'poisson'; allowed are bernoulli, cross_entropy, gaussian"),
-        (lambda: vae("gaussian", scale=-1), 'scale is -1; allowed are a positive number, "learned" or "head"'),
-        (lambda: vae("gaussian", scale=math.nan), "scale is nan"),
-        (lambda: vae("gaussian", scale="wide"), "scale is 'wide'"),
-        (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor is -0.1; allowed is a number of at least 0"),
-        (lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)), "its last dimension must be 4"),
+        (lambda: vae("poisson"), "likelihood must be 'bernoulli', 'cross_entropy' or 'gaussian', got 'poisson'"),
+        (lambda: vae("gaussian", scale=-1), "scale must be a positive finite number, got -1"),
+        (lambda: vae("gaussian", scale=math.nan), "scale must be a positive finite number, got nan"),
+        (lambda: vae("gaussian", scale="wide"), "scale must be 'learned' or 'head', got 'wide'"),
+        (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor must be a finite number of at least 0, got -0.1"),
+        (
+            lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)),
+            r"width 4 or as a pair, got shape \(5, 3\)",
+        ),
         (lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)), r"x has shape \(5, 1\); .*\(B, 6\)"),
         (lambda: vl.tc_vae(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1), 9), r"x has shape \(5, 1\)"),
-        (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "k is 0; allowed is a whole number of at least 1"),
-        (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl is 'exact'"),
-        (lambda: vl.mlp(3), r"sizes is \(3,\)"),
+        (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "elbo: k must be a positive integer, got 0"),
+        (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl must be 'analytic' or 'sampled', got 'exact'"),
+        (lambda: vl.mlp(3), r"mlp: sizes must be two or more positive integers, got \(3,\)"),
         (lambda: vl.gaussian_kl(torch.zeros(5, 2), torch.zeros(5, 3)), r"mean has shape \(5, 2\) and log_var \(5, 3\)"),
     ],
 )

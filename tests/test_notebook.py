@@ -18,11 +18,11 @@ def test_sizes_follow_the_profile(name, steps, monkeypatch):
 
 def test_bad_profile_and_sizes(monkeypatch):
     monkeypatch.setenv("VAELIB_PROFILE", "huge")
-    with pytest.raises(ValueError, match="VAELIB_PROFILE is 'huge'; allowed are smoke, default, paper"):
+    with pytest.raises(ValueError, match="VAELIB_PROFILE must be one of smoke, default, paper, got 'huge'"):
         vp.profile()
     monkeypatch.delenv("VAELIB_PROFILE")
     assert vp.profile() == "default"
-    with pytest.raises(ValueError, match="sizes: steps is 5; allowed is a tuple of three"):
+    with pytest.raises(ValueError, match="sizes: steps must be a tuple of three .* got 5"):
         vp.sizes(steps=5)
 
 
@@ -34,7 +34,7 @@ def test_a_table_keeps_a_value_beside_its_spread():
     assert repr(noted) == "model\nVAE\nOne run."
     assert vp.table(["model"], [], "None.")._repr_markdown_() == repr(vp.table(["model"], [], "None.")) == "None."
     assert repr(shown) == "model  nats\nVAE  1.5 ± 0.2\nIWAE  2"
-    with pytest.raises(ValueError, match="table: a row has 1 cells, .'AAE'.; allowed are 2"):
+    with pytest.raises(ValueError, match="table: every row must have 2 cells, as the head has, got 1: .'AAE'."):
         vp.table(["model", "nats"], [["AAE"]])
 
 

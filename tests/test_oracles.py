@@ -245,7 +245,7 @@ def test_two_gaussian_information():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="latent_dim is 6; allowed is 1 to 5"):
+    with pytest.raises(ValueError, match="latent_dim must be 1 to 5, got 6"):
         oracles.LinearGaussian.fit(torch.randn(50, 6), 6)
     with pytest.raises(ValueError, match="leave no variance"):
         oracles.LinearGaussian.fit(torch.randn(3, 6).double(), 4)

@@ -308,9 +308,11 @@ def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
 def test_bad_arguments():
     model = build()
     mean = torch.zeros(4, 2)
-    with pytest.raises(ValueError, match="log_aggregate_posterior: estimator is 'mis'; allowed are exact, mss, mws"):
+    with pytest.raises(
+        ValueError, match="log_aggregate_posterior: estimator must be 'exact', 'mss' or 'mws', got 'mis'"
+    ):
         vl.log_aggregate_posterior(mean, mean, mean, 10, "mis")
-    with pytest.raises(ValueError, match="log_aggregate_posterior: dataset_size is 3; allowed is a whole number of at"):
+    with pytest.raises(ValueError, match="log_aggregate_posterior: dataset_size must be an integer of at least"):
         vl.log_aggregate_posterior(mean, mean, mean, 3, "mss")
     with pytest.raises(ValueError, match="log_aggregate_posterior: the batch has 1 code; mss needs at least 2"):
         vl.log_aggregate_posterior(mean[:1], mean[:1], mean[:1], 3, "mss")
@@ -320,18 +322,18 @@ def test_bad_arguments():
         with pytest.raises(ValueError, match="log_aggregate_posterior: z has shape"):
             vl.log_aggregate_posterior(z, mean, log_var, 10, "mss")
     for name in ("alpha", "beta", "gamma"):
-        with pytest.raises(ValueError, match=f"tc_vae: {name} is -1; allowed is a finite number of at least 0"):
+        with pytest.raises(ValueError, match=f"tc_vae: {name} must be a finite number of at least 0, got -1"):
             vl.tc_vae(model, X, 100, **{name: -1})
     with pytest.raises(ValueError, match="dataset_size is 5"):
         vl.tc_vae(model, X, 5)
-    with pytest.raises(ValueError, match="beta_vae: beta is -1; allowed is a finite number of at least 0"):
+    with pytest.raises(ValueError, match="beta_vae: beta must be a finite number of at least 0, got -1"):
         vl.beta_vae(model, X, -1)
     with pytest.raises(ValueError, match="beta_vae: beta is inf"):
         vl.beta_vae(model, X, math.inf)
     logistic = vl.VAE(vl.mlp(8, 4), vl.mlp(2, 8), 2, prior=vl.logistic_unit_variance)
     with pytest.raises(ValueError, match="factor_vae: this model has no closed-form KL"):
         vl.factor_vae(logistic, X, 1.0)
-    with pytest.raises(ValueError, match="capacity_vae: gamma is 0; allowed is a positive finite number"):
+    with pytest.raises(ValueError, match="capacity_vae: gamma must be a positive finite number, got 0"):
         vl.capacity_vae(model, X, 0, 1.0)
     with pytest.raises(ValueError, match="capacity_vae: capacity is -1"):
         vl.capacity_vae(model, X, 2, -1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vaelib as vl
-from vaelib import engine
+from vaelib import loop
 
 
 def build(seed):
@@ -37,7 +37,7 @@ def test_the_same_seed_is_bit_identical(digits):
 
 
 def test_seeds_differ_and_one_after_another_they_stand_alone(digits, monkeypatch):
-    monkeypatch.setattr(engine, "VMAP_FLOPS", 0)
+    monkeypatch.setattr(loop, "VMAP_FLOPS", 0)
     both, second = run(digits, seeds=(0, 1)), run(digits, seeds=(1,))
     assert both.history["kl"].shape == (2, 20) and len(both.models) == 2 and both.broken == [None, None]
     assert not np.array_equal(both.history["kl"][0], both.history["kl"][1])
@@ -102,15 +102,15 @@ def test_ctrl_c_returns_what_was_trained(digits):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lr": -1e-3}, "lr is -0.001; allowed is a positive finite number"),
-        ({"lr": math.inf}, "lr is inf"),
-        ({"lr": math.nan}, "lr is nan"),
-        ({"lr": "fast"}, "lr is 'fast'; allowed is a number or a function of the step"),
-        ({"steps": 0}, "steps is 0; allowed is a whole number of at least 1"),
-        ({"batch_size": 5000}, "batch_size is 5000; data allows 1 to 1437"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"seeds": ()}, "seeds is empty"),
-        ({"transform": None}, 'found the grey value .*likelihood="bernoulli" allows 0 and 1 only.*cross_entropy'),
+        ({"lr": -1e-3}, "fit: lr must be a positive finite number, got -0.001"),
+        ({"lr": math.inf}, "lr must be a finite number, got inf"),
+        ({"lr": math.nan}, "lr must be a finite number, got nan"),
+        ({"lr": "fast"}, "lr must be a finite number, got 'fast'"),
+        ({"steps": 0}, "fit: steps must be a positive integer, got 0"),
+        ({"batch_size": 5000}, "batch_size must be at most the 1437 samples of data, got 5000"),
+        ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
+        ({"seeds": ()}, r"seeds must be integers such as \(0, 1, 2\), got \(\)"),
+        ({"transform": None}, 'values must be 0 or 1 for likelihood="bernoulli", got the grey value .*cross_entropy'),
     ],
 )
 def test_bad_arguments(change, message, digits):
@@ -121,11 +121,11 @@ def test_bad_arguments(change, message, digits):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (torch.full((200, 64), math.nan), "NaN or infinite"),
-        (torch.full((200, 64), 1.5), r"data runs from 1.5 to 1.5; transform=binarize needs \[0, 1\]"),
-        (torch.zeros(0, 64), "batch_size is 128; data allows 1 to 0"),
-        ([[0.0] * 64] * 200, "data is list; allowed is a tensor"),
-        (torch.zeros(200, 32), r"x has shape \(128, 32\), which the encoder does not take"),
+        (torch.full((200, 64), math.nan), "data must be finite"),
+        (torch.full((200, 64), 1.5), r"data must lie in \[0, 1\] for transform=binarize, got 1.5 to 1.5"),
+        (torch.zeros(0, 64), "batch_size must be at most the 0 samples of data, got 128"),
+        ([[0.0] * 64] * 200, "data must be a tensor, such as digits.train, got list"),
+        (torch.zeros(200, 32), r"the encoder must take images of shape \(32,\), but fails"),
     ],
 )
 def test_bad_data(data, message, digits):
@@ -134,7 +134,7 @@ def test_bad_data(data, message, digits):
 
 
 def test_data_outside_the_unit_interval_without_transform():
-    with pytest.raises(ValueError, match=r"values run from -1 to 1; likelihood='bernoulli' allows values in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"values must lie in \[0, 1\] for likelihood='bernoulli', got -1 to 1"):
         vl.fit(build, vl.elbo, torch.ones(200, 64) * torch.tensor([-1.0, 1.0]).repeat(100)[:, None], steps=2)
 
 

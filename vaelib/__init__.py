@@ -7,7 +7,7 @@ for it), evaluation and disentanglement; beside them oracles (models with known 
 need is in `vaelib.pages`.
 """
 
-from . import engine, oracles
+from . import loop, oracles, training
 from .adversarial import (
     aae_discriminator,
     aae_encoder,
@@ -49,7 +49,8 @@ from .objectives import (
     tc_vae,
     vim,
 )  # fmt: skip
-from .priors import logistic, logistic_unit_scale, logistic_unit_variance, normal, pinwheel, standard_normal, swiss_roll
+from .priors import logistic, logistic_unit_variance, normal, pinwheel, standard_normal, swiss_roll
+from .saving import load, save
 from .schedules import cosine, ramp, staircase
 from .training import Player, Run, fit
 
@@ -59,12 +60,12 @@ __all__ = [
     "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
     "activity", "beta_vae", "binarize", "capacity_vae", "celeba", "cifar10", "class_players",
     "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits", "disturb",
-    "draw_sprites", "dsprites", "elbo", "engine", "factor_discriminator", "factor_score",
+    "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
     "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",
-    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
-    "kl_decomposition", "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic",
-    "logistic_unit_scale", "logistic_unit_variance", "mean_and_error", "mig", "mig_mixture",
+    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate", "load",
+    "kl_decomposition", "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic", "loop",
+    "logistic_unit_variance", "mean_and_error", "mig", "mig_mixture",
     "mlp", "mmd", "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen",
-    "parzen_log_density", "pinwheel", "ramp", "sprites", "staircase", "standard_normal",
-    "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "two_points", "vim",
+    "parzen_log_density", "pinwheel", "ramp", "save", "sprites", "staircase", "standard_normal",
+    "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "training", "two_points", "vim",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 
 from .objectives import discriminator_of
+from .priors import sample
 from .training import Player
 
 
@@ -39,7 +40,7 @@ def aae_discriminator(model, batch):
     x, labels = _parts(model, batch)
     with torch.no_grad():
         codes = model.draw(x, 1)[0][0]
-        prior = model.prior.rsample((len(x),)) if labels is None else model.prior.of_class(labels)
+        prior = sample(model.prior, len(x)) if labels is None else model.prior.of_class(labels)
     said, of_codes = (_logit(model, z, labels) for z in (prior, codes))
     right = 0.5 * ((said > 0).float() + (of_codes < 0).float())
     return {"objective": logsigmoid(said) + logsigmoid(-of_codes), "accuracy": right}
@@ -64,19 +65,13 @@ def style_reconstruction(model, batch, classes=10):
 def _parts(model, batch):
     """Images, and their labels where the discriminator has room for them."""
     x, labels = batch["x"] if isinstance(batch, dict) else (batch, None)
-    return x, labels if _room(model) else None
-
-
-def _room(model):
-    """How many numbers the discriminator reads beside the code."""
-    net = discriminator_of("adversarial autoencoder", model)
-    return next(net.parameters()).shape[-1] - model.latent_dim
+    return x, labels if model.label_inputs() else None
 
 
 def _logit(model, z, labels):
     if labels is not None:
-        z = torch.cat([z, one_hot(labels, _room(model)).to(z.dtype)], -1)
-    return model.discriminator(z)[..., 0]
+        z = torch.cat([z, one_hot(labels, model.label_inputs()).to(z.dtype)], -1)
+    return discriminator_of("adversarial autoencoder", model)(z)[..., 0]
 
 
 # With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.
@@ -102,7 +97,7 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 def class_reconstruction(model, batch):
     """log p(x | ŷ, z), with ŷ the softmax that the encoder says; with heads also their repulsion (eq-aae-heads)."""
     x = _images(batch)
-    y, z = model.say(x)
+    y, z = model.encode(x)
     terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
     if model.heads is None:
         return {"objective": terms["reconstruction"], **terms}
@@ -114,9 +109,9 @@ def class_discriminators(model, batch):
     """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical prior (eq-aae-two)."""
     x = _images(batch)
     with torch.no_grad():
-        y, z = model.say(x)
+        y, z = model.encode(x)
         truth = one_hot(torch.randint(model.classes, (len(x),), device=x.device), model.classes).to(x.dtype)
-        style = model.prior.rsample((len(x),))
+        style = sample(model.prior, len(x))
         y = y.softmax(-1)
     on_style = logsigmoid(model.discriminator(style)) + logsigmoid(-model.discriminator(z))
     on_class = logsigmoid(model.class_discriminator(truth)) + logsigmoid(-model.class_discriminator(y))
@@ -125,7 +120,7 @@ def class_discriminators(model, batch):
 
 def class_encoder(model, batch):
     """The encoder's turn against both discriminators: log D(z) + log D(ŷ)."""
-    y, z = model.say(_images(batch))
+    y, z = model.encode(_images(batch))
     said = logsigmoid(model.discriminator(z)) + logsigmoid(model.class_discriminator(y.softmax(-1)))
     return {"objective": said[:, 0]}
 
@@ -133,7 +128,7 @@ def class_encoder(model, batch):
 def classification(model, batch):
     """The supervised turn: log ŷ of the true label, on the stream "labelled"."""
     x, labels = batch["labelled"]
-    y, _ = model.say(x)
+    y, _ = model.encode(x)
     return {"objective": -cross_entropy(y, labels, reduction="none"), "accuracy": (y.argmax(-1) == labels).float()}
 
 
@@ -158,10 +153,10 @@ def cluster_labels(probabilities, labels):
     """
     if probabilities.dim() != 2 or len(probabilities) != len(labels):
         shapes = f"{tuple(probabilities.shape)} and {tuple(labels.shape)}"
-        raise ValueError(f"cluster_labels: shapes are {shapes}; allowed are (N, K) and (N,).")
+        raise ValueError(f"cluster_labels: shapes must be (N, K) and (N,), got {shapes}.")
     if probabilities.shape[1] > len(labels):
         n = f"{probabilities.shape[1]} clusters and {len(labels)} images"
-        raise ValueError(f"cluster_labels: there are {n}; allowed are at most as many clusters as images.")
+        raise ValueError(f"cluster_labels: there must be at most as many clusters as images, got {n}.")
     return labels[probabilities.argmax(0)]
 
 

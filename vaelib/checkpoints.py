@@ -1,14 +1,106 @@
-"""Checkpoints: one safetensors file, tensors and JSON together, written beside the old one, then put in its place."""
+"""Checkpoints of `fit`: one safetensors file each, tensors and JSON together, written atomically."""
 
 import contextlib
 import json
 import os
+import warnings
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from . import identity
 
-def save(file, tensors, state):
+ADVICE = "use resume=False or another folder"
+
+
+class Keeper:
+    """Writes the state of a training job to its file, and reads it back. file: a Path, or None to keep nothing.
+
+    models_only: of a file of another run (another learning rate, say) the models are taken and nothing else.
+    """
+
+    def __init__(self, job, file, data_digest, models_only=False):
+        self.job, self.file, self.models_only, self.saved = job, file, models_only, None
+        plan = job.plan
+        # What must agree before a checkpoint is continued; of a function of the step, its values at three steps.
+        self.config = {
+            "seeds": list(job.seeds), "steps": plan.steps, "batch_size": plan.batch_size,
+            "hyper": {name: _three(value, plan.steps) for name, value in job.hyper.items()},
+            "lr": [_three(player.lr, plan.steps) for player in plan.players],
+            "adam": [json.loads(json.dumps(player.adam)) for player in plan.players],
+            "objective": [identity.describe(player.objective) for player in plan.players],
+            "data": data_digest, "transform": identity.describe(plan.transform),
+            "autocast": str(plan.autocast), "model": identity.of_model(job.models[0]),
+            "shapes": {name: list(t.shape) for name, t in job.copies.tensors().items()},
+        }  # fmt: skip
+
+    def load(self):
+        """Continue from the file if there is one; returns whether it was there.
+
+        RuntimeError: the file cannot be read. ValueError: it belongs to another run, and how the two differ.
+        """
+        if self.file is None or not self.file.exists():
+            return False
+        tensors, state = read(self.file, self.job.device)
+        difference = _difference(state["config"], self.config)
+        if (
+            difference
+            and self.models_only
+            and not _difference(state["config"], self.config, ("seeds", "model", "shapes"))
+        ):
+            self.job.copies.copy_in(tensors)
+            return False
+        if difference:
+            raise ValueError(f"fit: checkpoint {self.file} was made with {difference}; {ADVICE}.")
+        job = self.job
+        job.restore(tensors)
+        for name, order in job.batches.order.items():
+            order.copy_(tensors[f"order/{name}"])
+        for r, generator in enumerate(job.batches.generators):
+            generator.set_state(tensors[f"generator/{r}"].cpu())
+        set_random_state(job.device, [tensors[name].cpu() for name in ("rng", "rng/cuda") if name in tensors])
+        past = tensors["history"]
+        job.history = torch.full((job.plan.steps, *past.shape[1:]), torch.nan, device=job.device)
+        job.history[: len(past)] = past
+        job.step, job.names, job.batches.position = state["step"], state["terms"], state["position"]
+        job.broken = [tuple(b) if b else None for b in state["broken"]]
+        self.saved = job.step
+        return True
+
+    def save(self):
+        """Write the state of the job; of a copy that is no longer finite the file keeps what it held."""
+        if self.file is None or all(self.job.broken):
+            return
+        job = self.job
+        tensors = job.tensors() | {f"order/{name}": t for name, t in job.batches.order.items()}
+        if any(job.broken) and self.file.exists():
+            before, _ = read(self.file, job.device)
+            for name in job.tensors():
+                tensors[name] = tensors[name].detach().clone()
+                for r, broken in enumerate(job.broken):
+                    if broken and tensors[name].dim():
+                        tensors[name][r] = before[name][r]
+        tensors |= {f"generator/{r}": g.get_state() for r, g in enumerate(job.batches.generators)}
+        on_cpu, on_cuda = random_states(job.device)
+        tensors |= {"history": job.history[: job.step], "rng": on_cpu}
+        if on_cuda is not None:
+            tensors["rng/cuda"] = on_cuda
+        state = {"config": self.config, "step": job.step, "position": job.batches.position, "terms": job.names,
+                 "broken": job.broken}  # fmt: skip
+        write(self.file, tensors, state)
+        self.saved = job.step
+
+    def advice(self):
+        """What the file holds when a copy breaks, and how to go on from there."""
+        if self.file is None or self.saved is None:
+            return ""
+        return (
+            f' {self.file} holds step {self.saved}; resume="models" trains on from there, with another lr if you like.'
+        )
+
+
+def write(file, tensors, state):
     """Write tensors, {name: tensor}, and state (anything JSON holds) to a Path, all or nothing.
 
     RuntimeError: the file cannot be written; what was there before is kept.
@@ -17,31 +109,66 @@ def save(file, tensors, state):
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: t.detach().contiguous() for name, t in tensors.items()}, fresh, {"state": json.dumps(state)})
-        with open(fresh, "rb") as written:
+        with open(fresh, "r+b") as written:  # Windows flushes only files that are open for writing
             os.fsync(written.fileno())
         os.replace(fresh, file)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
-        kept = "the last good checkpoint is kept" if file.exists() else "there is none yet"
+        kept = "what it held is kept" if file.exists() else "it does not exist yet"
         reason = getattr(error, "strerror", None) or error
-        raise RuntimeError(f"fit: checkpoint {file} cannot be written ({reason}); {kept}.") from error
+        raise RuntimeError(f"{file} cannot be written ({reason}); {kept}.") from error
 
 
-def load(file, config, device):
-    """The tensors and the state of a checkpoint whose state["config"] is `config`.
-
-    RuntimeError: the file cannot be read. ValueError: it belongs to another run.
-    """
-    advice = "use resume=False or another folder"
+def read(file, device):
+    """The tensors and the state of a checkpoint. RuntimeError: the file cannot be read."""
     try:
         with safe_open(file, "pt", device=str(device)) as stored:
             state = json.loads(stored.metadata()["state"])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            return {name: stored.get_tensor(name) for name in stored.keys()}, state  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RuntimeError(f"fit: checkpoint {file} cannot be read ({error}); {advice}.") from error
-    for name, value in config.items():
-        made = state["config"].get(name)
-        if made != value:
-            raise ValueError(f"fit: checkpoint {file} was made with {name}={made}, now {name}={value}; {advice}.")
-    return tensors, state
+        raise RuntimeError(f"fit: checkpoint {file} cannot be read ({error}); {ADVICE}.") from error
+
+
+def announce(jobs):
+    """Say that finished runs were only read back: a warning, once for all of them."""
+    files = [str(job.keeper.file) for job in jobs if job.read_only]
+    if files:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        warnings.warn(
+            f"fit: this run was finished; it was read from {files[0]}{more}, nothing was trained.", stacklevel=3
+        )
+
+
+def random_states(device):
+    """The state of torch's own generators, on the CPU and on the device."""
+    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+
+def set_random_state(device, state):
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)
+
+
+def _difference(made, now, names=None):
+    """The first setting in which two runs differ, as text; None where they agree."""
+    for name in names or now:
+        old, new = made.get(name), now[name]
+        if old != new:
+            if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and name == "model":
+                old, new = next((a, b) for a, b in zip(old, new, strict=True) if a != b)
+            return f"{name}={_short(old)}, now {name}={_short(new)}"
+    return None
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) < 200 else text[:200] + " ..."
+
+
+def _three(value, steps):
+    """A hyper-parameter as JSON: a number, one a copy, or a function of the step at its start, middle and end."""
+    if callable(value):
+        return [float(value(step)) for step in (0, steps // 2, steps - 1)]
+    return list(value) if isinstance(value, tuple) else value

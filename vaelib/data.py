@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .checks import integer, one_of
 from .downloads import checked, fetch, gunzip
 
 BINARIZATIONS = ("none", "fixed", "dynamic")
@@ -68,8 +69,7 @@ class Dataset:
 
 
 def _dataset(name, train, test, train_labels, test_labels, shape, binarization):
-    if binarization not in BINARIZATIONS:
-        raise ValueError(f"{name}: binarization is {binarization!r}; allowed are {', '.join(BINARIZATIONS)}.")
+    one_of(name, "binarization", binarization, BINARIZATIONS)
     if binarization == "fixed":
         train = binarize(train, torch.Generator().manual_seed(0))
     if binarization != "none":
@@ -94,8 +94,8 @@ def digits(binarization="none"):
 
 def two_points(n=2):
     """The data of the variance blow-up, n/2 times -1 and n/2 times +1, (n, 1). ValueError: n odd or below 2."""
-    if not isinstance(n, int) or n < 2 or n % 2:
-        raise ValueError(f"two_points: n is {n!r}; allowed is an even whole number of at least 2.")
+    if integer("two_points", "n", n, least=2) % 2:
+        raise ValueError(f"two_points: n must be an even integer, got {n!r}.")
     return torch.tensor([-1.0, 1.0]).repeat(n // 2).unsqueeze(1)
 
 
@@ -139,7 +139,7 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
         x, y = np.stack([drawings[n] for n in names]), np.array([number[n.rsplit("/", 1)[0]] for n in names])
         arrays = x[~test], x[test], y[~test], y[test]
     else:
-        raise ValueError(f"omniglot: source is {source!r}; allowed are chardata, {', '.join(OMNIGLOT_FILES)}.")
+        raise ValueError(f"omniglot: source must be chardata, {', '.join(OMNIGLOT_FILES)}, got {source!r}.")
     return _dataset("omniglot", *(torch.from_numpy(a) for a in arrays), (1, 28, 28), binarization)
 
 

@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from .checks import integer, number, one_of
+
 BLOCK = 2**24  # entries of a matrix of all pairs that are held at once
 AGGREGATES = ("exact", "mss", "mws")
 
@@ -30,16 +32,14 @@ def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
     which is unbiased for q(z); "mws" (eq-mws) weighs each with 1/(N B), whose logarithm is off by up to ln N.
     ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone for "mss".
     """
-    if estimator not in AGGREGATES:
-        raise ValueError(f"log_aggregate_posterior: estimator is {estimator!r}; allowed are {', '.join(AGGREGATES)}.")
-    n, b, m = dataset_size, len(z), len(mean)
-    if not isinstance(n, int) or n < m:
-        raise ValueError(f"log_aggregate_posterior: dataset_size is {n!r}; allowed is a whole number of at least {m}.")
+    one_of("log_aggregate_posterior", "estimator", estimator, AGGREGATES)
+    b, m = len(z), len(mean)
+    n = integer("log_aggregate_posterior", "dataset_size", dataset_size, least=m)
     if mean.shape != log_var.shape or z.shape[1:] != mean.shape[1:] or (estimator != "exact" and b != m):
         shapes = ", ".join(str(tuple(t.shape)) for t in (z, mean, log_var))
-        raise ValueError(f"log_aggregate_posterior: z has shape, mean and log_var have {shapes}; they must fit.")
+        raise ValueError(f"log_aggregate_posterior: z, mean and log_var must have shapes that fit, got {shapes}.")
     if estimator == "mss" and b < 2:
-        raise ValueError(f"log_aggregate_posterior: the batch has {b} code; mss needs at least 2.")
+        raise ValueError(f"log_aggregate_posterior: the batch must have at least 2 codes for mss, got {b}.")
     pairs = _log_normal(z[:, None], mean, log_var)  # (B, M, Q)
     if estimator == "mss":
         weight = torch.full((b, b), math.log((n - 1) / n / (b - 1)), dtype=z.dtype, device=z.device)
@@ -62,8 +62,7 @@ def kl_decomposition(mean, log_var, samples=10_000):
     the expectations are averages over `samples` codes, as many of each Gaussian as there can be, so that the parts
     add up to the last digit. Works in blocks. ValueError: samples below 1.
     """
-    if not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"kl_decomposition: samples is {samples!r}; allowed is a whole number of at least 1.")
+    samples = integer("kl_decomposition", "samples", samples)
     n, q = mean.shape
     whole = torch.arange(n, device=mean.device).repeat(samples // n)
     index = torch.cat([whole, torch.randperm(n, device=mean.device)[: samples % n]])
@@ -91,7 +90,7 @@ def gaussian_kernel(x, y, bandwidth):
 
     Equation eq-gaussian-kernel of the book (chapter 8); Gretton et al. (2012). ValueError: bandwidth not above 0.
     """
-    _positive("gaussian_kernel", "bandwidth", bandwidth)
+    number("gaussian_kernel", "bandwidth", bandwidth, above=0)
     return torch.exp(-_squared_distances(x, y) / (2 * bandwidth**2))
 
 
@@ -104,7 +103,7 @@ def imq_kernel(x, y, scale):
     squared = _squared_distances(x, y)
     scales = scale if isinstance(scale, tuple) else (scale,)
     for one in scales:
-        _positive("imq_kernel", "scale", one)
+        number("imq_kernel", "scale", one, above=0)
     return sum(one / (one + squared) for one in scales)
 
 
@@ -119,10 +118,10 @@ def mmd(x, y, kernel, unbiased=True):
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise ValueError(f"mmd: x and y have shapes {shapes}; allowed are (n, Q) and (m, Q) with the same Q.")
+        raise ValueError(f"mmd: x and y must have shapes (n, Q) and (m, Q) with the same Q, got {shapes}.")
     n, m = len(x), len(y)
     if min(n, m) < (2 if unbiased else 1):
-        raise ValueError(f"mmd: x and y hold {n} and {m} samples; with unbiased={unbiased} each needs at least two.")
+        raise ValueError(f"mmd: with unbiased={unbiased} x and y must hold at least two samples, got {n} and {m}.")
     within = _mean_kernel(x, x, kernel, unbiased) + _mean_kernel(y, y, kernel, unbiased)
     return within - 2 * _mean_kernel(x, y, kernel)
 
@@ -138,8 +137,3 @@ def _mean_kernel(x, y, kernel, off_diagonal=False):
 def _squared_distances(x, y):
     squared = (x**2).sum(-1)[:, None] + (y**2).sum(-1) - 2 * x @ y.T
     return squared.clamp(min=0)  # rounding can leave it a little below
-
-
-def _positive(function, name, value):
-    if isinstance(value, (int, float)) and not 0 < value < math.inf:
-        raise ValueError(f"{function}: {name} is {value!r}; allowed is a positive finite number.")

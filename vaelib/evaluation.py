@@ -6,7 +6,7 @@ import os
 import numpy as np
 import torch
 
-from .engine import out_of_memory
+from .loop import out_of_memory
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .checks import integer
 from .downloads import checked, fetch
 
 GRID = {  # the values of dSprites (Matthey et al., 2017); the orientations 0 and 2π are both there
@@ -54,16 +55,15 @@ def sprites(size=64, device="cpu", **subset):
     The outlines are this book's own: the factors and their values are those of dSprites, the pixels are not.
     ValueError: an unknown factor, places that are not on its grid, or a size below 4.
     """
-    if not isinstance(size, int) or size < 4:
-        raise ValueError(f"sprites: size is {size!r}; allowed is a whole number of at least 4.")
+    size = integer("sprites", "size", size, least=4)
     grids = []
     for name in [*GRID, *(name for name in subset if name not in GRID)]:
         if name not in GRID:
-            raise ValueError(f"sprites: there is no factor {name!r}; allowed are {', '.join(GRID)}.")
+            raise ValueError(f"sprites: every argument must be a factor ({', '.join(GRID)}), got {name!r}.")
         n = len(GRID[name])
         chosen = list(subset.get(name, range(n)))
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(n)):
-            raise ValueError(f"sprites: {name} is {chosen}; allowed are different whole numbers from 0 to {n - 1}.")
+            raise ValueError(f"sprites: {name} must be different integers from 0 to {n - 1}, got {chosen}.")
         grids.append(torch.tensor(GRID[name][chosen], dtype=torch.float32, device=device))
     classes = torch.cartesian_prod(*(torch.arange(len(grid), device=device) for grid in grids))
     values = torch.cartesian_prod(*grids)

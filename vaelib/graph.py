@@ -3,6 +3,7 @@
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
+from . import checkpoints
 from .data import binarize
 
 RECORDED = (None, binarize)  # the transforms that may run inside a graph; any other may branch in Python
@@ -11,6 +12,52 @@ RECORDED = (None, binarize)  # the transforms that may run inside a graph; any o
 def used_on(device):
     """Whether `fit` records its step on this device."""
     return device.type == "cuda"
+
+
+def recorded(job):
+    """The step of a training job as one CUDA graph, a function that replays it and returns the terms.
+
+    Between replays only the learning rates, the varying hyper-parameters and the place in the epoch are written to
+    tensors that the graph reads, and the batch where the user's own transform makes it.
+    """
+    batches, plan = job.batches, job.plan
+    at = {name: torch.zeros((), dtype=torch.long, device=job.device) for name in batches.order}
+    offsets = torch.arange(batches.batch_size, device=job.device)
+    varying, fixed = job.values()
+    inside, held, replayed = plan.transform in RECORDED, None, None
+
+    def batch():
+        return batches.at({name: order.index_select(1, offsets + at[name]) for name, order in batches.order.items()})
+
+    def body():
+        return job.turns(batch() if inside else held, varying, fixed)
+
+    def first():
+        kept = {name: t.detach().clone() for name, t in job.tensors().items()}
+        random_states = checkpoints.random_states(job.device)
+
+        def undo():  # the warm-up has trained and drawn random numbers
+            job.restore(kept)
+            checkpoints.set_random_state(job.device, random_states)
+
+        return record(body, undo, job.device)
+
+    def advance():
+        nonlocal held, replayed
+        for optimizer, player in zip(job.optimizers, plan.players, strict=True):
+            optimizer.param_groups[0]["lr"].fill_(player.lr(job.step))
+        for name, value in job.values()[0].items():
+            varying[name].copy_(value)
+        for name, place in at.items():
+            place.fill_(batches.position[name])
+            batches.position[name] += batches.batch_size
+        held = held if inside else refill(held, batch())
+        replayed = replayed or first()
+        graph, out = replayed
+        graph.replay()
+        return out
+
+    return advance
 
 
 def record(body, undo, device):
@@ -43,12 +90,14 @@ def refill(held, batch):
     fresh, form = tree_flatten(batch)
     for part in fresh:
         if not torch.is_tensor(part):
-            raise ValueError(f"fit: transform returned {part!r}; on a GPU allowed are tensors, in tuples or dicts.")
+            raise ValueError(f"fit: on a GPU transform must return tensors, in tuples or dicts, got {part!r}.")
     if held is None:
         return tree_map(torch.clone, batch)
     kept, first = tree_flatten(held)
     if form != first or _kinds(fresh) != _kinds(kept):
-        raise ValueError(f"fit: transform returned {_say(fresh)}, at first {_say(kept)}; on a GPU they must agree.")
+        raise ValueError(
+            f"fit: on a GPU transform must return the same shapes every time, at first {_say(kept)}, got {_say(fresh)}."
+        )
     for old, new in zip(kept, fresh, strict=True):
         old.copy_(new)
     return held

@@ -8,14 +8,16 @@ from torch.distributions import Bernoulli, Independent, Normal
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from .priors import Gaussian, standard_normal
+from .checks import integer, number, one_of
+from .priors import Gaussian, as_module, standard_normal
+from .probes import without_a_trace
 
 LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
 
-class Pixels(Independent):
-    """Independent Bernoulli pixels, as torch has them; log_prob adds pixels up before it subtracts, which spares two
-    passes over a tensor of (k, B, D)."""
+class IndependentBernoulli(Independent):
+    """The same as torch's `Independent(Bernoulli)`, but log_prob sums over pixels before subtracting, which avoids two
+    passes over a tensor of shape (k, B, D)."""
 
     def log_prob(self, x):
         logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
@@ -30,53 +32,48 @@ class VAE(nn.Module):
     likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on grey x, which is no
         likelihood (chapter 3) and therefore has to be asked for by name.
     scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head" (one for each pixel).
-    scale_floor: added to a learned scale. prior: a function of a (Q,) zero tensor that returns a distribution.
+    scale_floor: added to a learned scale.
+    prior: a module that returns the distribution over codes (Q,) when it is called, or a function that makes one from
+        latent_dim, such as `vl.standard_normal`. A prior with parameters is trained with the model.
     ValueError: an unknown likelihood or scale, a negative floor, an encoder or decoder whose output does not fit.
     """
 
     def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, scale=1.0, scale_floor=0.0,
                  prior=standard_normal):  # fmt: skip
         super().__init__()
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(f"VAE: likelihood is {likelihood!r}; allowed are {', '.join(LIKELIHOODS)}.")
-        fixed = isinstance(scale, (int, float))
-        if not (scale in ("learned", "head") or (fixed and scale > 0 and math.isfinite(scale))):
-            raise ValueError(f'VAE: scale is {scale!r}; allowed are a positive number, "learned" or "head".')
-        if not 0 <= scale_floor < math.inf:
-            raise ValueError(f"VAE: scale_floor is {scale_floor!r}; allowed is a number of at least 0.")
+        one_of("VAE", "likelihood", likelihood, LIKELIHOODS)
+        if isinstance(scale, str):
+            one_of("VAE", "scale", scale, ("learned", "head"))
+        else:
+            scale = number("VAE", "scale", scale, above=0)
+        number("VAE", "scale_floor", scale_floor, least=0)
+        integer("VAE", "latent_dim", latent_dim)
         self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
         self.likelihood_name, self.scale, self.scale_floor = likelihood, scale, scale_floor
         if likelihood == "gaussian" and scale == "learned":
             self.log_scale = nn.Parameter(torch.zeros(()))
-        self.register_buffer("zero", torch.zeros(latent_dim), persistent=False)
-        self._prior = prior
+        self.prior_net = as_module(prior, latent_dim)
 
     @property
     def prior(self):
         """p(z), a distribution over codes (Q,)."""
-        return self._prior(self.zero)
+        return self.prior_net()
 
     def encode(self, x):
-        """The mean and log_var of q(z|x), each (B, Q). ValueError: images of a shape that the encoder does not take."""
-        try:
-            out = self.encoder(x)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            if "shape" not in str(error) and "size" not in str(error):
-                raise
-            shape = tuple(x.shape)
-            raise ValueError(f"VAE: x has shape {shape}, which the encoder does not take ({error}).") from None
-        if out.shape[-1] != 2 * self.latent_dim:
+        """The mean and log_var of q(z|x), each (B, Q). ValueError: an encoder that returns something else."""
+        out = self.encoder(x)
+        pair = out if isinstance(out, tuple) else out.chunk(2, -1)
+        if len(pair) != 2 or any(part.shape[-1] != self.latent_dim for part in pair):
+            got = " and ".join(str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out]))
             raise ValueError(
-                f"VAE: the encoder returned shape {tuple(out.shape)}; with latent_dim={self.latent_dim} its last "
-                f"dimension must be {2 * self.latent_dim} (mean and log_var side by side)."
+                f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, side by side in a "
+                f"tensor of width {2 * self.latent_dim} or as a pair, got shape {got}."
             )
-        return out.chunk(2, -1)
+        return pair
 
     def posterior(self, x):
         """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
-        return _gaussian(torch.cat(self.encode(x), -1))
+        return _gaussian(*self.encode(x))
 
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).
@@ -89,7 +86,7 @@ class VAE(nn.Module):
         out = self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
         event = out.dim() - z.dim() + 1
         if self.likelihood_name != "gaussian":
-            distribution, join = Bernoulli(logits=out, validate_args=False), Pixels
+            distribution, join = Bernoulli(logits=out, validate_args=False), IndependentBernoulli
         else:
             mean, log_std = out.chunk(2, -1) if self.scale == "head" else (out, None)
             distribution, join = Normal(mean, self._std(mean, log_std), validate_args=False), Independent
@@ -124,29 +121,56 @@ class VAE(nn.Module):
         """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the book, chapter 2."""
         return sum(self.log_ratio(x, *self.draw(x, k), y=y))
 
-    def check_targets(self, x):
-        """ValueError unless every value of x is one that this model's likelihood can be asked about."""
+    def check_targets(self, x, where="data"):
+        """ValueError unless x is a tensor of images that this model can be trained and evaluated on."""
         if not torch.is_tensor(x) or not x.is_floating_point() or x.dim() < 2:
             what = f"{x.dtype} of shape {tuple(x.shape)}" if torch.is_tensor(x) else type(x).__name__
-            raise ValueError(f"data: got {what}; allowed is a floating-point tensor of shape (N, ...).")
+            raise ValueError(f"{where}: images must be a floating-point tensor of shape (N, ...), got {what}.")
         if x.numel() == 0:
-            raise ValueError(f"data: shape {tuple(x.shape)} is empty; at least one sample is needed.")
+            raise ValueError(f"{where}: there must be at least one image, got shape {tuple(x.shape)}.")
+        dtype = next((p.dtype for p in self.parameters()), x.dtype)
+        if x.dtype != dtype:
+            call = {torch.float32: "float()", torch.float64: "double()"}.get(dtype, f"to({dtype})")
+            raise ValueError(f"{where}: the model is {dtype}, so images must be, got {x.dtype}; use .{call}.")
         low, high = x.min().item(), x.max().item()
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError(f"data: found {high if math.isfinite(low) else low}; every value must be finite.")
-        if self.likelihood_name == "gaussian":
-            return
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"data: values run from {low:g} to {high:g}; "
-                f"likelihood={self.likelihood_name!r} allows values in [0, 1]."
-            )
-        if self.likelihood_name == "bernoulli" and bool(((x != 0) & (x != 1)).any()):
+            raise ValueError(f"{where}: every value must be finite, got {high if math.isfinite(low) else low}.")
+        name = self.likelihood_name
+        if name != "gaussian" and (low < 0 or high > 1):
+            raise ValueError(f"{where}: values must lie in [0, 1] for likelihood={name!r}, got {low:g} to {high:g}.")
+        if name == "bernoulli" and bool(((x != 0) & (x != 1)).any()):
             grey = x[(x != 0) & (x != 1)][0].item()
             raise ValueError(
-                f'data: found the grey value {grey:g}; likelihood="bernoulli" allows 0 and 1 only. Binarize it '
-                '(transform=vl.binarize), or ask for likelihood="cross_entropy" by name.'
+                f'{where}: values must be 0 or 1 for likelihood="bernoulli", got the grey value {grey:g}. Binarize the '
+                'images (transform=vl.binarize), or ask for likelihood="cross_entropy" by name.'
             )
+        self._check_shape(x[:1], where)
+
+    def _check_shape(self, x, where):
+        with without_a_trace(self), torch.no_grad():
+            self.eval()
+            try:
+                self.draw(x, 1)
+            except torch.OutOfMemoryError:
+                raise
+            except (RuntimeError, TypeError, ValueError) as error:
+                shape = tuple(x.shape[1:])
+                raise ValueError(
+                    f"{where}: the encoder must take images of shape {shape}, but fails: {error}"
+                ) from error
+
+    def label_inputs(self):
+        """How many inputs of the discriminator, if there is one, are for labels: all that are not for the code."""
+        if not hasattr(self, "discriminator"):
+            return 0
+        return max(0, next(self.discriminator.parameters()).shape[-1] - self.latent_dim)
+
+    def check_labels(self, labels, where="data"):
+        """ValueError unless labels, integers, lie within the classes that the model knows, if it knows any."""
+        classes = getattr(self, "classes", None) or self.label_inputs()
+        low, high = labels.min().item(), labels.max().item()
+        if classes and (low < 0 or high >= classes):
+            raise ValueError(f"{where}: labels must lie in 0 to {classes - 1}, got {low} to {high}.")
 
 
 class TwoLayerVAE(VAE):
@@ -160,7 +184,7 @@ class TwoLayerVAE(VAE):
     def __init__(self, encoder, encoder2, decoder2, decoder, latent_dims, likelihood="bernoulli"):
         super().__init__(encoder, decoder, latent_dims[0], likelihood)
         self.encoder2, self.decoder2, self.latent_dims = encoder2, decoder2, tuple(latent_dims)
-        self.register_buffer("zero2", torch.zeros(latent_dims[1]), persistent=False)
+        self.prior_net = standard_normal(latent_dims[1])
         for name, net, n_in, n_out in (("encoder2", encoder2, 0, 1), ("decoder2", decoder2, 1, 0)):
             got = net(torch.zeros(1, latent_dims[n_in])).shape[-1]
             if got != 2 * latent_dims[n_out]:
@@ -169,17 +193,12 @@ class TwoLayerVAE(VAE):
                     f"{2 * latent_dims[n_out]} (mean and log_var side by side)."
                 )
 
-    @property
-    def prior(self):
-        """p(z2), a distribution over codes (Q2,)."""
-        return standard_normal(self.zero2)
-
     def posterior2(self, z1, score=True):
         """q(z2|z1); with score=False its net is held fixed, so that a gradient passes to z1 only."""
         if score:
-            return _gaussian(self.encoder2(z1))
+            return _gaussian(*self.encoder2(z1).chunk(2, -1))
         fixed = {name: p.detach() for name, p in self.encoder2.named_parameters()}
-        return _gaussian(functional_call(self.encoder2, fixed, (z1,)))
+        return _gaussian(*functional_call(self.encoder2, fixed, (z1,)).chunk(2, -1))
 
     def draw(self, x, k):
         """k pairs of codes by the path, ((k, B, Q1), (k, B, Q2)), and q(z1|x), q(z2|z1)."""
@@ -193,13 +212,12 @@ class TwoLayerVAE(VAE):
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
-        prior = self.prior.log_prob(z2) + _gaussian(self.decoder2(z2)).log_prob(z1)
+        prior = self.prior.log_prob(z2) + _gaussian(*self.decoder2(z2).chunk(2, -1)).log_prob(z1)
         return self.likelihood(z1, x, y).log_prob(x), prior - q1.log_prob(z1) - q2.log_prob(z2)
 
 
-def _gaussian(out):
-    """A diagonal Gaussian from mean and log_var side by side."""
-    mean, log_var = out.chunk(2, -1)
+def _gaussian(mean, log_var):
+    """A diagonal Gaussian."""
     return Independent(Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
 
 
@@ -232,7 +250,7 @@ class ImplicitVAE(VAE):
 
 
 class ClassAAE(VAE):
-    """An autoencoder that says a class and a style (Makhzani et al., 2016; eq-aae-classes).
+    """An autoencoder whose encoder returns class logits and a style (Makhzani et al., 2016; eq-aae-classes).
 
     encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K + Q) -> x, or with
     heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers), and the code is ŷ · heads + z.
@@ -243,8 +261,7 @@ class ClassAAE(VAE):
     def __init__(self, encoder, decoder, classes, latent_dim, discriminator, class_discriminator,
                  likelihood="bernoulli", *, heads=False, noise=0.0, distance=2.0, **more):  # fmt: skip
         super().__init__(encoder, decoder, latent_dim, likelihood, **more)
-        if not isinstance(classes, int) or classes < 2:
-            raise ValueError(f"ClassAAE: classes is {classes!r}; allowed is a whole number of at least 2.")
+        integer("ClassAAE", "classes", classes, least=2)
         self.classes, self.noise, self.distance = classes, noise, distance
         self.discriminator, self.class_discriminator = discriminator, class_discriminator
         self.heads = nn.Parameter(distance * torch.randn(classes, latent_dim)) if heads else None
@@ -252,12 +269,17 @@ class ClassAAE(VAE):
     def head_parameters(self):
         return [] if self.heads is None else [self.heads]
 
-    def say(self, x):
+    def encode(self, x):
         """The logits of the classes, (B, K), and the style, (B, Q)."""
         if self.training and self.noise:
             x = x + self.noise * torch.randn_like(x)
         out = self.encoder(x)
         return out[..., : self.classes], out[..., self.classes :]
+
+    def draw(self, x, k):
+        """The codes that the decoder is given, (k, B, ...), the same k times; in place of a posterior None."""
+        y, z = self.encode(x)
+        return self.code(y.softmax(-1), z).expand(k, *([-1] * z.dim())), None
 
     def code(self, y, z):
         """What the decoder is given for class probabilities y and style z."""

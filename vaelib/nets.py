@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from .checks import integer
+
 
 def mlp(*sizes, activation=nn.Tanh):
     """A multilayer perceptron with the given layer sizes, no activation after the last layer.
@@ -9,8 +11,9 @@ def mlp(*sizes, activation=nn.Tanh):
     `mlp(64, 100, 4)` maps (..., 64) to (..., 4) through one hidden layer of 100 units; `mlp(64, 2)` is linear.
     Weights start as Glorot & Bengio (2010) advise, biases at 0. ValueError: fewer than two sizes, or one below 1.
     """
-    if len(sizes) < 2 or any(not isinstance(n, int) or n < 1 for n in sizes):
-        raise ValueError(f"mlp: sizes is {sizes}; allowed are two or more whole numbers, each at least 1.")
+    if len(sizes) < 2:
+        raise ValueError(f"mlp: sizes must be two or more positive integers, got {sizes}.")
+    sizes = [integer("mlp", "sizes", n) for n in sizes]
     layers = []
     for n_in, n_out in zip(sizes, sizes[1:], strict=False):
         linear = nn.Linear(n_in, n_out)
@@ -50,6 +53,6 @@ def conv_decoder(latent_dim, shape, width=32):
 def _channels(name, shape, width):
     """Channels from the image to the smallest picture, and the side of that."""
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32, 64):
-        raise ValueError(f"{name}: shape is {tuple(shape)}; allowed are (C, H, H) with H = 28, 32 or 64.")
+        raise ValueError(f"{name}: shape must be (C, H, H) with H = 28, 32 or 64, got {tuple(shape)}.")
     twice = 2 if shape[1] == 64 else 1
     return [shape[0], *[width] * twice, *[2 * width] * twice], shape[1] // 4**twice

@@ -6,7 +6,9 @@ import torch
 from torch.distributions import kl_divergence
 from torch.nn.functional import logsigmoid
 
+from .checks import integer, number, one_of
 from .divergences import log_aggregate_posterior, mmd, permute_dimensions
+from .priors import sample
 
 ESTIMATORS = ("standard", "stl", "dreg")
 
@@ -17,27 +19,21 @@ def elbo(model, x, k=1, kl="analytic"):
     Equation eq-elbo of the book (chapter 2); Kingma & Welling (2014). k samples of q(z|x) are averaged.
     kl: "analytic", or "sampled" for a prior without a closed form. ValueError: k below 1, an unknown kl.
     """
-    if not isinstance(k, int) or k < 1:
-        raise ValueError(f"elbo: k is {k!r}; allowed is a whole number of at least 1.")
-    if kl not in ("analytic", "sampled"):
-        raise ValueError(f'elbo: kl is {kl!r}; allowed are "analytic" and "sampled".')
-    _, reconstruction, divergence = _terms("elbo", model, x, k, kl)
+    z, q = model.draw(x, integer("elbo", "k", k))
+    reconstruction, divergence = _reconstruction_and_kl("elbo", model, x, z, q, kl)
     return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
 
 
-def _terms(name, model, x, k, kl):
-    """k codes z of each image, the reconstruction and the KL (None where kl is None), each (B,)."""
-    z, q = model.draw(x, k)
-    if kl == "sampled":
+def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
+    """The average of log p(x|z) over the codes z of each image, and KL(q(z|x) ‖ p) or its estimate, each (B,)."""
+    if one_of(name, "kl", kl, ("analytic", "sampled")) == "sampled":
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
-        return z, reconstruction, -log_ratio
-    if kl not in ("analytic", None):
-        raise ValueError(f'{name}: kl is {kl!r}; allowed are "analytic" and "sampled".')
+        return reconstruction, -log_ratio
     try:
-        divergence = None if kl is None else kl_divergence(q, model.prior)
+        divergence = kl_divergence(q, model.prior)
     except NotImplementedError:
         raise ValueError(f'{name}: this model has no closed-form KL; use kl="sampled".') from None
-    return z, model.likelihood(z, x).log_prob(x).mean(0), divergence
+    return model.likelihood(z, x).log_prob(x).mean(0), divergence
 
 
 def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
@@ -45,28 +41,29 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
 
     Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019). divergence: (codes (B, Q), prior samples (B, Q))
     -> 0-d; it sees one code of each image of the batch. alpha = 0, lam = 1 is the ELBO; alpha = 1 leaves the average
-    KL out. Terms as in `elbo`, and "divergence", 0-d; for alpha = 1 no KL is formed.
+    KL out. Terms as in `elbo`, and "divergence", 0-d.
     ValueError: alpha + lam below 1, which would reward a mismatch, or not finite.
     """
-    numbers = [value for value in (alpha, lam) if isinstance(value, (int, float))]
-    if not all(map(math.isfinite, numbers)) or (len(numbers) == 2 and alpha + lam < 1):
-        raise ValueError(f"info_vae: alpha is {alpha!r} and lam {lam!r}; allowed are finite numbers, alpha + lam >= 1.")
-    plain = isinstance(alpha, (int, float)) and alpha == 1
-    z, reconstruction, average_kl = _terms("info_vae", model, x, 1, None if plain else kl)
-    terms = {"reconstruction": reconstruction} | ({} if plain else {"kl": average_kl})
-    objective = reconstruction if plain else reconstruction - (1 - alpha) * average_kl
-    terms["divergence"] = divergence(z[0], model.prior.rsample((len(x),)))
-    return {"objective": objective - (alpha + lam - 1) * terms["divergence"], **terms}
+    alpha, lam = number("info_vae", "alpha", alpha), number("info_vae", "lam", lam)
+    if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
+        number("info_vae", "alpha + lam", alpha + lam, least=1)
+    z, q = model.draw(x, 1)
+    reconstruction, average_kl = _reconstruction_and_kl("info_vae", model, x, z, q, kl)
+    mismatch = divergence(z[0], sample(model.prior, len(x)))
+    objective = reconstruction - (1 - alpha) * average_kl - (alpha + lam - 1) * mismatch
+    return {"objective": objective, "reconstruction": reconstruction, "kl": average_kl, "divergence": mismatch}
 
 
 def mmd_vae(model, x, lam, kernel, unbiased=True):
     """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae; Zhao et al., 2019).
 
-    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's prior.
-    ValueError: lam below 0.
+    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's prior. The encoder
+    needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d. ValueError: lam below 0.
     """
-    _check("mmd_vae", "lam", lam)
-    return info_vae(model, x, 1, lam, lambda z, prior: mmd(z, prior, kernel, unbiased))
+    lam, z = number("mmd_vae", "lam", lam, least=0), model.draw(x, 1)[0]
+    reconstruction = model.likelihood(z, x).log_prob(x)[0]
+    mismatch = mmd(z[0], sample(model.prior, len(x)), kernel, unbiased)
+    return {"objective": reconstruction - lam * mismatch, "reconstruction": reconstruction, "divergence": mismatch}
 
 
 def vim(model, x, lam, kernel, unbiased=True):
@@ -83,7 +80,7 @@ def beta_vae(model, x, beta, kl="analytic"):
     Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). beta = 0 is where a warm-up begins.
     ValueError: beta below 0.
     """
-    _check("beta_vae", "beta", beta)
+    number("beta_vae", "beta", beta, least=0)
     terms = elbo(model, x, kl=kl)
     return {**terms, "objective": terms["reconstruction"] - beta * terms["kl"]}
 
@@ -94,8 +91,8 @@ def capacity_vae(model, x, gamma, capacity):
     Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken over the batch; terms
     as in `elbo`. ValueError: gamma not above 0, capacity below 0.
     """
-    _check("capacity_vae", "gamma", gamma, above=True)
-    _check("capacity_vae", "capacity", capacity)
+    number("capacity_vae", "gamma", gamma, above=0)
+    number("capacity_vae", "capacity", capacity, least=0)
     terms = elbo(model, x)
     return {**terms, "objective": terms["reconstruction"] - gamma * (terms["kl"].mean() - capacity).abs()}
 
@@ -109,7 +106,7 @@ def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="ms
     ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
     """
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
-        _check("tc_vae", name, value)
+        number("tc_vae", name, value, least=0)
     z, q = model.draw(x, 1)
     mean, log_var = q.base_dist.loc, 2 * q.base_dist.scale.log()
     joint, each = log_aggregate_posterior(z[0], mean, log_var, dataset_size, estimator)
@@ -130,22 +127,23 @@ def factor_vae(model, x, gamma):
     Equation eq-factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps codes (B, Q) to one
     logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit. ValueError: gamma below 0, no discriminator.
     """
-    _check("factor_vae", "gamma", gamma)
-    z, reconstruction, divergence = _terms("factor_vae", model, x, 1, "analytic")
+    number("factor_vae", "gamma", gamma, least=0)
+    z, q = model.draw(x, 1)
+    reconstruction, divergence = _reconstruction_and_kl("factor_vae", model, x, z, q)
     correlation = discriminator_of("factor_vae", model)(z[0])[..., 0]
     return {"objective": reconstruction - divergence - gamma * correlation, "reconstruction": reconstruction,
             "kl": divergence, "total_correlation": correlation}  # fmt: skip
 
 
-def factor_discriminator(model, x, gamma=None):
+def factor_discriminator(model, x):
     """The FactorVAE's second player: tells the codes of half of the batch from permuted codes of the other half.
 
-    Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder. gamma is the other player's.
+    Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
     ValueError: a batch of one image, no discriminator.
     """
     if len(x) < 2:
-        raise ValueError(f"factor_discriminator: the batch has {len(x)} image; allowed are at least 2.")
+        raise ValueError(f"factor_discriminator: the batch must have at least 2 images, got {len(x)}.")
     net = discriminator_of("factor_discriminator", model)
     with torch.no_grad():
         real, others = model.draw(x, 1)[0][0].split(-(-len(x) // 2))
@@ -160,13 +158,6 @@ def discriminator_of(name, model):
     if not hasattr(model, "discriminator"):
         raise ValueError(f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit.")
     return model.discriminator
-
-
-def _check(name, argument, value, above=False):
-    """ValueError for a Python number that no weight can be; tensors are let through."""
-    if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and not above)):
-        allowed = "positive finite number" if above else "finite number of at least 0"
-        raise ValueError(f"{name}: {argument} is {value!r}; allowed is a {allowed}.")
 
 
 def iwae_bound(log_w):
@@ -194,10 +185,8 @@ def iwae(model, x, k, estimator="standard"):
     biased for k > 1 (Roeder et al., 2017); "dreg", doubly reparameterized, unbiased (Tucker et al., 2019; eq-dreg),
     which decodes twice. "surrogate" is `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
     """
-    if not isinstance(k, int) or k < 1:
-        raise ValueError(f"iwae: k is {k!r}; allowed is a whole number of at least 1.")
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"iwae: estimator is {estimator!r}; allowed are {', '.join(ESTIMATORS)}.")
+    k = integer("iwae", "k", k)
+    one_of("iwae", "estimator", estimator, ESTIMATORS)
     z, q = model.draw(x, k)
     if estimator == "dreg":
         with torch.no_grad():

@@ -30,7 +30,7 @@ class LinearGaussian:
         """
         n, d = x.shape
         if not 1 <= latent_dim < d:
-            raise ValueError(f"LinearGaussian.fit: latent_dim is {latent_dim}; allowed is 1 to {d - 1}.")
+            raise ValueError(f"LinearGaussian.fit: latent_dim must be 1 to {d - 1}, got {latent_dim}.")
         mean = x.mean(0)
         values, vectors = torch.linalg.eigh(((x - mean).T @ (x - mean) / n).double())
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
@@ -171,7 +171,7 @@ def kernel_mixture(name, size):
     if name == "gaussian":
         return np.array([float(size) ** 2]), np.array([1.0])
     if name != "imq":
-        raise ValueError(f'kernel_mixture: name is {name!r}; allowed are "gaussian" and "imq".')
+        raise ValueError(f'kernel_mixture: name must be "gaussian" or "imq", got {name!r}.')
     t, weights = np.polynomial.laguerre.laggauss(80)
     return size / (2 * t), weights
 

@@ -1,10 +1,14 @@
-"""Priors: distributions over codes that can be sampled, as functions of a (Q,) tensor of zeros."""
+"""Priors over codes: modules that return a distribution when called, and move to a device with their model."""
 
 import math
+from functools import partial
 
 import torch
+from torch import nn
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn.functional import softplus
+
+from .checks import number
 
 
 class Gaussian(Normal):
@@ -15,9 +19,56 @@ class Gaussian(Normal):
         return self.loc + self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
 
 
-def standard_normal(zero):
-    """The prior N(0, I) over codes shaped like `zero`, (Q,), on its device."""
-    return Independent(Gaussian(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+class Prior(nn.Module):
+    """A prior without parameters: called, it returns `distribution(loc)`, with loc = 0 on the module's device, (Q,)."""
+
+    def __init__(self, distribution, latent_dim):
+        super().__init__()
+        self.distribution = distribution
+        self.register_buffer("loc", torch.zeros(latent_dim), persistent=False)
+
+    def forward(self):
+        return self.distribution(self.loc)
+
+
+def as_module(prior, latent_dim):
+    """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of another size."""
+    prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
+    module = Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
+    made = module() if isinstance(module, nn.Module) else None
+    if not isinstance(made, Distribution):
+        raise ValueError(f"VAE: prior must be, or make, a module that returns a distribution, got {prior!r}.")
+    if tuple(made.event_shape) != (latent_dim,):
+        raise ValueError(f"VAE: prior must be over codes of shape ({latent_dim},), got {tuple(made.event_shape)}.")
+    return module
+
+
+def sample(prior, n):
+    """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows one."""
+    return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
+
+
+def _constant(distribution, loc):
+    return distribution
+
+
+def _normal(scale, loc):
+    return Independent(Gaussian(loc, torch.full_like(loc, scale), validate_args=False), 1, validate_args=False)
+
+
+def _logistic(scale, loc):
+    return Independent(Logistic(loc, scale), 1, validate_args=False)
+
+
+def standard_normal(latent_dim):
+    """The prior N(0, I)."""
+    return normal(1.0)(latent_dim)
+
+
+def normal(scale):
+    """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is not positive."""
+    number("normal", "scale", scale, above=0)
+    return partial(Prior, partial(_normal, scale))
 
 
 class Logistic(Distribution):
@@ -43,28 +94,14 @@ class Logistic(Distribution):
 
 
 def logistic(scale):
-    """A prior for `VAE`: independent Logistic(0, scale) codes. ValueError: a scale that is not positive."""
-    if not 0 < scale < math.inf:
-        raise ValueError(f"logistic: scale is {scale!r}; allowed is a positive finite number.")
-    return lambda zero: Independent(Logistic(zero, scale), 1, validate_args=False)
+    """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale not positive."""
+    number("logistic", "scale", scale, above=0)
+    return partial(Prior, partial(_logistic, scale))
 
 
-def logistic_unit_scale(zero):
-    """The prior Logistic(0, 1) over codes shaped like `zero`: variance 3.29, larger than the standard normal's."""
-    return logistic(1.0)(zero)
-
-
-def logistic_unit_variance(zero):
-    """The prior Logistic(0, √3/π) over codes shaped like `zero`: variance 1, as the standard normal's."""
-    return logistic(math.sqrt(3) / math.pi)(zero)
-
-
-def normal(scale):
-    """A prior for `VAE`: N(0, scale² I). ValueError: a scale that is not positive."""
-    if not 0 < scale < math.inf:
-        raise ValueError(f"normal: scale is {scale!r}; allowed is a positive finite number.")
-    return lambda zero: Independent(Gaussian(zero, torch.full_like(zero, scale), validate_args=False), 1,
-                                    validate_args=False)  # fmt: skip
+def logistic_unit_variance(latent_dim):
+    """The prior Logistic(0, √3/π): variance 1, as the standard normal's."""
+    return logistic(math.sqrt(3) / math.pi)(latent_dim)
 
 
 class Plane(Distribution):
@@ -72,12 +109,12 @@ class Plane(Distribution):
 
     has_rsample, arg_constraints, parts = True, {}, 10
 
-    def __init__(self, zero):
+    def __init__(self, loc):
         super().__init__(event_shape=torch.Size([2]), validate_args=False)
-        self.zero = zero
+        self.loc = loc
 
     def rsample(self, sample_shape=()):
-        return self.of_class(torch.full(torch.Size(sample_shape), self.parts, device=self.zero.device))
+        return self.of_class(torch.full(torch.Size(sample_shape), self.parts, device=self.loc.device))
 
     sample = rsample
 
@@ -119,17 +156,17 @@ class SwissRoll(Plane):
         return centre + self.width * torch.randn(centre.shape, device=centre.device)
 
 
-def pinwheel(zero):
-    """The prior `Pinwheel` over codes shaped like `zero`. ValueError: codes that are not two numbers."""
-    return _plane("pinwheel", zero, Pinwheel)
+def pinwheel(latent_dim=2):
+    """The prior `Pinwheel`. ValueError: codes that are not two numbers."""
+    return _plane("pinwheel", latent_dim, Pinwheel)
 
 
-def swiss_roll(zero):
-    """The prior `SwissRoll` over codes shaped like `zero`; it has no density, only draws. ValueError: as `pinwheel`."""
-    return _plane("swiss_roll", zero, SwissRoll)
+def swiss_roll(latent_dim=2):
+    """The prior `SwissRoll`; it can be sampled but has no density. ValueError: codes that are not two numbers."""
+    return _plane("swiss_roll", latent_dim, SwissRoll)
 
 
-def _plane(name, zero, distribution):
-    if zero.shape[-1] != 2:
-        raise ValueError(f"{name}: the code has {zero.shape[-1]} numbers; this prior lives in the plane and allows 2.")
-    return distribution(zero)
+def _plane(name, latent_dim, distribution):
+    if latent_dim != 2:
+        raise ValueError(f"{name}: latent_dim must be 2, because this prior lives in the plane, got {latent_dim}.")
+    return Prior(distribution, latent_dim)

@@ -182,7 +182,7 @@ def judge_style(model, config, train, held, data):
 @torch.no_grad()
 def judge_classes(model, config, train, held, data):
     """Error of the class that is said; without labels the clusters are named by the paper's rule first."""
-    said = [torch.cat([model.say(part)[0] for part in x.split(2000)]).log_softmax(1) for x in (held[0], data.test)]
+    said = [torch.cat([model.encode(part)[0] for part in x.split(2000)]).log_softmax(1) for x in (held[0], data.test)]
     chosen = said[1].argmax(1)
     if config["labels"]:
         return {"error": 100 * (chosen != data.test_labels).float().mean().item()}

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import vaelib as vl
-from vaelib import engine
 from vaelib.pages import receipts
 
 from .runner import fingerprint
@@ -86,11 +85,11 @@ def forced(flops):
     """Ours, but with the copies as one program (or one after another) whatever fit would choose."""
 
     def timed(x, config, steps):
-        chosen, engine.VMAP_FLOPS = engine.VMAP_FLOPS, flops
+        chosen, vl.loop.VMAP_FLOPS = vl.loop.VMAP_FLOPS, flops
         try:
             return ours(x, config, steps)
         finally:
-            engine.VMAP_FLOPS = chosen
+            vl.loop.VMAP_FLOPS = chosen
 
     return timed
 

@@ -56,7 +56,7 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
     counts, start = tuple(len(values) for values in sliders.values()), start or {}
     for label, value in start.items():
         if value not in sliders.get(label, ()):
-            raise ValueError(f"curves: start[{label!r}] is {value!r}; allowed are that slider's values.")
+            raise ValueError(f"curves: start[{label!r}] must be one of that slider's values, got {value!r}.")
     at = tuple(list(values).index(start.get(label, values[0])) for label, values in sliders.items())
     data, drawings = {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]}, []
     data |= {"values": [list(values) for values in sliders.values()], "panels": []} if compute else {"panels": []}
@@ -67,7 +67,7 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
             line = np.asarray(line, float)
             if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):
                 raise ValueError(
-                    f"curves: line {name!r} has shape {line.shape}; allowed are (n,)"
+                    f"curves: line {name!r} must have shape (n,), got {line.shape}"
                     + ("" if compute else f" and {(*counts, 'n')}") + ", with the same n in all lines of a panel."
                 )  # fmt: skip
             level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
@@ -94,7 +94,7 @@ def planes(members, shape, limit=3.5):
     for name, (model, codes, labels) in members.items():
         codes, labels = np.asarray(codes, float), np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2:
-            raise ValueError(f"planes: the codes of {name!r} have shape {codes.shape}; allowed is (N, 2).")
+            raise ValueError(f"planes: the codes of {name!r} must have shape (N, 2), got {codes.shape}.")
         packed = _pack(model)
         frame = Frame((-limit, limit), (-limit, limit), width=200, height=200, left=4, right=4, top=4, bottom=4)
         cross = (
@@ -125,7 +125,7 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     codes = STEP * np.round(np.asarray(codes, float) / STEP)  # as the sliders have them
     names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
     if len(names) != codes.shape[1]:
-        raise ValueError(f"traversal: names has {len(names)} entries; allowed are {codes.shape[1]}, one a latent.")
+        raise ValueError(f"traversal: names must have {codes.shape[1]} entries, one a latent, got {len(names)}.")
     data = {"kind": "traversal", "shape": shape, "members": [_pack(model)], "starts": codes.round(2).tolist()}
     _weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
@@ -157,7 +157,7 @@ def film(frames, times, labels, limit=3.5):
         codes = np.asarray(codes, float)
         if codes.shape != (len(times), len(labels), 2):
             raise ValueError(
-                f"film: the frames of {name!r} have shape {codes.shape}; allowed is {(len(times), len(labels), 2)}."
+                f"film: the frames of {name!r} must have shape {(len(times), len(labels), 2)}, got {codes.shape}."
             )
         frame = Frame((-limit, limit), (-limit, limit), width=240, height=258, left=4, right=4, top=22, bottom=4)
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
@@ -280,9 +280,7 @@ def _pack(model):
             layers.append([module.in_features, module.out_features, ACTIVATIONS.get(type(after), "")])
             weights += [module.weight.detach().flatten(), module.bias.detach()]
         elif type(module) not in ACTIVATIONS:
-            raise ValueError(
-                f"explorer: the decoder holds {module}; allowed are Linear layers with Tanh or ReLU between."
-            )
+            raise ValueError(f"explorer: the decoder must be Linear layers with Tanh or ReLU between, got {module}.")
     squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
     return {"layers": layers, "squash": squash, "weights": _bytes(torch.cat(weights).cpu().numpy(), np.float16)}
 
@@ -290,7 +288,9 @@ def _pack(model):
 def _weigh(members):
     total = sum(len(member["weights"]) for member in members)
     if total > HEAVY:
-        raise ValueError(f"explorer: the decoders weigh {total:,} bytes; allowed are {HEAVY:,}. Show fewer members.")
+        raise ValueError(
+            f"explorer: the decoders must take at most {HEAVY:,} bytes, got {total:,}. Show fewer members."
+        )
 
 
 def _picture(model, codes, shape, columns, alt):

@@ -10,7 +10,7 @@ def profile():
     """The profile in force, from the environment variable VAELIB_PROFILE: "smoke", "default" or "paper"."""
     name = os.environ.get("VAELIB_PROFILE", "default")
     if name not in PROFILES:
-        raise ValueError(f"VAELIB_PROFILE is {name!r}; allowed are {', '.join(PROFILES)}.")
+        raise ValueError(f"VAELIB_PROFILE must be one of {', '.join(PROFILES)}, got {name!r}.")
     return name
 
 
@@ -36,7 +36,7 @@ def table(head, rows, below=""):
     rows = [[str(cell) for cell in row] for row in rows]
     for row in rows:
         if len(row) != len(head):
-            raise ValueError(f"table: a row has {len(row)} cells, {row}; allowed are {len(head)}, as in the head.")
+            raise ValueError(f"table: every row must have {len(head)} cells, as the head has, got {len(row)}: {row}.")
     return Table(head=list(head), rows=rows, below=below)
 
 
@@ -60,7 +60,7 @@ def sizes(**table):
     """
     for name, values in table.items():
         if not isinstance(values, tuple) or len(values) != 3:
-            raise ValueError(f"sizes: {name} is {values!r}; allowed is a tuple of three (smoke, default, paper).")
+            raise ValueError(f"sizes: {name} must be a tuple of three (smoke, default, paper), got {values!r}.")
     chosen = {name: values[PROFILES.index(profile())] for name, values in table.items()}
     return Sizes(_profile=profile(), _table=table, **chosen)
 

@@ -89,7 +89,7 @@ def summary(values, unit=""):
     """
     values = [float(v) for v in values]
     if not values or not all(map(math.isfinite, values)):
-        raise ValueError(f"receipts: values is {values}; allowed are one or more finite numbers.")
+        raise ValueError(f"receipts: values must be one or more finite numbers, got {values}.")
     sd = statistics.stdev(values) if len(values) > 1 else None
     return {"unit": unit, "mean": statistics.fmean(values), "sd": sd, "values": values}
 
@@ -369,16 +369,16 @@ def _fault(value, form, at="$"):
     """What is wrong with a value that should have this form, in words; None where nothing is."""
     if isinstance(form, tuple):
         words, fits = form
-        return None if fits(value) else f"{at} is {value!r}; allowed is {words}"
+        return None if fits(value) else f"{at} must be {words}, got {value!r}"
     if isinstance(form, list):
         if not isinstance(value, list) or not value:
-            return f"{at} is {value!r}; allowed is a list that is not empty"
+            return f"{at} must be a list that is not empty, got {value!r}"
         parts = [(part, form[0], f"{at}[{i}]") for i, part in enumerate(value)]
     elif not isinstance(value, dict):
-        return f"{at} is {value!r}; allowed is an object"
+        return f"{at} must be an object, got {value!r}"
     elif isinstance(form, _Each):
         if len(value) < form.least:
-            return f"{at} is {value!r}; allowed is an object that is not empty"
+            return f"{at} must be an object that is not empty, got {value!r}"
         parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
     else:
         forms = {name.removesuffix("?"): part for name, part in form.items()}  # "sd?": may be left out
@@ -386,7 +386,7 @@ def _fault(value, form, at="$"):
             if name not in value and name in form:
                 return f"{at}: {name!r} is a required property"
             if name not in forms:
-                return f"{at}: {name!r} is not a property; allowed are {', '.join(forms)}"
+                return f"{at}: properties must be among {', '.join(forms)}, got {name!r}"
         parts = [(value[name], part, f"{at}.{name}") for name, part in forms.items() if name in value]
     return next((fault for part in parts if (fault := _fault(*part))), None)
 

@@ -1,0 +1,113 @@
+"""Data as named streams: checked once, shuffled for each copy, cut into batches."""
+
+import torch
+from torch.func import vmap
+
+from .data import binarize
+from .probes import without_a_trace
+
+
+class Batches:
+    """Batches of the data for one model, or for copies that are trained together, each in its own random order.
+
+    streams: {name: [tensors that stay together]}. named: whether a batch is a dict of streams or the only stream.
+    """
+
+    def __init__(self, streams, named, batch_size, transform, seeds):
+        self.streams, self.named, self.batch_size, self.transform = streams, named, batch_size, transform
+        self.copies, first = len(seeds), next(iter(streams.values()))[0]
+        self.generators = [torch.Generator(first.device).manual_seed(seed) for seed in seeds]
+        self.order = {
+            name: torch.zeros(self.copies, len(parts[0]), dtype=torch.long, device=first.device)
+            for name, parts in streams.items()
+        }
+        self.position = {name: len(parts[0]) for name, parts in streams.items()}
+
+    def shuffle(self):
+        """Begin a new epoch in every stream that has no full batch left."""
+        for name, order in self.order.items():
+            if self.position[name] + self.batch_size > order.shape[1]:
+                for row, generator in zip(order, self.generators, strict=True):
+                    row.copy_(torch.randperm(len(row), generator=generator, device=order.device))
+                self.position[name] = 0
+
+    def next(self):
+        """The next batch of every stream; with a first dimension of copies if there are several."""
+        index = {}
+        for name, order in self.order.items():
+            index[name] = order[:, self.position[name] : self.position[name] + self.batch_size]
+            self.position[name] += self.batch_size
+        return self.at(index)
+
+    def at(self, index):
+        """The batch at the given places, {stream: (R, B)}."""
+        return batch(self.streams, self.named, index, self.transform, self.copies > 1)
+
+
+def batch(streams, named, index, transform, stacked):
+    """The samples of the streams at the given places, after the transform."""
+    x = {}
+    for name, parts in streams.items():
+        at = index[name] if stacked else index[name][0]
+        x[name] = tuple(t[at] for t in parts) if len(parts) > 1 else parts[0][at]
+    x = x if named else x["x"]
+    if transform:
+        x = vmap(transform, randomness="different")(x) if stacked else transform(x)
+    return x
+
+
+def as_streams(data, batch_size):
+    """Data as {name: [tensors that stay together]}, each with finite values and at least one full batch."""
+    named = data if isinstance(data, dict) else {"x": data}
+    if not named:
+        raise ValueError("fit: data is an empty dict; it must hold at least one stream.")
+    streams = {name: list(part) if isinstance(part, tuple) else [part] for name, part in named.items()}
+    for name, parts in streams.items():
+        where = label(data, name)
+        for part in parts:
+            if not torch.is_tensor(part):
+                raise ValueError(f"fit: {where} must be a tensor, such as digits.train, got {type(part).__name__}.")
+            if len(part) != len(parts[0]):
+                n = f"{len(parts[0])} and {len(part)}"
+                raise ValueError(f"fit: {where} must hold tensors of as many samples each, got {n}.")
+            if part.is_floating_point() and not torch.isfinite(part).all():
+                raise ValueError(f"fit: {where} must be finite, but holds NaN or infinite values.")
+        if batch_size > len(parts[0]):
+            n = len(parts[0])
+            raise ValueError(f"fit: batch_size must be at most the {n} samples of {where}, got {batch_size}.")
+    return streams
+
+
+def check(model, data, streams, transform, batch_size):
+    """ValueError unless the model can be trained on the data: images in every stream, and labels beside them.
+
+    Images are the first tensor of the stream "x" (or the only one), and of every stream with samples of that shape.
+    A transform is tried on the first batch.
+    """
+    if not hasattr(model, "check_targets") or "x" not in streams:
+        return
+    for name, (images, *beside) in streams.items():
+        where = f"fit: {label(data, name)}"
+        if images.shape[1:] != streams["x"][0].shape[1:]:
+            continue
+        if transform is None:
+            model.check_targets(images, where)
+        elif transform is binarize and not isinstance(data, dict):
+            low, high = images.min().item(), images.max().item()
+            if low < 0 or high > 1:
+                raise ValueError(f"{where} must lie in [0, 1] for transform=binarize, got {low:g} to {high:g}.")
+        for part in beside:
+            if not part.is_floating_point():
+                model.check_labels(part, where)
+    if transform is not None:
+        with without_a_trace(transform):
+            first = {name: torch.arange(batch_size, device=parts[0].device)[None] for name, parts in streams.items()}
+            x = batch(streams, isinstance(data, dict), first, transform, stacked=False)
+        x = x.get("x") if isinstance(x, dict) else x
+        x = x[0] if isinstance(x, tuple) else x
+        if torch.is_tensor(x):
+            model.check_targets(x, "fit: data after transform")
+
+
+def label(data, name):
+    return f"data[{name!r}]" if isinstance(data, dict) else "data"

@@ -1,0 +1,45 @@
+"""What an argument must be, in one place: every message reads "where: name must be ..., got ..."."""
+
+import math
+from numbers import Integral, Real
+
+import torch
+
+
+def integer(where, name, value, least=1):
+    """The value as an int; Python, NumPy and 0-d integers are accepted. ValueError: not an integer >= least."""
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, Integral) or plain < least:
+        kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
+    return int(plain)
+
+
+def number(where, name, value, *, least=None, above=None):
+    """The value as a Python number. ValueError: not a finite number, or outside the bounds.
+
+    A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot be asked for.
+    """
+    if torch.is_tensor(value):
+        return value
+    plain = _plain(value)
+    fits = isinstance(plain, Real) and not isinstance(plain, bool) and math.isfinite(plain)
+    if not fits or (least is not None and plain < least) or (above is not None and plain <= above):
+        kind = {(None, None): "a finite number", (None, 0): "a positive finite number"}.get(
+            (least, above), f"a finite number {f'of at least {least}' if above is None else f'above {above}'}"
+        )
+        raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
+    return plain
+
+
+def one_of(where, name, value, allowed):
+    """The value. ValueError: not one of the allowed values."""
+    if value not in allowed:
+        choices = ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
+        raise ValueError(f"{where}: {name} must be {choices}, got {value!r}.")
+    return value
+
+
+def _plain(value):
+    """A NumPy scalar, a 0-d array or a 0-d tensor as a Python number; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value

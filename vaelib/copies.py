@@ -1,0 +1,94 @@
+"""One model, or copies of it stacked along a new first dimension: the tensors that a training step reads and writes."""
+
+import torch
+from torch import nn
+from torch.func import functional_call, stack_module_state, vmap
+
+
+class Objective(nn.Module):
+    """A player's objective as a module around the model, so that `functional_call` can swap the model's tensors."""
+
+    def __init__(self, model, objective):
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, x, hyper):
+        terms = self.objective(self.model, x, **hyper)
+        if not isinstance(terms, dict) or "objective" not in terms:
+            got = f"a dict with {', '.join(map(repr, terms))}" if isinstance(terms, dict) else type(terms).__name__
+            raise ValueError(f"fit: the objective must return a dict of terms, among them 'objective', got {got}.")
+        return {name: term.mean() for name, term in terms.items()}
+
+
+class Copies:
+    """The parameters and buffers of models that are trained together, by name.
+
+    Of several models the tensors are stacked: entry r of each belongs to model r.
+    """
+
+    def __init__(self, models):
+        self.models, self.stacked = models, len(models) > 1
+        if self.stacked:
+            params, self.buffers = stack_module_state(models)
+            self.params = {name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in params.items()}
+        else:
+            self.params, self.buffers = dict(models[0].named_parameters()), dict(models[0].named_buffers())
+
+    def call(self, objective, compile=False):
+        """A function (x, varying, fixed) -> {term: (R,)}: the means of the objective's terms for every copy.
+
+        varying: hyper-parameters with one value a copy; fixed: those that all copies share.
+        """
+        wrapped = Objective(self.models[0], objective)
+        if not self.stacked:
+            one = torch.compile(wrapped) if compile else wrapped
+            return lambda x, varying, fixed: one(x, {**varying, **fixed})
+
+        def of_one_copy(params, buffers, x, varying, fixed):
+            state = {f"model.{name}": t for name, t in (params | buffers).items()}
+            return functional_call(wrapped, state, (x, {**varying, **fixed}))
+
+        of_all = vmap(of_one_copy, in_dims=(0, 0, 0, 0, None), randomness="different")
+        of_all = torch.compile(of_all, dynamic=False) if compile else of_all
+        return lambda x, varying, fixed: of_all(self.params, self.buffers, x, varying, fixed)
+
+    def names(self, parameters):
+        """The names of trainable parameters of the first model. ValueError: not its own, or none is trainable."""
+        known = {id(p): name for name, p in self.models[0].named_parameters()}
+        found = list(dict.fromkeys(parameters))
+        if any(id(p) not in known for p in found):
+            raise ValueError("fit: a player's parameters must belong to the model that build returned.")
+        names = [known[id(p)] for p in found if p.requires_grad]
+        if not names:
+            raise ValueError("fit: every player must have a parameter to train, but all are frozen.")
+        return names
+
+    def tensors(self):
+        """The parameters and buffers, {"model/" and the name: tensor}."""
+        return {f"model/{name}": t for name, t in (self.params | self.buffers).items()}
+
+    @torch.no_grad()
+    def copy_in(self, tensors):
+        """Write tensors as `tensors` names them into the parameters and buffers."""
+        for name, t in self.tensors().items():
+            t.copy_(tensors[name])
+
+    @torch.no_grad()
+    def write_back(self):
+        """Give each model its own entries of the stacked tensors."""
+        if self.stacked:
+            for r, model in enumerate(self.models):
+                for name, t in [*model.named_parameters(), *model.named_buffers()]:
+                    t.copy_((self.params | self.buffers)[name][r])
+
+
+def refuse_shared(models, seeds):
+    """ValueError where models of different seeds share a parameter or a buffer: training one would train the other."""
+    owner = {}
+    for seed, model in zip(seeds, models, strict=True):
+        for name, t in [*model.named_parameters(), *model.named_buffers()]:
+            if owner.setdefault(t.data_ptr(), (seed, id(model)))[1] != id(model) and t.numel():
+                raise ValueError(
+                    f"fit: build must make new nets for every seed, but seeds {owner[t.data_ptr()][0]} and {seed} "
+                    f"share {name!r}."
+                )

@@ -1,0 +1,60 @@
+"""Looks at models and functions that leave no trace: no random number is used up, no buffer or mode changed."""
+
+import functools
+import random
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@contextmanager
+def without_a_trace(*things):
+    """Inside, models and functions may be tried; random states, buffers and modes are put back at the end.
+
+    things: models and functions. Put back are the generators of torch, NumPy and Python, torch.Generator objects that
+    a function holds (in a closure, a default or a partial), and every model's buffers and training modes.
+    """
+    models = [thing for thing in things if isinstance(thing, nn.Module)]
+    kept = [(b, b.clone()) for model in models for b in model.buffers()]
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    own = [(g, g.get_state()) for thing in things for g in generators(thing)]
+    states = random.getstate(), np.random.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            for generator, state in own:
+                generator.set_state(state)
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, before in kept:
+                    buffer.copy_(before)
+
+
+def held(function):
+    """What a function holds besides its code: arguments of a partial, closure, defaults, its object."""
+    if isinstance(function, functools.partial):
+        return [function.func, *function.args, *function.keywords.values()]
+    values = [getattr(function, "__self__", None), *(getattr(function, "__defaults__", None) or ())]
+    values += (getattr(function, "__kwdefaults__", None) or {}).values()
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:  # a name that has no value yet
+            continue
+    return values
+
+
+def generators(thing, depth=4):
+    """The torch.Generator objects that a function holds."""
+    if isinstance(thing, torch.Generator):
+        return [thing]
+    if depth == 0 or not callable(thing) or isinstance(thing, (nn.Module, type)):
+        return []
+    return [g for value in held(thing) for g in generators(value, depth - 1)]

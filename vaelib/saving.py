@@ -1,0 +1,48 @@
+"""Models on disk: the weights as safetensors, and with them the settings that make the model again."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from . import identity
+from .checkpoints import write
+
+
+def save(model, path, **settings):
+    """Write a module's parameters and buffers, and settings (anything JSON holds), to a file, all or nothing.
+
+    The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot be written.
+    """
+    write(Path(path).expanduser(), _tensors(model), {"settings": settings, "model": identity.of_model(model)})
+
+
+def load(path, build):
+    """The module that `save` has written, in eval mode: build(**settings) with the saved weights.
+
+    RuntimeError: the file cannot be read. ValueError: build makes another module, and how it differs.
+    """
+    try:
+        with safe_open(Path(path).expanduser(), "pt") as stored:
+            state = json.loads(stored.metadata()["state"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise RuntimeError(f"load: {path} cannot be read ({error}).") from error
+    model = build(**state["settings"])
+    made, own = identity.of_model(model), _tensors(model)
+    for saved, now in zip(state["model"], made, strict=False):
+        if saved != now:
+            raise ValueError(f"load: build must make the module that was saved, {saved!r}, got {now!r}.")
+    if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in tensors.items()}:
+        odd = sorted(own.keys() ^ tensors.keys()) or [n for n in own if own[n].shape != tensors[n].shape]
+        raise ValueError(f"load: build must make the module that was saved, but {', '.join(odd)} differ.")
+    with torch.no_grad():
+        for name, t in own.items():
+            t.copy_(tensors[name])
+    return model.eval()
+
+
+def _tensors(model):
+    """Parameters and buffers by name; one that is used twice has one name."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())
