@@ -87,7 +87,7 @@ def test_bad_arguments():
         vl.sprites(colour=(0,))
     with pytest.raises(ValueError, match=r"sprites: scale must be different integers from 0 to 5, got \[6\]"):
         vl.sprites(scale=(6,))
-    with pytest.raises(ValueError, match=r"sprites: x is \[\]"):
+    with pytest.raises(ValueError, match=r"sprites: x must be different integers .* got \[\]"):
         vl.sprites(x=())
 
 

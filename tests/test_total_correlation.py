@@ -314,7 +314,9 @@ def test_bad_arguments():
         vl.log_aggregate_posterior(mean, mean, mean, 10, "mis")
     with pytest.raises(ValueError, match="log_aggregate_posterior: dataset_size must be an integer of at least"):
         vl.log_aggregate_posterior(mean, mean, mean, 3, "mss")
-    with pytest.raises(ValueError, match="log_aggregate_posterior: the batch has 1 code; mss needs at least 2"):
+    with pytest.raises(
+        ValueError, match="log_aggregate_posterior: the batch must have at least 2 codes for mss, got 1"
+    ):
         vl.log_aggregate_posterior(mean[:1], mean[:1], mean[:1], 3, "mss")
     with pytest.raises(ValueError, match=r"mean and log_var have \(2, 2\), \(4, 2\), \(4, 2\); they must fit"):
         vl.log_aggregate_posterior(mean[:2], mean, mean, 10, "mss")

@@ -33,6 +33,7 @@ class Copies:
             self.params = {name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in params.items()}
         else:
             self.params, self.buffers = dict(models[0].named_parameters()), dict(models[0].named_buffers())
+        self.places = _places(models[0])
 
     def call(self, objective, compile=False):
         """A function (x, varying, fixed) -> {term: (R,)}: the means of the objective's terms for every copy.
@@ -45,8 +46,9 @@ class Copies:
             return lambda x, varying, fixed: one(x, {**varying, **fixed})
 
         def of_one_copy(params, buffers, x, varying, fixed):
-            state = {f"model.{name}": t for name, t in (params | buffers).items()}
-            return functional_call(wrapped, state, (x, {**varying, **fixed}))
+            tensors = params | buffers
+            state = {f"model.{place}": tensors[name] for place, name in self.places.items()}
+            return functional_call(wrapped, state, (x, {**varying, **fixed}), tie_weights=False)
 
         of_all = vmap(of_one_copy, in_dims=(0, 0, 0, 0, None), randomness="different")
         of_all = torch.compile(of_all, dynamic=False) if compile else of_all
@@ -80,6 +82,19 @@ class Copies:
             for r, model in enumerate(self.models):
                 for name, t in [*model.named_parameters(), *model.named_buffers()]:
                     t.copy_((self.params | self.buffers)[name][r])
+
+
+def _places(model):
+    """Where each parameter and buffer of a model stands, {place: its name}; one that is used twice has two places.
+
+    A module that is used twice is one place only: `functional_call` would otherwise not put its tensors back.
+    """
+    names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
+    found = {}
+    for at, module in model.named_modules():  # each module once
+        for leaf, t in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            found[f"{at}.{leaf}".removeprefix(".")] = names[id(t)]
+    return found
 
 
 def refuse_shared(models, seeds):

@@ -167,8 +167,8 @@ class Job:
     def look_for_breaks(self, bar):
         """Stop and name the copies with a term, or a parameter, that is no longer finite."""
         rows = self.history[self.looked : self.step]
-        params = [p.detach().flatten(1 if self.copies.stacked else 0) for p in self.copies.params.values()]
-        whole = torch.stack([torch.isfinite(p).all(-1) for p in params]).all(0).expand(len(self.models)).tolist()
+        params = [p.detach().reshape(len(self.models), -1) for p in self.copies.params.values()]
+        whole = torch.stack([torch.isfinite(p).all(1) for p in params]).all(0).tolist()
         for r, seed in enumerate(self.seeds):
             bad = (~torch.isfinite(rows[:, :, r])).nonzero()
             if self.broken[r] is None and (len(bad) or not whole[r]):

@@ -67,8 +67,8 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
             line = np.asarray(line, float)
             if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):
                 raise ValueError(
-                    f"curves: line {name!r} must have shape (n,), got {line.shape}"
-                    + ("" if compute else f" and {(*counts, 'n')}") + ", with the same n in all lines of a panel."
+                    f"curves: line {name!r} must have shape (n,)" + ("" if compute else f" or {(*counts, 'n')}")
+                    + f", with the same n in all lines of a panel, got {line.shape}."
                 )  # fmt: skip
             level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
             lines.append({"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1})

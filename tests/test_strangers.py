@@ -1,0 +1,469 @@
+"""What strangers bring to `fit`: their own nets, data, priors and habits. Right, or refused in one clear sentence."""
+
+import copy
+import math
+import os
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+
+import vaelib as vl
+from vaelib import checkpoints, loop
+
+DIGITS = vl.digits()
+X, LABELS = DIGITS.train, DIGITS.train_labels
+
+
+@pytest.fixture(params=["together", "apart"])
+def how(request, monkeypatch):
+    """Copies trained together, and one after another."""
+    monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf if request.param == "together" else 0)
+    return request.param
+
+
+def build(seed=0, activation=nn.Tanh, likelihood="cross_entropy", **more):
+    return vl.VAE(vl.mlp(64, 32, 8, activation=activation), vl.mlp(4, 32, 64), 4, likelihood, **more)
+
+
+def normed(seed):
+    encoder = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
+    decoder = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 64))
+    return vl.VAE(encoder, decoder, 4, "cross_entropy")
+
+
+# A checkpoint answers for its own run only
+
+
+OTHERS = {
+    "beta in a partial": {"objective": partial(vl.beta_vae, beta=4.0)},
+    "a constant in a lambda": {"objective": lambda model, x: vl.beta_vae(model, x, 4.0)},
+    "an objective": {"objective": vl.iwae, "hyper": {"k": 3}},
+    "other data": {"data": X.flip(1)},
+    "one pixel": {"data": torch.cat([X[:1] * 0.5, X[1:]])},
+    "an activation": {"build": partial(build, activation=nn.ReLU)},
+    "a likelihood": {"build": partial(build, likelihood="gaussian")},
+    "a scale": {"build": partial(build, likelihood="gaussian", scale=0.3)},
+    "a prior": {"build": partial(build, prior=vl.normal(2.0))},
+    "a transform": {"transform": lambda x: 1 - x},
+    "autocast": {"autocast": torch.bfloat16},
+}
+
+
+def run(checkpoint, objective=partial(vl.beta_vae, beta=1.0), build=build, data=X, **more):
+    return vl.fit(build, objective, data, steps=30, checkpoint=checkpoint, **more)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_folder_of_another_run_is_refused(name, tmp_path):
+    run(tmp_path)
+    with pytest.raises(ValueError, match="was made with .*; use resume=False or another folder"):
+        run(tmp_path, **OTHERS[name])
+
+
+def test_what_differs_is_named(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ValueError, match=r"model=encoder.1: Tanh\(\), now model=encoder.1: ReLU"):
+        run(tmp_path, build=partial(build, activation=nn.ReLU))
+    with pytest.raises(ValueError, match="likelihood_name='cross_entropy'.*likelihood_name='gaussian'"):
+        run(tmp_path, build=partial(build, likelihood="gaussian"))
+
+
+def test_a_global_of_a_notebook_and_a_closure_belong_to_an_objective(tmp_path):
+    namespace = {"vl": vl, "BETA": 1.0}
+    exec("def objective(model, x):\n    return vl.beta_vae(model, x, BETA)", namespace)
+    run(tmp_path, namespace["objective"])
+    namespace["BETA"] = 4.0
+    with pytest.raises(ValueError, match="was made with objective="):
+        run(tmp_path, namespace["objective"])
+
+    def weighted(beta):
+        return lambda model, x: vl.beta_vae(model, x, beta)
+
+    run(tmp_path / "closure", weighted(1.0))
+    with pytest.warns(UserWarning, match="nothing was trained"):
+        run(tmp_path / "closure", weighted(1.0))
+    with pytest.raises(ValueError, match="was made with objective="):
+        run(tmp_path / "closure", weighted(4.0))
+
+
+def test_checkpoints_are_flushed_as_windows_wants_it(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def windows(number):
+        import fcntl
+
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(9, "Bad file descriptor")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", windows)
+    run(tmp_path)
+    assert (tmp_path / "copy-0.safetensors").exists()
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run("~/runs")
+    assert (tmp_path / "runs" / "copy-0.safetensors").exists() and not (tmp_path / "~").exists()
+
+
+# A copy that is no longer finite
+
+
+def poisoned(model, x, step):
+    terms = vl.elbo(model, x)
+    return {**terms, "objective": terms["objective"] * torch.where(torch.as_tensor(step) == 37, math.nan, 1.0)}
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_the_last_good_checkpoint_is_kept(seeds, tmp_path, how):
+    options = {"steps": 60, "hyper": {"step": lambda step: step}, "seeds": seeds, "checkpoint": tmp_path}
+    with pytest.warns(UserWarning, match='not finite at step 37. .* holds step 36; resume="models" trains on from'):
+        run = vl.fit(build, poisoned, X, **options)
+    assert run.broken == [(37, "objective")] * len(seeds)
+    for file in tmp_path.iterdir():
+        tensors, state = checkpoints.read(file, "cpu")
+        assert state["step"] == 36 and all(torch.isfinite(t).all() for n, t in tensors.items() if n[:5] == "model")
+
+
+def test_training_starts_again_from_the_last_good_models(tmp_path):
+    with pytest.warns(UserWarning, match="holds step 36"):
+        vl.fit(build, poisoned, X, steps=60, hyper={"step": lambda step: step}, checkpoint=tmp_path)
+    before = vl.fit(build, vl.elbo, X, steps=36)
+    with pytest.raises(ValueError, match="was made with steps=60, now steps=20"):
+        vl.fit(build, vl.elbo, X, steps=20, lr=1e-4, checkpoint=tmp_path)
+    run = vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
+    assert torch.allclose(run.model.encoder[0].weight, before.model.encoder[0].weight, atol=1e-6)
+    with pytest.warns(UserWarning, match="nothing was trained"):  # the folder is now that of the second run
+        vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
+
+
+def test_parameters_that_are_not_finite_are_seen(how):
+    """The terms are finite, and their gradient is not."""
+
+    def objective(model, x):
+        terms = vl.elbo(model, x)
+        return {**terms, "objective": terms["objective"] + (model.decoder[0].bias * 0).abs().sqrt().sum()}
+
+    with pytest.warns(UserWarning, match="parameters are not finite at step|is not finite at step"):
+        run = vl.fit(build, objective, X, steps=25, seeds=(0, 1))
+    assert all(run.broken)
+
+
+# State
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_running_statistics_come_back(seeds, how, tmp_path):
+    run = vl.fit(normed, vl.elbo, X, steps=50, seeds=seeds, checkpoint=tmp_path)
+    with pytest.warns(UserWarning, match="nothing was trained"):
+        again = vl.fit(normed, vl.elbo, X, steps=50, seeds=seeds, checkpoint=tmp_path)
+    for model, other in zip(run.models, again.models, strict=True):
+        norm = model.encoder[1]
+        assert norm.num_batches_tracked == 50 and norm.running_mean.abs().max() > 0.01
+        assert torch.equal(norm.running_mean, other.encoder[1].running_mean)
+        assert not model.training and not norm.training
+
+
+def test_no_look_moves_a_random_state():
+    """The checks before training draw nothing: a run is the same with and without a generator of its own."""
+    generator = torch.Generator().manual_seed(7)
+    noisy = lambda x: (x + 0.01 * torch.rand(x.shape, generator=generator)).clamp(0, 1)  # noqa: E731
+    vl.fit(build, vl.elbo, X, steps=3, transform=noisy)
+    other = torch.Generator().manual_seed(7)
+    for _ in range(3):
+        torch.rand((128, 64), generator=other)
+    assert torch.equal(generator.get_state(), other.get_state())
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_frozen_parameters_stay_frozen(seeds, how):
+    def frozen(seed):
+        model = build()
+        model.encoder.requires_grad_(False)
+        return model
+
+    run = vl.fit(frozen, vl.elbo, X, steps=30, seeds=seeds)
+    for seed, model in zip(seeds, run.models, strict=True):
+        torch.manual_seed(seed)
+        born = frozen(seed)
+        assert torch.equal(model.encoder[0].weight, born.encoder[0].weight)
+        assert not torch.equal(model.decoder[0].weight, born.decoder[0].weight)
+        assert not model.encoder[0].weight.requires_grad and model.decoder[0].weight.requires_grad
+
+
+def test_all_frozen_is_refused():
+    with pytest.raises(ValueError, match="every player must have a parameter to train, but all are frozen"):
+        vl.fit(lambda seed: build().requires_grad_(False), vl.elbo, X, steps=3)
+
+
+def test_nets_that_seeds_share_are_refused(how):
+    encoder, decoder = vl.mlp(64, 32, 8), vl.mlp(4, 32, 64)
+    with pytest.raises(ValueError, match="build must make new nets for every seed, but seeds 0 and 1 share 'encoder.0"):
+        vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3, seeds=(0, 1))
+    vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3)  # one seed may
+
+
+class Tied(nn.Module):
+    """A decoder that is the encoder's first layer, turned around."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.into = layer, nn.Linear(4, 32)
+
+    def forward(self, z):
+        return torch.tanh(self.into(z)) @ self.layer.weight
+
+
+def test_a_module_used_twice_works(monkeypatch):
+    def tied(seed):
+        encoder = vl.mlp(64, 32, 8)
+        return vl.VAE(encoder, Tied(encoder[0]), 4, "gaussian", scale=0.3)
+
+    def still(model, x):  # no noise, so that both ways can be compared
+        mean, _ = model.encode(x)
+        return {"objective": model.likelihood(mean).log_prob(x)}
+
+    runs = []
+    for flops in (0, math.inf):
+        monkeypatch.setattr(loop, "VMAP_FLOPS", flops)
+        runs.append(vl.fit(tied, still, X, steps=20, seeds=(0, 1)))
+    for a, b in zip(*(run.models for run in runs), strict=True):
+        assert a.decoder.layer is a.encoder[0]
+        assert torch.allclose(a.decoder.layer.weight, b.decoder.layer.weight, atol=1e-4)
+
+
+def test_a_parameter_without_a_gradient_is_named_once(how):
+    def idle(seed):
+        model = build()
+        model.idle = nn.Linear(2, 1)
+        return model
+
+    with pytest.warns(UserWarning, match="no objective depends on idle.bias, idle.weight; it stays as it is") as seen:
+        vl.fit(idle, vl.elbo, X, steps=5)
+    assert len(seen) == 1
+
+
+class Learned(nn.Module):
+    """A prior whose mean is trained."""
+
+    def __init__(self, latent_dim):
+        super().__init__()
+        self.mean = nn.Parameter(torch.full((latent_dim,), 3.0))
+
+    def forward(self):
+        return Independent(vl.priors.Gaussian(self.mean, torch.ones_like(self.mean), validate_args=False), 1)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_prior_with_parameters_is_trained(seeds, how):
+    run = vl.fit(lambda seed: build(prior=Learned), vl.elbo, X, steps=50, lr=1e-2, seeds=seeds)
+    assert all((model.prior_net.mean - 3).abs().max() > 0.05 for model in run.models)
+
+
+# Data
+
+
+def own(model, batch):
+    return vl.elbo(model, batch["x"][0])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"x": (X * 255, LABELS)}, r"data\['x'\]: values must lie in \[0, 1\] .* got 0 to 255"),
+        ({"x": ((X * 255).byte(), LABELS)}, r"data\['x'\]: images must be a floating-point tensor .* got torch.uint8"),
+        ({"x": X, "more": (X[:500] - 1, LABELS[:500])}, r"data\['more'\]: values must lie in \[0, 1\]"),
+        ({"x": (X.double(), LABELS)}, r"the model is torch.float32, so images must be, got torch.float64; use .float"),
+        ({}, "data is an empty dict"),
+    ],
+)
+def test_streams_are_checked_as_plain_tensors_are(data, message):
+    with pytest.raises(ValueError, match=message):
+        vl.fit(build, own, data, steps=3)
+
+
+def test_a_stream_of_other_things_is_left_alone():
+    noise = torch.randn(len(X), 4)
+    objective = lambda model, batch: {"objective": vl.elbo(model, batch["x"])["objective"] + batch["noise"].sum(1)}  # noqa: E731
+    assert vl.fit(build, objective, {"x": X, "noise": noise}, steps=3).broken == [None]
+
+
+@pytest.mark.parametrize("call", [lambda x: vl.fit(build, vl.elbo, x, steps=3),
+                                  lambda x: vl.log_likelihood(build(), x, samples=3),
+                                  lambda x: vl.activity(build(), x)])  # fmt: skip
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_another_dtype_is_named(kind, call):
+    with pytest.raises(ValueError, match=f"the model is torch.float32, so images must be, got {kind}; use .float"):
+        call(X.to(kind))
+
+
+def judged(seed, prior=vl.pinwheel):
+    model = vl.VAE(vl.mlp(64, 32, 4), vl.mlp(2, 32, 64), 2, "cross_entropy", prior=prior)
+    model.discriminator = vl.mlp(13 if prior is vl.pinwheel else 2, 32, 1)
+    return model
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+@pytest.mark.parametrize("label", [11, -1])
+def test_labels_outside_the_classes_are_refused(seeds, label, how):
+    labels = LABELS.clone()
+    labels[700] = label
+    with pytest.raises(ValueError, match=r"data\['x'\]: labels must lie in 0 to 10, got .*"):
+        vl.fit(judged, vl.aae_players(), {"x": (X, labels)}, steps=3, seeds=seeds)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_mixture_of_torchs_own_is_a_prior(seeds, how):
+    means = torch.tensor([[-3.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
+    mixture = MixtureSameFamily(Categorical(torch.ones(3)), Independent(Normal(means, torch.full((3, 2), 0.5)), 1))
+    imq = partial(vl.imq_kernel, scale=4.0)
+    for prior in (mixture, lambda latent_dim: mixture):
+        run = vl.fit(partial(judged, prior=prior), vl.aae_players(), X, steps=5, seeds=seeds)
+        assert run.broken == [None] * len(seeds)
+        vl.fit(partial(judged, prior=prior), partial(vl.mmd_vae, lam=10.0, kernel=imq), X, steps=5, seeds=seeds)
+
+
+def test_a_prior_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"prior must be over codes of shape \(4,\), got \(2,\)"):
+        build(prior=vl.pinwheel())
+    with pytest.raises(ValueError, match="prior must be, or make, a module that returns a distribution"):
+        build(prior=lambda latent_dim: 3)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.mean, self.log_var = vl.mlp(64, 32), nn.Linear(32, 4), nn.Linear(32, 4)
+
+    def forward(self, x):
+        h = self.body(x).relu()
+        return self.mean(h), self.log_var(h)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_an_encoder_may_return_a_pair(seeds, how):
+    run = vl.fit(
+        lambda seed: vl.VAE(TwoHeads(), vl.mlp(4, 32, 64), 4, "cross_entropy"), vl.elbo, X, steps=5, seeds=seeds
+    )
+    assert run.broken == [None] * len(seeds)
+    assert vl.log_likelihood(run.model, X[:5], samples=5).shape == (5,)
+
+
+# Numbers, and what an objective returns
+
+
+def test_numpy_numbers_are_numbers():
+    assert len(vl.fit(build, vl.elbo, X, steps=np.int64(3), seeds=np.arange(2)).models) == 2
+    for hyper, objective in (({"k": np.int64(5)}, vl.iwae), ({"beta": np.float32(4)}, vl.beta_vae),
+                             ({"beta": torch.tensor(4.0)}, vl.beta_vae), ({"beta": np.array(4.0)}, vl.beta_vae)):  # fmt: skip
+        assert vl.fit(build, objective, X, steps=3, hyper=hyper).broken == [None]
+    vl.fit(build, lambda model, x: vl.iwae(model, x, np.arange(1, 6)[-1]), X, steps=3, lr=np.float64(1e-3))
+    vl.mlp(np.int64(3), np.int32(2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 3}, r"seeds must be integers such as \(0, 1, 2\), got 3"),
+        ({"seeds": (0.5,)}, "seeds must be integers"),
+        ({"steps": True}, "steps must be a positive integer, got True"),
+        ({"steps": 2.0}, "steps must be a positive integer, got 2.0"),
+        ({"objective": lambda m, x: -vl.elbo(m, x)["objective"].mean()}, "must return a dict of terms, .* got Tensor"),
+        ({"objective": lambda m, x: {"loss": vl.elbo(m, x)["kl"]}}, "among them 'objective', got a dict with 'loss'"),
+        ({"objective": lambda m, x: {"objective": x.sum(1)}}, "objective must depend on the parameters"),
+        ({"hyper": {"beta": 2.0}}, "hyper must name arguments of the objective, got 'beta'"),
+        ({"resume": "weights"}, "resume must be True, False or 'models', got 'weights'"),
+    ],
+)
+def test_wrong_kinds_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        vl.fit(build, **{"objective": vl.elbo, "data": X, "steps": 3, **change})
+
+
+def test_a_hyper_parameter_goes_to_the_players_that_take_it():
+    seen = []
+
+    def first(model, x, lam):
+        seen.append(("first", lam))
+        return vl.elbo(model, x)
+
+    def second(model, x):
+        seen.append(("second", None))
+        return vl.elbo(model, x)
+
+    players = [vl.Player(lambda m: m.encoder.parameters(), first), vl.Player(lambda m: m.decoder.parameters(), second)]
+    vl.fit(build, players, X, steps=1, hyper={"lam": 3.0})
+    assert seen == [("first", 3.0), ("second", None)]
+
+
+# What vmap cannot run
+
+
+def branching(model, x):
+    terms = vl.elbo(model, x)
+    return {**terms, "objective": terms["objective"] * (2.0 if terms["kl"].mean() > 1 else 1.0)}
+
+
+def masking(model, x):
+    terms = vl.elbo(model, x)
+    return {**terms, "objective": terms["objective"].mean() + 0 * terms["kl"][terms["kl"] > 1.0].sum()}
+
+
+@pytest.mark.parametrize("objective", [branching, masking])
+def test_what_vmap_cannot_run_is_trained_copy_by_copy(objective, monkeypatch):
+    monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf)
+    with pytest.warns(
+        UserWarning, match="the copies are trained one after another, which is slower: torch.vmap"
+    ) as seen:
+        both = vl.fit(build, objective, X, steps=10, seeds=(0, 1))
+    assert len(seen) == 1
+    second = vl.fit(build, objective, X, steps=10, seeds=(1,))
+    assert np.array_equal(both.history["objective"][1], second.history["objective"][0])
+
+
+# Keeping models
+
+
+@pytest.mark.parametrize("prior", [vl.standard_normal, vl.normal(2.0), vl.logistic(0.5), vl.logistic_unit_variance])
+def test_models_can_be_pickled_and_copied(prior):
+    model = build(prior=prior)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert torch.equal(other.encode(X)[0], model.encode(X)[0])
+        z = torch.randn(5, 4)
+        assert torch.equal(other.prior.log_prob(z), model.prior.log_prob(z))
+
+
+def sized(hidden, likelihood="cross_entropy"):
+    return vl.VAE(vl.mlp(64, hidden, 8), vl.mlp(4, hidden, 64), 4, likelihood)
+
+
+def test_a_model_is_saved_with_its_settings(tmp_path):
+    model = vl.fit(lambda seed: sized(16), vl.elbo, X, steps=5).model
+    vl.save(model, tmp_path / "model.safetensors", hidden=16)
+    back = vl.load(tmp_path / "model.safetensors", sized)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), back.parameters(), strict=True))
+    assert not back.training
+    with pytest.raises(ValueError, match="must make the module that was saved, .*cross_entropy.* got .*gaussian"):
+        vl.load(tmp_path / "model.safetensors", partial(sized, likelihood="gaussian"))
+    with pytest.raises(ValueError, match="must make the module that was saved"):
+        vl.load(tmp_path / "model.safetensors", lambda hidden: sized(hidden + 1))
+    for name in ("encoder", "decoder"):  # alone
+        vl.save(getattr(model, name), tmp_path / f"{name}.safetensors")
+        part = vl.load(tmp_path / f"{name}.safetensors", lambda name=name: getattr(sized(16), name))
+        assert all(torch.equal(a, b) for a, b in zip(getattr(model, name).parameters(), part.parameters(), strict=True))
+    trained = normed(0)
+    trained.encoder[1].running_mean += 1
+    vl.save(trained, tmp_path / "normed.safetensors")
+    assert vl.load(tmp_path / "normed.safetensors", lambda: normed(0)).encoder[1].running_mean.mean() == 1
+    with pytest.raises(RuntimeError, match="load: .* cannot be read"):
+        vl.load(tmp_path / "nothing.safetensors", sized)
