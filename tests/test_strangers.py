@@ -54,7 +54,10 @@ OTHERS = {
 }
 
 
-def run(checkpoint, objective=partial(vl.beta_vae, beta=1.0), build=build, data=X, **more):
+PLAIN = partial(vl.beta_vae, beta=1.0)
+
+
+def run(checkpoint, objective=PLAIN, build=build, data=X, **more):
     return vl.fit(build, objective, data, steps=30, checkpoint=checkpoint, **more)
 
 
@@ -364,9 +367,9 @@ def test_an_encoder_may_return_a_pair(seeds, how):
 
 def test_numpy_numbers_are_numbers():
     assert len(vl.fit(build, vl.elbo, X, steps=np.int64(3), seeds=np.arange(2)).models) == 2
-    for hyper, objective in (({"k": np.int64(5)}, vl.iwae), ({"beta": np.float32(4)}, vl.beta_vae),
-                             ({"beta": torch.tensor(4.0)}, vl.beta_vae), ({"beta": np.array(4.0)}, vl.beta_vae)):  # fmt: skip
-        assert vl.fit(build, objective, X, steps=3, hyper=hyper).broken == [None]
+    for beta in (np.float32(4), torch.tensor(4.0), np.array(4.0)):
+        assert vl.fit(build, vl.beta_vae, X, steps=3, hyper={"beta": beta}).broken == [None]
+    assert vl.fit(build, vl.iwae, X, steps=3, hyper={"k": np.int64(5)}).broken == [None]
     vl.fit(build, lambda model, x: vl.iwae(model, x, np.arange(1, 6)[-1]), X, steps=3, lr=np.float64(1e-3))
     vl.mlp(np.int64(3), np.int32(2))
 
