@@ -278,14 +278,6 @@ def test_cifar10_is_read_from_the_binary_archive(monkeypatch, tmp_path):
         vl.cifar10(cache=tmp_path)
 
 
-def test_the_jpegs_of_cifar10():
-    need_data("cifar10")
-    d = vl.cifar10(jpeg=True)
-    assert d.train.shape == (50_000, 3072) and d.name == "cifar10 (JPEG)"
-    assert torch.bincount(d.test_labels).tolist() == [1000] * 10
-    assert d.train.mean().item() == pytest.approx(0.4734, abs=2e-3)  # of the originals
-
-
 def test_svhn_is_read_from_its_mat_files(monkeypatch, tmp_path):
     from scipy.io import savemat
 
@@ -303,15 +295,3 @@ def test_svhn_is_read_from_its_mat_files(monkeypatch, tmp_path):
     assert d.train.shape == (6, 3072) and d.shape == (3, 32, 32) and d.test_labels.tolist() == [0, 9, 8]
     first = arrays["X"][..., 0].transpose(2, 0, 1).reshape(-1)
     assert torch.allclose(d.test[0] * 255, torch.tensor(first).float())
-
-
-def test_celeba_is_read_from_a_folder(tmp_path):
-    from PIL import Image
-
-    for number in (1, 2, 182_638):
-        Image.new("RGB", (178, 218), (number % 256, 0, 255)).save(tmp_path / f"{number:06d}.jpg", quality=100)
-    d = vl.celeba(tmp_path, size=32, train=2, test=1)
-    assert d.train.shape == (2, 3072) and d.test.shape == (1, 3072) and d.shape == (3, 32, 32)
-    assert d.train[0, :1024].mean() < 0.03 and d.train[0, 2048:].mean() > 0.97
-    with pytest.raises(FileNotFoundError, match="000003.jpg is not there"):
-        vl.celeba(tmp_path, train=3, test=1)

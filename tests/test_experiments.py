@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 import keep  # noqa: E402
 
-from book.experiments import runner  # noqa: E402
+from book.experiments import cifar10_jpeg, runner  # noqa: E402
 
 RECEIPT = {
     "experiment": "e", "id": "a", "version": 1, "config": {"k": 5},
@@ -350,3 +350,11 @@ def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lack
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
     with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-fid.txt"):
         inception_distance(drawn, real)
+
+
+def test_the_jpegs_of_cifar10():
+    need_data("cifar10")
+    d = cifar10_jpeg.load()
+    assert d.train.shape == (50_000, 3072) and d.name == "cifar10 (JPEG)"
+    assert torch.bincount(d.test_labels).tolist() == [1000] * 10
+    assert d.train.mean().item() == pytest.approx(0.4734, abs=2e-3)  # of the originals

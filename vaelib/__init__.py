@@ -18,7 +18,7 @@ from .adversarial import (
     few_labels,
     style_reconstruction,
 )
-from .data import Dataset, binarize, celeba, cifar10, digits, mnist, omniglot, svhn, two_points
+from .data import Dataset, binarize, cifar10, digits, mnist, omniglot, svhn, two_points
 from .disentanglement import dci, factor_score, higgins_score, mig, mig_mixture
 from .divergences import gaussian_kernel, gaussian_kl, imq_kernel, kl_decomposition, log_aggregate_posterior, mmd
 from .evaluation import (
@@ -58,7 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE",
     "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
-    "activity", "beta_vae", "binarize", "capacity_vae", "celeba", "cifar10", "class_players",
+    "activity", "beta_vae", "binarize", "capacity_vae", "cifar10", "class_players",
     "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits", "disturb",
     "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
     "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",

@@ -4,7 +4,6 @@ import io
 import tarfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -167,27 +166,16 @@ def _chardata(path):
     return x, x_test, y, y_test
 
 
-def cifar10(cache=None, download=True, jpeg=False):
+def cifar10(cache=None, download=True):
     """CIFAR-10 (Krizhevsky, 2009): 50,000 images to train, 10,000 to test, 3 x 32 x 32 pixels, flattened to 3072.
 
-    From the binary archive, so that nothing is unpickled. jpeg=True: a copy as JPEG files, in
-    $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz, where there is one; JPEG is lossy, and the data set's name says
-    so. Errors as in `mnist`.
+    From the binary archive, so that nothing is unpickled. Errors as in `mnist`.
     """
-    if jpeg:
-        parts = [fetch("cifar10", f"cifar10_jpeg_{part}.npz", "cifar10", (), checked(_jpegs), cache, False)
-                 for part in ("train", "test")]  # fmt: skip
-        (x, y), (x_test, y_test) = parts
-        name = "cifar10 (JPEG)"
-    else:
-        read = checked(_cifar10, sha256=CIFAR10_SUM)
-        x, y, x_test, y_test = fetch(
-            "cifar10", "cifar-10-binary.tar.gz", "cifar10", CIFAR10_HOME, read, cache, download
-        )
-        name = "cifar10"
+    read = checked(_cifar10, sha256=CIFAR10_SUM)
+    x, y, x_test, y_test = fetch("cifar10", "cifar-10-binary.tar.gz", "cifar10", CIFAR10_HOME, read, cache, download)
     x, x_test = (torch.from_numpy(a).float() / 255 for a in (x, x_test))
     y, y_test = (torch.from_numpy(a.astype(np.int64)) for a in (y, y_test))
-    return _dataset(name, x, x_test, y, y_test, (3, 32, 32), "none")
+    return _dataset("cifar10", x, x_test, y, y_test, (3, 32, 32), "none")
 
 
 def _cifar10(path):
@@ -201,17 +189,6 @@ def _cifar10(path):
     train = np.concatenate([batches[f"data_batch_{i}.bin"] for i in range(1, 6)])
     test = batches["test_batch.bin"]
     return train[:, 1:].copy(), train[:, 0], test[:, 1:].copy(), test[:, 0]
-
-
-def _jpegs(path):
-    """Images (N, 3072) and labels of a file that holds JPEGs one after another."""
-    from PIL import Image
-
-    with np.load(path, allow_pickle=False) as file:
-        content, offsets, labels = file["jpeg"].tobytes(), file["offsets"], file["label"]
-    ends = [*offsets[1:], len(content)] if len(offsets) == len(labels) else offsets[1:]
-    images = [np.asarray(Image.open(io.BytesIO(content[a:b]))) for a, b in zip(offsets, ends, strict=False)]
-    return np.stack(images).transpose(0, 3, 1, 2).reshape(len(images), -1), labels
 
 
 def svhn(cache=None, download=True):
@@ -233,27 +210,3 @@ def _svhn(path):
     file = loadmat(path)
     images = np.ascontiguousarray(file["X"].transpose(3, 2, 0, 1)).reshape(-1, 3072)
     return images, file["y"].reshape(-1).astype(np.int64) % 10
-
-
-def celeba(folder, size=64, train=162_770, test=19_962):
-    """CelebA (Liu et al., 2015) from a folder with the aligned images 000001.jpg to 202599.jpg, which their authors
-    give out on request: faces, 3 x size x size pixels, flattened.
-
-    The middle 148 x 148 pixels are scaled down. The authors' split: the first 162,770 to train, the last 19,962 to
-    test; `train` and `test` take fewer of each. There are no labels: both are zeros.
-    FileNotFoundError: images that are not in the folder.
-    """
-    from PIL import Image
-
-    folder, parts = Path(folder), []
-    for first, count in ((1, train), (182_638, test)):
-        images = torch.empty(count, 3 * size * size)
-        for i in range(count):
-            file = folder / f"{first + i:06d}.jpg"
-            if not file.exists():
-                raise FileNotFoundError(f"celeba: {file} is not there; {folder} must hold the aligned images.")
-            face = Image.open(file).convert("RGB").crop((15, 35, 163, 183)).resize((size, size), Image.Resampling.BOX)
-            images[i] = torch.from_numpy(np.array(face)).permute(2, 0, 1).reshape(-1) / 255
-        parts.append(images)
-    labels = [torch.zeros(len(part), dtype=torch.long) for part in parts]
-    return _dataset("celeba", *parts, *labels, (3, size, size), "none")

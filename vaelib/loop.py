@@ -4,7 +4,7 @@ import os
 import time
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,17 +34,19 @@ class Plan:
 
     def together(self, models, seeds, hyper):
         """Whether copies are trained together: where that is faster, and where vmap can run the step."""
+        plan = replace(self, compile=False)
         first, pair = ({name: v[:n] if isinstance(v, tuple) else v for name, v in hyper.items()} for n in (1, 2))
         if next(iter(self.streams.values()))[0].device.type != "cuda":
-            job = Job(self, models[:1], seeds[:1], first)
             with self._look(models[0]), torch.no_grad(), FlopCounterMode(display=False) as counter:
+                job = Job(plan, models[:1], seeds[:1], first)
                 job.batches.shuffle()
                 job.terms(0, job.batches.next(), *job.values())
             if counter.get_total_flops() >= VMAP_FLOPS:
                 return False
         try:
-            with self._look(models[0]):
-                job = Job(self, models[:2], seeds[:2], pair)  # stacked tensors are copies: the models stay as they are
+            with self._look(models[0]), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                job = Job(plan, models[:2], seeds[:2], pair)  # stacked tensors are copies: the models stay as they are
                 job.batches.shuffle()
                 job.turns(job.batches.next(), *job.values())
         except torch.OutOfMemoryError:
