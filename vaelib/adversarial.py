@@ -1,8 +1,8 @@
-"""The adversarial autoencoder's game: objectives of the players that take turns on a batch, each (B,), to be maximised.
+"""The objectives of adversarial autoencoders, one for each player, each (B,), to be maximised.
 
 A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict whose stream "x" is
-(images, labels). A discriminator with more inputs than the code reads the labels too, one more than there are classes:
-the last stands for "not known" (Makhzani et al., 2016; chapter 5).
+(images, labels). A discriminator with more inputs than the code has also reads the labels, one more than there are classes:
+the last one means "unknown" (Makhzani et al., 2016; chapter 5).
 """
 
 from itertools import chain
@@ -74,7 +74,7 @@ def _logit(model, z, labels):
     return discriminator_of("adversarial autoencoder", model)(z)[..., 0]
 
 
-# With classes: the encoder also says a class ŷ, and a second discriminator holds ŷ against the categorical prior.
+# With classes: the encoder also returns class probabilities ŷ, which a second discriminator compares with the prior.
 
 
 def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=True, **adam):
@@ -95,7 +95,7 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 
 
 def class_reconstruction(model, batch):
-    """log p(x | ŷ, z), with ŷ the softmax that the encoder says; with heads also their repulsion (eq-aae-heads)."""
+    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits; with heads also their repulsion (eq-aae-heads)."""
     x = _images(batch)
     y, z = model.encode(x)
     terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
@@ -133,7 +133,7 @@ def classification(model, batch):
 
 
 def few_labels(labels, each, generator=None):
-    """Places of `each` images of every class, drawn without replacement, (classes * each,).
+    """Indices of `each` images of every class, drawn without replacement, (classes * each,).
 
     ValueError: a class without as many labels.
     """
@@ -147,7 +147,7 @@ def few_labels(labels, each, generator=None):
 
 
 def cluster_labels(probabilities, labels):
-    """A label for each cluster, (K,): that of the image which is the surest of the cluster (eq-aae-rule).
+    """A label for each cluster, (K,): that of the image with the highest probability of the cluster (eq-aae-rule).
 
     probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters than images.
     """

@@ -1,4 +1,4 @@
-"""Datasets as tensors, with how they are binarized said in words."""
+"""Datasets as tensors. Each records how its images were binarized."""
 
 import io
 import tarfile
@@ -16,14 +16,14 @@ MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-MNIST_FILES = {  # SHA-256 of the uncompressed bytes, so that any mirror's gzip will do
+MNIST_FILES = {  # SHA-256 of the uncompressed bytes: mirrors compress differently
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 OMNIGLOT_HOME = ("https://github.com/brendenlake/omniglot/raw/master/python/",)
-OMNIGLOT_FILES = {  # the archives of drawings, and the sum of each where one is published
+OMNIGLOT_FILES = {  # the archives, with the published checksum of each where there is one
     "drawings": {"images_background.zip": {"md5": "68d2efa1b9178cc56df9314c21c6e718"},
                  "images_evaluation.zip": {"md5": "6b91aef0f799c5bb55b94e3f2daec811"}},
     "small": {"images_background_small1.zip": {}, "images_background_small2.zip": {}},
@@ -63,7 +63,7 @@ class Dataset:
 
     @property
     def transform(self):
-        """What `fit` has to do to each batch: `binarize` for dynamic binarization, otherwise None."""
+        """The transform to pass to `fit`: `binarize` for dynamic binarization, otherwise None."""
         return binarize if self.binarization == "dynamic" else None
 
 
@@ -101,8 +101,8 @@ def two_points(n=2):
 def mnist(binarization="none", cache=None, download=True):
     """MNIST (LeCun et al., 1998): 60,000 images to train, 10,000 to test, 28 x 28 pixels, flattened to 784.
 
-    The files are looked for in $VAELIB_DATA/MNIST/raw, then in `cache` (default: the user's cache folder), then
-    downloaded; their bytes are verified each time. download=False: FileNotFoundError instead of a download.
+    The files are read from $VAELIB_DATA/MNIST/raw, from `cache` (default: the user's cache folder), or downloaded;
+    their checksums are verified every time. download=False: FileNotFoundError instead of a download.
     ValueError: an unknown binarization, or a broken file in $VAELIB_DATA. RuntimeError: nothing could be downloaded.
     """
     raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
@@ -120,8 +120,8 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
     242 characters (Greek and Latin are in both and are taken once). Of these the first 15 drawings of a character are
     to train, the last 5 to test; the 105 x 105 pixels are averaged down to 28 x 28, ink is 1. "chardata", the file
     that came with Burda et al. (2016): 24,345 images to train, 8,070 to test, in their own split and scaling.
-    Where no sum of a file is published, that of its first copy is kept beside it. Errors as in `mnist`, and an unknown
-    source.
+    If no checksum of a file is published, that of the first copy is recorded next to it. Errors as in `mnist`, and an
+    unknown source.
     """
     if source == "chardata":
         read = checked(_chardata)

@@ -1,7 +1,7 @@
-"""Files from elsewhere: looked for on this machine, else downloaded, verified, and named when something is wrong.
+"""Data files: found on this machine or downloaded, with verified checksums and clear errors.
 
-VAELIB_MIRROR, where set, is a web address that is asked before the public ones, for instance within a firewall or for
-a class; below it lie the same folders as in $VAELIB_DATA (MNIST/raw, omniglot, ...).
+VAELIB_MIRROR, if set, is a web address that is tried before the public ones, for example behind a firewall or for a
+class; it must have the same folders as $VAELIB_DATA (MNIST/raw, omniglot, ...).
 """
 
 import gzip
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
-    """What `read` makes of a file; it is looked for in $VAELIB_DATA/folder, then in the cache, then on the mirrors.
+    """The content of a file, found in $VAELIB_DATA/folder, in the cache or on the mirrors, as `read` parses it.
 
-    read: path -> content, or None where the file is not the one expected. cache: default the user's cache folder.
-    $VAELIB_MIRROR/folder is the first of the mirrors.
+    read: path -> content, or None if the file is not the expected one. cache: default the user's cache folder.
+    $VAELIB_MIRROR/folder is tried before the other mirrors.
     ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError: download=False and the file
     is not here, or it is not in $VAELIB_DATA and pooch or requests, which know the cache and download, are not
     installed. RuntimeError: no mirror sent it whole, or the cache cannot be written.
@@ -23,7 +23,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     given = Path(os.environ.get("VAELIB_DATA") or os.devnull) / folder / file
     if given.exists():
         if (content := read(given)) is None:
-            raise ValueError(f"{dataset}: {given} is truncated or altered; replace or remove it.")
+            raise ValueError(f"{dataset}: {given} is truncated or modified; replace or remove it.")
         return content
     try:
         import pooch
@@ -66,7 +66,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
 
 
 def gunzip(sha256):
-    """A reader for `fetch`: the uncompressed bytes of a gzip file, whose SHA-256 is given, so that any gzip will do."""
+    """A reader for `fetch`: the uncompressed bytes of a gzip file, verified by their SHA-256."""
 
     def read(path):
         try:
@@ -79,10 +79,10 @@ def gunzip(sha256):
 
 
 def checked(parse, **expected):
-    """A reader for `fetch`: what `parse` makes of the file, if the file has the sum given as md5=... or sha256=...
+    """A reader for `fetch`: the file as parsed by `parse`, if its checksum is the one given as md5=... or sha256=...
 
-    Where no sum is published (none given), the SHA-256 of the first copy in the cache that could be parsed is written
-    beside it, and held against the file from then on; nothing is written to $VAELIB_DATA.
+    If no checksum is published (none given), the SHA-256 of the first copy in the cache that could be parsed is
+    recorded next to it and compared from then on; nothing is written to $VAELIB_DATA.
     """
 
     def read(path):
@@ -96,7 +96,7 @@ def checked(parse, **expected):
             return None
         try:
             content = parse(path)
-        except Exception:  # not that file: what a parser makes of a stranger's bytes is its own affair
+        except Exception:  # any parsing error means that this is not the expected file
             return None
         if wanted is None and not path.is_relative_to(os.environ.get("VAELIB_DATA") or os.devnull):
             note.write_text(f"{found}  {path.name} (as first seen here; no sum is published)\n")

@@ -1,5 +1,4 @@
-"""Sprites: white shapes on black whose factors of variation are known, drawn here on the grid of dSprites, and the file
-of dSprites itself."""
+"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites, and dSprites itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ BLOCK = {"cpu": 2**18, "cuda": 2**26}  # pixels that are drawn at once; a small 
 
 @dataclass(frozen=True)
 class Sprites:
-    """Images by number, drawn or looked up when asked for: a whole grid need not be held.
+    """Images that are rendered or looked up on demand, so that the whole grid need not fit in memory.
 
-    classes: (N, 5) whole numbers, the place of each factor's value among those used. values: (N, 5), the values.
+    classes: (N, 5) integers, the index of each factor's value among those used. values: (N, 5), the values.
     shape: (C, H, W). names: of the five factors.
     """
 

@@ -231,7 +231,7 @@ class ImplicitVAE(VAE):
     """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al., 2016; eq-implicit).
 
     encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side -> (B, Q).
-    It can be drawn from, and no more: there is no KL and no log-weight. Otherwise as `VAE`.
+    It can be sampled but has no density, so the KL and the log-weights are undefined. Otherwise as `VAE`.
     """
 
     def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, noise_dim=0, **more):

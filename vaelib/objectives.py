@@ -1,4 +1,4 @@
-"""One function an objective: a dict of terms, each (B,), to be maximised; "objective" is the one to climb."""
+"""Objectives, one function each: a dict of terms, each (B,), of which "objective" is maximised."""
 
 import math
 
@@ -67,7 +67,7 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
 
 
 def vim(model, x, lam, kernel, unbiased=True):
-    """Variational InfoMax: `mmd_vae` by another road, over the model's own prior, normal or logistic.
+    """Variational InfoMax: the same objective as `mmd_vae`, derived from the capacity of a channel (chapter 9).
 
     Equation eq-vim of the book (chapter 9); Crescimanna & Graham (2019).
     """
@@ -136,7 +136,7 @@ def factor_vae(model, x, gamma):
 
 
 def factor_discriminator(model, x):
-    """The FactorVAE's second player: tells the codes of half of the batch from permuted codes of the other half.
+    """The FactorVAE's second player: tells codes of one half of the batch from permuted codes of the other half.
 
     Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).

@@ -30,7 +30,7 @@ ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
 
 @dataclass(frozen=True)
 class Explorer:
-    """HTML that a notebook and a built page show alike."""
+    """HTML that renders the same in a notebook and on the built page."""
 
     html: str
 

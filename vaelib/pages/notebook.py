@@ -66,11 +66,11 @@ def sizes(**table):
 
 
 def glue(name, value):
-    """Hand a value to the page's prose under a name; where myst_nb is absent, show it instead.
+    """Make a value available to the page's prose under a name; without myst_nb, print it.
 
-    The prose then says {glue:text}`name:.2f`, so that no measured number is ever typed.
+    The prose refers to it as {glue:text}`name:.2f`, so that no measured number is ever typed.
     """
-    value = value.item() if hasattr(value, "item") else value  # numpy and torch scalars print as plain numbers
+    value = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars print as plain numbers
     try:
         from myst_nb import glue as keep
     except ImportError:
@@ -80,10 +80,9 @@ def glue(name, value):
 
 
 def claim(text, holds, trained=False):
-    """Say a claim of the chapter and check it: AssertionError where it does not hold.
+    """Print a claim of the chapter and check it. AssertionError: it does not hold.
 
-    trained=True marks a claim about a trained model: in the smoke profile training is too short to judge it, which is
-    then said in place of a verdict.
+    trained=True marks a claim about a trained model: the smoke profile trains too briefly to judge it, and prints so.
     """
     if trained and profile() == "smoke":
         print(f"Not judged in the smoke profile: {text}")

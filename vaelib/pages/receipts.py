@@ -60,7 +60,7 @@ def rows(experiment, where=None):
 
 
 def state(receipt, config, version):
-    """One of STATES, for a receipt (or None) held against the config and version that are asked for now."""
+    """One of STATES, for a receipt (or None) compared with the current config and version."""
     if receipt is None:
         return "not run"
     same = receipt["config"] == json.loads(json.dumps(config)) and receipt["version"] == version
@@ -83,7 +83,7 @@ def result(experiment, row, quantity, where=None):
 
 
 def summary(values, unit=""):
-    """{"unit", "mean", "sd", "values"} of one value a seed; sd has n - 1 below the line and is None for one value.
+    """{"unit", "mean", "sd", "values"} of one value a seed; sd is the sample standard deviation (ddof=1), None for a single value.
 
     ValueError: a value that is not finite.
     """
@@ -104,7 +104,7 @@ def write(receipt, where=None, stem=None):
 
 
 def write_json(value, path):
-    """Write JSON beside the old file, then put it in its place."""
+    """Write JSON atomically (temporary file, then rename)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -202,7 +202,7 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
 
 
 def _chosen(experiment, wanted, where):
-    """The rows asked for, in that order; a title of the plan is without the length, which is told beside it."""
+    """The requested rows, in that order, with titles that do not repeat the training length."""
     found = {row["id"]: row for row in rows(experiment, where)}
     wanted = wanted if isinstance(wanted, dict) else dict.fromkeys(found if wanted is None else wanted)
     for name in wanted:
@@ -262,7 +262,7 @@ def _notes(sources):
 
 
 def _spread(counts, quoted):
-    """What stands behind a figure of ours, for the numbers of values that there are."""
+    """What our figures are: means over how many runs."""
     if not counts:
         return ""
     what = "mean ± standard deviation "
@@ -306,7 +306,7 @@ def kept(name, where=None):
 
 
 def duration(seconds):
-    """Seconds as a reader says them: "40 s", "12 min", "3.5 h"."""
+    """Format a duration for readers: "40 s", "12 min", "3.5 h"."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
