@@ -1,8 +1,8 @@
 """The objectives of adversarial autoencoders, one for each player, each (B,), to be maximised.
 
 A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict whose stream "x" is
-(images, labels). A discriminator with more inputs than the code has also reads the labels, one more than there are classes:
-the last one means "unknown" (Makhzani et al., 2016; chapter 5).
+(images, labels). A discriminator with more inputs than the code has also reads the labels, one more than there are
+classes: the last one means "unknown" (Makhzani et al., 2016; chapter 5).
 """
 
 from itertools import chain
@@ -41,9 +41,9 @@ def aae_discriminator(model, batch):
     with torch.no_grad():
         codes = model.draw(x, 1)[0][0]
         prior = sample(model.prior, len(x)) if labels is None else model.prior.of_class(labels)
-    said, of_codes = (_logit(model, z, labels) for z in (prior, codes))
-    right = 0.5 * ((said > 0).float() + (of_codes < 0).float())
-    return {"objective": logsigmoid(said) + logsigmoid(-of_codes), "accuracy": right}
+    on_prior, on_codes = (_logit(model, z, labels) for z in (prior, codes))
+    right = 0.5 * ((on_prior > 0).float() + (on_codes < 0).float())
+    return {"objective": logsigmoid(on_prior) + logsigmoid(-on_codes), "accuracy": right}
 
 
 def aae_encoder(model, batch):
@@ -121,8 +121,8 @@ def class_discriminators(model, batch):
 def class_encoder(model, batch):
     """The encoder's turn against both discriminators: log D(z) + log D(ŷ)."""
     y, z = model.encode(_images(batch))
-    said = logsigmoid(model.discriminator(z)) + logsigmoid(model.class_discriminator(y.softmax(-1)))
-    return {"objective": said[:, 0]}
+    score = logsigmoid(model.discriminator(z)) + logsigmoid(model.class_discriminator(y.softmax(-1)))
+    return {"objective": score[:, 0]}
 
 
 def classification(model, batch):

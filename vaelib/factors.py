@@ -1,4 +1,4 @@
-"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites, and dSprites itself."""
+"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites; and dSprites."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

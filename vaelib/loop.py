@@ -53,8 +53,8 @@ class Plan:
             raise
         except Exception as error:  # a mistake of the user's is raised again when the first model is trained alone
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            said = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
-            warnings.warn(f"{said} ({reason}).", stacklevel=3)
+            message = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
+            warnings.warn(f"{message} ({reason}).", stacklevel=3)
             return False
         return True
 
@@ -177,8 +177,8 @@ class Job:
                 found = (self.looked + int(bad[0, 0]), self.names[int(bad[0, 1])]) if len(bad) else None
                 self.broken[r] = at, term = found or (self.step - 1, "parameters")
                 what = f"{term!r} is" if found else "parameters are"
-                said = f"fit: seed {seed} stopped: {what} not finite at step {at}.{self.keeper.advice()}"
-                warnings.warn(said, stacklevel=4)
+                message = f"fit: seed {seed} stopped: {what} not finite at step {at}.{self.keeper.advice()}"
+                warnings.warn(message, stacklevel=4)
         self.looked = self.step
         means = dict(zip(self.names, rows[-1].mean(1).tolist(), strict=True))
         bar.set_postfix({name: f"{value:.2f}" for name, value in means.items()}, refresh=False)

@@ -148,9 +148,9 @@ def factor_discriminator(model, x):
     with torch.no_grad():
         real, others = model.draw(x, 1)[0][0].split(-(-len(x) // 2))
         permuted = permute_dimensions(others)
-    said, of_permuted = (net(z)[: len(others), 0] for z in (real, permuted))
-    right = 0.5 * ((said > 0).float() + (of_permuted < 0).float())
-    return {"objective": 0.5 * (logsigmoid(said) + logsigmoid(-of_permuted)), "accuracy": right}
+    on_real, on_permuted = (net(z)[: len(others), 0] for z in (real, permuted))
+    right = 0.5 * ((on_real > 0).float() + (on_permuted < 0).float())
+    return {"objective": 0.5 * (logsigmoid(on_real) + logsigmoid(-on_permuted)), "accuracy": right}
 
 
 def discriminator_of(name, model):

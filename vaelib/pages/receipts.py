@@ -83,7 +83,7 @@ def result(experiment, row, quantity, where=None):
 
 
 def summary(values, unit=""):
-    """{"unit", "mean", "sd", "values"} of one value a seed; sd is the sample standard deviation (ddof=1), None for a single value.
+    """{"unit", "mean", "sd", "values"} of one value a seed; sd has ddof=1 and is None for a single value.
 
     ValueError: a value that is not finite.
     """
