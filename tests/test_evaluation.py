@@ -121,7 +121,7 @@ def test_bad_data(function, x, message, model):
 
 @pytest.mark.parametrize("samples", [0, -3, 2.5])
 def test_bad_samples(samples, model):
-    with pytest.raises(ValueError, match=f"samples is {samples}; allowed is a whole number of at least 1"):
+    with pytest.raises(ValueError, match=f"log_likelihood: samples must be a positive integer, got {samples}."):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
 
 
@@ -142,12 +142,12 @@ def test_memory_follows_what_there_is(monkeypatch):
     for size, pages, known in ((4096, 2**14, 2**23), (4096, 2**30, 2**28), (1, 15, 1)):  # an eighth of what is free
         told = {"SC_PAGE_SIZE": size, "SC_AVPHYS_PAGES": pages}
         monkeypatch.setattr(vl.evaluation.os, "sysconf", told.__getitem__)
-        assert vl.evaluation._room(cpu) == known
+        assert vl.evaluation._chunk_bytes(cpu) == known
 
     def not_told(name):
         raise ValueError("unrecognized configuration name")
 
     monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
-    assert vl.evaluation._room(cpu) == 2**28
+    assert vl.evaluation._chunk_bytes(cpu) == 2**28
     monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__)
-    assert vl.evaluation._room(torch.device("cuda")) == 2**18
+    assert vl.evaluation._chunk_bytes(torch.device("cuda")) == 2**18

@@ -33,6 +33,7 @@ from .evaluation import (
     parzen_log_density,
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
+from .likelihood import annealed_log_likelihood, refit_encoder
 from .models import VAE, ClassAAE, ImplicitVAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .objectives import (
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE",
     "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
+    "annealed_log_likelihood", "refit_encoder",
     "activity", "beta_vae", "binarize", "capacity_vae", "celeba", "cifar10", "class_players",
     "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits", "disturb",
     "draw_sprites", "dsprites", "elbo", "engine", "factor_discriminator", "factor_score",
