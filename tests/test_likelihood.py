@@ -198,7 +198,7 @@ def test_refitting_two_layers():
         log_p = model.likelihood(z1[:, None].expand(-1, 40, 2), x).log_prob(x)
     truth = torch.logsumexp(log_p.double(), 0) - math.log(200_000)
     own, refitted = vl.log_likelihood(model, x, 500), vl.log_likelihood(twin, x, 500)
-    assert abs((refitted - truth).mean()) < 0.03 < 0.06 < (truth - own).mean()
+    assert abs((refitted - truth).mean()) < 0.06 < 0.1 < (truth - own).mean()
     again = vl.refit_encoder(model, x, 10, build=lambda: (vl.mlp(6, 4), vl.mlp(2, 3, 4)))
     assert len(again.encoder) == 1 and len(again.encoder2) == 3
     with pytest.raises(
