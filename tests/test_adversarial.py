@@ -201,13 +201,13 @@ def test_parzen_windows():
     assert 0 < np.argmax(known) < 9
     assert scale == pytest.approx((10 ** np.linspace(-1, 0, 10))[int(np.argmax(known))])
     assert torch.allclose(values, vl.parzen_log_density(many, x[20:], scale))
-    with pytest.raises(ValueError, match=r"parzen_log_density: centres and x have shapes \(30, 5\) and \(40, 4\)"):
+    with pytest.raises(ValueError, match=r"centres and x must have shapes .* got \(30, 5\) and \(40, 4\)"):
         vl.parzen_log_density(many, x[:, :4], 0.3)
     for bad in (many[0], many[:0]):
-        with pytest.raises(ValueError, match="parzen_log_density: centres and x have shapes"):
+        with pytest.raises(ValueError, match="parzen_log_density: centres and x must have shapes"):
             vl.parzen_log_density(bad, x, 0.3)
     for scale in (0, math.inf):
-        with pytest.raises(ValueError, match=f"parzen_log_density: scale is {scale}"):
+        with pytest.raises(ValueError, match=f"parzen_log_density: scale must be .* got {scale}"):
             vl.parzen_log_density(many, x, scale)
 
 

@@ -1,11 +1,14 @@
-"""Evaluation: chunks change nothing, and what cannot be evaluated is refused."""
+"""Evaluation: neither chunks nor modes matter, and what cannot be evaluated is refused."""
 
+import copy
 import math
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 from conftest import peak_memory
+from torch import nn
 from trust import within
 
 import vaelib as vl
@@ -54,7 +57,7 @@ def test_what_does_not_fit_in_memory_is_halved(room, largest):
 
 @pytest.mark.parametrize(("pixels", "counted"), [(784, 784), (6, 256)])
 def test_chunks_are_of_the_memory_that_is_allowed(pixels, counted):
-    """32 bytes for each pixel of each sample; of an image at least 256 pixels, as nets need more than it."""
+    """32 bytes for each pixel of each sample, and at least 256 pixels: nets need memory too."""
     model = Cramped(vl.mlp(pixels, 2), vl.mlp(1, pixels), 1)
     x, image = torch.zeros(8, pixels), 32 * 100 * counted
     for memory, images in ((1, 1), (image, 1), (3 * image - 1, 2), (3 * image, 3)):
@@ -121,12 +124,12 @@ def test_bad_data(function, x, message, model):
 
 @pytest.mark.parametrize("samples", [0, -3, 2.5])
 def test_bad_samples(samples, model):
-    with pytest.raises(ValueError, match=f"samples is {samples}; allowed is a whole number of at least 1"):
+    with pytest.raises(ValueError, match=f"log_likelihood: samples must be a positive integer, got {samples}."):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
 
 
 def test_memory_stays_bounded():
-    """The chunks of 5,000 samples are those of 200: peak memory depends on neither samples nor images."""
+    """Peak memory depends neither on the number of samples nor on that of images."""
     _, peak = peak_memory(
         textwrap.dedent("""
             import torch, vaelib as vl
@@ -139,15 +142,182 @@ def test_memory_stays_bounded():
 
 def test_memory_follows_what_there_is(monkeypatch):
     cpu = torch.device("cpu")
-    for size, pages, known in ((4096, 2**14, 2**23), (4096, 2**30, 2**28), (1, 15, 1)):  # an eighth of what is free
+    for size, pages, known in (
+        (4096, 2**14, 2**23),
+        (4096, 2**30, 2**28),
+        (1, 15, 1),
+    ):  # an eighth of what is free
         told = {"SC_PAGE_SIZE": size, "SC_AVPHYS_PAGES": pages}
         monkeypatch.setattr(vl.evaluation.os, "sysconf", told.__getitem__)
-        assert vl.evaluation._room(cpu) == known
+        assert vl.evaluation._chunk_bytes(cpu) == known
 
     def not_told(name):
         raise ValueError("unrecognized configuration name")
 
     monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
-    assert vl.evaluation._room(cpu) == 2**28
+    assert vl.evaluation._chunk_bytes(cpu) == 2**28
     monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__)
-    assert vl.evaluation._room(torch.device("cuda")) == 2**18
+    assert vl.evaluation._chunk_bytes(torch.device("cuda")) == 2**18
+
+
+def net_with_state():
+    """A VAE of digits with batch normalization and dropout, and images sorted by class."""
+    torch.manual_seed(0)
+    data = vl.digits()
+    encoder = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 8))
+    decoder = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 64))
+    model = vl.VAE(encoder, decoder, 4, "cross_entropy")
+    with torch.no_grad():  # running statistics that differ from every batch's
+        for _ in range(20):
+            vl.elbo(model, data.train[torch.randperm(1000)[:200]])
+    model.encoder[1].eval()  # a mode of its own for a submodule
+    return model, data.test[data.test_labels.argsort()][:60]
+
+
+FUNCTIONS = {
+    "log_likelihood": lambda m, x: vl.log_likelihood(m, x, samples=30),
+    "log_likelihood, k-hat": lambda m, x: vl.log_likelihood(m, x, samples=30, diagnostics=True),
+    "activity": lambda m, x: vl.activity(m, x),
+    "active_units": lambda m, x: vl.active_units(m, x),
+    "latent_moments": lambda m, x: vl.latent_moments(m, x),
+    "refit_encoder": lambda m, x: vl.refit_encoder(m, x, 3),
+    "annealed_log_likelihood": lambda m, x: vl.annealed_log_likelihood(m, x, 4, chains=2),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("images", [60, 1])
+def test_evaluation_leaves_mode_and_buffers_alone(name, images):
+    model, x = net_with_state()
+    modes, before = [m.training for m in model.modules()], copy.deepcopy(model.state_dict())
+    FUNCTIONS[name](model, x[:images])
+    assert [m.training for m in model.modules()] == modes and len(set(modes)) == 2
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_mode_and_buffers_come_back_after_an_error(name):
+    class Fails(nn.Module):
+        def forward(self, x):
+            assert not self.training
+            model.encoder[1].running_mean.add_(1)
+            model.encoder[1].num_batches_tracked = torch.tensor(99)
+            raise KeyError("the net's own fault")
+
+    model, x = net_with_state()
+    before, buffer = copy.deepcopy(model.state_dict()), model.encoder[1].num_batches_tracked
+    if name == "refit_encoder":  # works on a copy
+        fails = Fails()
+        with pytest.raises(KeyError):
+            vl.refit_encoder(model, x, 3, build=lambda: nn.Sequential(fails, nn.Linear(64, 8)))
+    else:
+        model.decoder.append(Fails())
+        model.encoder.append(model.decoder[-1])
+        with pytest.raises(KeyError):
+            FUNCTIONS[name](model, x)
+        assert model.decoder[-1].training
+        assert model.encoder[1].num_batches_tracked is buffer
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.training and not model.encoder[1].training
+
+
+def test_images_do_not_depend_on_their_company():
+    model, x = net_with_state()
+    whole = vl.latent_moments(model, x)
+    each = [vl.latent_moments(model, image[None]) for image in x]
+    assert torch.allclose(whole["mean"], torch.stack([e["mean"] for e in each]).mean(0), atol=1e-5)
+    model_eval = copy.deepcopy(model).eval()
+    assert torch.allclose(vl.activity(model, x), vl.activity(model_eval, x))
+    for samples, images in ((2000, 20), (2000, 1)):
+        torch.manual_seed(0)
+        whole = vl.log_likelihood(model_eval, x, samples)
+        chunks = vl.log_likelihood(model, x, samples, memory=32 * 100 * 256 * images)
+        assert abs((chunks - whole).mean()) < 0.05 and (chunks - whole).abs().max() < 0.6
+    torch.manual_seed(1)
+    alone = vl.log_likelihood(model, x[7:8], 5000)
+    assert alone.item() == pytest.approx(whole[7].item(), abs=0.3)
+
+
+def test_batch_norm_without_running_statistics_is_refused():
+    encoder = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False))
+    model, x = vl.VAE(encoder, vl.mlp(2, 6), 2), torch.rand(5, 6).round()
+    for name, function in FUNCTIONS.items():
+        with pytest.raises(ValueError, match=r"encoder.1 must have running statistics, got BatchNorm1d"):
+            function(model, x)
+        assert model.training, name
+
+
+@pytest.mark.parametrize("function", [vl.activity, vl.active_units, vl.latent_moments])
+def test_codes_that_are_not_finite(function):
+    model = vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2)
+    with torch.no_grad():
+        model.encoder[0].weight[0, 2] = math.nan
+    x = torch.zeros(5, 6)
+    with pytest.raises(ValueError, match="must be finite, got 5 of 5 images .* the first is image 0"):
+        function(model, x)
+    with pytest.raises(ValueError, match="log_likelihood: every log-weight must be finite, got 50 of 50"):
+        vl.log_likelihood(model, x, samples=10)
+    with torch.no_grad():
+        model.encoder[0].weight[0, 2] = 0
+        model.encoder[0].weight[3, 1] = math.inf
+    x[3] = 1
+    with pytest.raises(ValueError, match="got . of 5 images"):
+        function(model, x)
+
+
+@pytest.mark.parametrize("samples", [np.int64(7), torch.tensor(7), np.array(7), np.uint8(7)])
+def test_numbers_of_every_kind(samples, model):
+    x = torch.zeros(5, 6)
+    assert vl.log_likelihood(model, x, samples=samples, memory=np.float32(1e6)).shape == (5,)
+    assert vl.active_units(model, x, threshold=np.float32(0.5)) == 0
+    assert vl.annealed_log_likelihood(model, x, samples, chains=samples)[0].shape == (5,)
+    assert vl.disturb(x, "mask", np.float64(0.5)).shape == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda m, x: vl.log_likelihood(m, x, samples=True),
+            "samples must be a positive integer, got True.",
+        ),
+        (
+            lambda m, x: vl.log_likelihood(m, x, memory=0),
+            "memory must be a positive number, got 0.",
+        ),
+        (lambda m, x: vl.activity(m, x, layer=2), "layer must be at most 1 for this model, got 2."),
+        (
+            lambda m, x: vl.activity(m, x, layer=0),
+            "activity: layer must be a positive integer, got 0.",
+        ),
+        (
+            lambda m, x: vl.activity(m, x, samples=0),
+            "activity: samples must be a positive integer, got 0.",
+        ),
+        (
+            lambda m, x: vl.active_units(m, x, "few"),
+            "threshold must be a finite number, got 'few'.",
+        ),
+        (
+            lambda m, x: vl.disturb(x, "blur", 1),
+            "kind must be one of 'gaussian', 'mask', got 'blur'.",
+        ),
+        (
+            lambda m, x: vl.disturb(x, "mask", 1.5),
+            'amount must be a probability for "mask", got 1.5.',
+        ),
+        (lambda m, x: vl.disturb(x, "mask", -1), "amount must be a non-negative number, got -1."),
+        (
+            lambda m, x: vl.frechet_distance(x, x[:, :3]),
+            r"a and b must have shapes .* got \(5, 6\) and \(5, 3\)",
+        ),
+        (lambda m, x: vl.parzen_log_density(x, x, 0), "scale must be a positive number, got 0."),
+        (
+            lambda m, x: vl.parzen_log_density(x, x[:, :3], 1),
+            r"must have shapes .* got \(5, 6\) and \(5, 3\)",
+        ),
+    ],
+)
+def test_bad_arguments(call, message, model):
+    with pytest.raises(ValueError, match=message):
+        call(model, torch.zeros(5, 6))

@@ -183,9 +183,9 @@ def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
     found = vl.activity(model, x, layer=2, samples=samples)
     assert found.tolist() == pytest.approx([truth, truth, 0], rel=1e-5 if s < 1 else 0.02)
     assert [vl.active_units(model, x, threshold=t, layer=2) for t in (0.0, 10.0)] == [2, 0]
-    with pytest.raises(ValueError, match="layer is 3; this model has 2"):
+    with pytest.raises(ValueError, match="layer must be at most 2 for this model, got 3"):
         vl.activity(model, x, layer=3)
-    with pytest.raises(ValueError, match="layer is 2; this model has 1"):
+    with pytest.raises(ValueError, match="layer must be at most 1 for this model, got 2"):
         vl.activity(small(), torch.rand(5, 12).round(), layer=2)
 
 
@@ -224,5 +224,5 @@ def test_log_weights_that_are_not_finite_are_counted_and_placed():
         return log_w
 
     model.log_weights = poisoned
-    with pytest.raises(ValueError, match="log_likelihood: 3 of 100 log-weights are not finite, the first for image 2"):
+    with pytest.raises(ValueError, match="every log-weight must be finite, got 3 of 100 that are not, the first for image 2"):
         vl.log_likelihood(model, x, samples=20)

@@ -32,6 +32,7 @@ from .evaluation import (
     parzen_log_density,
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
+from .likelihood import annealed_log_likelihood, refit_encoder
 from .models import VAE, ClassAAE, ImplicitVAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .objectives import (
@@ -57,14 +58,14 @@ __version__ = "0.1.0"
 __all__ = [
     "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE",
     "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
-    "activity", "beta_vae", "binarize", "capacity_vae", "cifar10", "class_players",
-    "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits", "disturb",
-    "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
+    "activity", "annealed_log_likelihood", "beta_vae", "binarize", "capacity_vae", "cifar10",
+    "class_players", "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits",
+    "disturb", "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
     "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",
-    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate", "load",
-    "kl_decomposition", "latent_moments", "log_aggregate_posterior", "log_likelihood", "logistic", "loop",
-    "logistic_unit_variance", "mean_and_error", "mig", "mig_mixture",
-    "mlp", "mmd", "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen",
-    "parzen_log_density", "pinwheel", "ramp", "save", "sprites", "staircase", "standard_normal",
+    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
+    "kl_decomposition", "latent_moments", "load", "log_aggregate_posterior", "log_likelihood",
+    "logistic", "logistic_unit_variance", "loop", "mean_and_error", "mig", "mig_mixture", "mlp",
+    "mmd", "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen", "parzen_log_density",
+    "pinwheel", "ramp", "refit_encoder", "save", "sprites", "staircase", "standard_normal",
     "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "training", "two_points", "vim",
 ]  # fmt: skip
