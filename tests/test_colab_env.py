@@ -52,7 +52,7 @@ def publish(folder, edit=lambda text: text):
 def test_the_environment_is_near_to_colabs():
     without_vaelib()
     found = versions()
-    wanted = re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements-colab.txt").read_text(encoding="utf-8"))
+    wanted = re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "book/tools/colab-requirements.txt").read_text(encoding="utf-8"))
     assert {"torch", "numpy", "matplotlib", "ipython", "ipywidgets"} <= {name for name, _ in wanted}
     assert all(found[name].split("+")[0] == number for name, number in wanted), found
     assert not {"myst-nb", "myst_nb"} & set(found)

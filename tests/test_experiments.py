@@ -155,7 +155,7 @@ def test_what_is_not_kept_is_named():
 def test_every_experiment_stands_on_the_receipts_page():
     page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
     for name in runner.names():
-        assert f"\n## {name}\n" in page and f'told("{name}"' in page, name
+        assert f"\n## {name}\n" in page and f'experiment_section("{name}"' in page, name
 
 
 def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
@@ -334,7 +334,7 @@ def test_the_tables_programs_run_in_small(name, needed, wanted, tmp_path):
 
 
 def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lacks(monkeypatch):
-    need(find_spec("torchmetrics"), "torchmetrics (requirements-fid.txt)")
+    need(find_spec("torchmetrics"), "torchmetrics (the extra fid)")
     from book.experiments.vim_tables import inception_distance
 
     class Colours(torch.nn.Module):  # in Inception's place: mean and spread of each channel
@@ -348,5 +348,5 @@ def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lack
     ours = vl.frechet_distance(Colours()(drawn), Colours()(real)).item()
     assert ours > 0.01 and inception_distance(drawn, real, Colours()) == pytest.approx(ours, rel=1e-3)
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-fid.txt"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '.\[fid\]'"):
         inception_distance(drawn, real)

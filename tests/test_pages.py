@@ -102,7 +102,7 @@ def problems(page, url, scheme="light", wait="load"):
 
 
 def need_browser():
-    need(find_spec("playwright") is not None, "Playwright is missing: pip install -r requirements-browser.txt")
+    need(find_spec("playwright") is not None, "Playwright is missing: pip install -e '.[browser]' -c requirements.txt")
     need(CHROMIUM is not None, "no Chromium on this machine: apt install chromium")
 
 

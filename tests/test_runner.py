@@ -305,7 +305,7 @@ def test_names_that_are_not_there(tiny):
 
 
 def test_on_ray_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tiny):
-    need(find_spec("ray"), "Ray (requirements-ray.txt)")
+    need(find_spec("ray"), "Ray (the extra ray)")
     folder, start, _ = tiny
     process = start("--engine", "ray", "--workers", "2", TINY_SLEEP="0.05")
     victim = wait_for(folder, "1", "300")
@@ -320,7 +320,7 @@ def test_on_ray_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tiny):
 
 
 def test_on_a_cluster_of_two_machines(tiny):
-    need(find_spec("ray"), "Ray (requirements-ray.txt)")
+    need(find_spec("ray"), "Ray (the extra ray)")
     from ray.cluster_utils import Cluster
 
     folder, _, go = tiny

@@ -73,7 +73,7 @@ def main(arguments=None):
         try:
             from . import on_ray
         except ModuleNotFoundError:
-            parser.error("--engine ray needs Ray: pip install -r requirements-ray.txt")
+            parser.error("--engine ray needs Ray: pip install -e '.[ray]' -c requirements.txt")
         failed = on_ray.run(todo, given.device, given.scratch, given.receipts, deadline, given.workers)
     else:
         failed = runner.run_local(todo, given.device, given.scratch, given.receipts, deadline, given.jobs)

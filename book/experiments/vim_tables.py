@@ -99,7 +99,7 @@ def inception_distance(images, real, feature=2048):
 
         metric = FrechetInceptionDistance(feature, normalize=True)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error} For this row: pip install -r requirements-fid.txt") from error
+        raise ModuleNotFoundError(f"{error} For this row: pip install -e '.[fid]' -c requirements.txt") from error
     for batch in real.split(250):
         metric.update(batch, real=True)
     for batch in images.split(250):
