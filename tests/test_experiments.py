@@ -260,23 +260,6 @@ def test_the_papers_spread_and_length_stand_in_the_long_table_too(paper, tmp_pat
                            "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
 
 
-def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
-    """As in Colab: the wheel holds them, and `folder` finds them there."""
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
-    copy = tmp_path / "copy"
-    keep = shutil.ignore_patterns(".venv", "_build", ".git", "*.egg-info", "build")
-    shutil.copytree(ROOT, copy, ignore=keep)
-    subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
-    (file,) = tmp_path.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib.pages import receipts; receipts.kept('mnist-plane'); "
-    code += "print(vaelib.__file__, *receipts.experiments())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
-                          env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
-    where, *found = done.stdout.split()
-    assert where.startswith(str(tmp_path / "site")) and found == receipts.experiments() != []
-
-
 def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
     from book.experiments import burda, iwae_table1
 
