@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 import colab  # noqa: E402
 import plain  # noqa: E402
-from repository import PLACEHOLDER, bootstrap_source, colab_address, onward_source, read_url, site_address  # noqa: E402
+from repository import (  # noqa: E402
+    PLACEHOLDER,
+    bootstrap_source,
+    colab_address,
+    onward_source,
+    read_url,
+    site_address,
+)
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # What `make pages` executes: every fifth chapter from the first. VAELIB_COLAB=all executes all.

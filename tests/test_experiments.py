@@ -1,9 +1,6 @@
 """Receipts and the runner: nothing that is stale is used, nothing is lost, nothing is done twice."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
