@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md describes the repository as it is: the imports of vaelib, the folders, the pins."""
+"""CONTRIBUTING.md describes the repository as it is: imports of vaelib, folders, pins."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The wheel contains all that a chapter needs: the library, scripts and styles of the pages, receipts.
+"""The wheel contains all that a chapter needs: library, scripts, styles and receipts.
 
 In a checkout an editable install hides what the wheel lacks, so the wheel is unpacked in another
 folder and used there.

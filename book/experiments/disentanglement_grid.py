@@ -1,4 +1,4 @@
-"""β-VAE, β-TCVAE and FactorVAE over strengths and seeds on sprites, with every score; and β against the code's size."""
+"""β-VAE, β-TCVAE and FactorVAE on sprites: all scores by strength and seed; β by code size."""
 
 from functools import partial
 
@@ -15,11 +15,13 @@ VERSION = 1
 CLAIM = ("Penalizing the total correlation disentangles better than raising the price of the whole KL; the best β "
          "grows with the size of the code.")  # fmt: skip
 METHODS = {"beta": "β-VAE", "tc": "β-TCVAE", "factor": "FactorVAE"}
-# A strength s is β, or γ + 1 for the FactorVAE, so that the same s is the same objective in the second and the third.
+# Strength s is β, or γ + 1 for the FactorVAE: β-TCVAE and FactorVAE have the same objective at
+# equal s.
 STRENGTHS = (1, 2, 4, 8, 16)
 FULL = {"beta": (1, 2, 4, 6, 10), "tc": (1, 2, 4, 6, 10), "factor": (7, 11, 21, 36, 51)}
-# Three shapes, three sizes, 11 x 11 places, upright: 1,089 pictures of 24 x 24 pixels, of which no two are the same (on
-# fewer pixels neighbouring places give the same ones). Or the whole grid of dSprites.
+# Three shapes, three sizes, 11 x 11 places, upright: 1,089 pictures of 24 x 24 pixels, of which no
+# two are the same (on fewer pixels neighbouring places give the same ones). Or the whole grid of
+# dSprites.
 SMALL = {"size": 24, "scale": [0, 2, 5], "orientation": [0], "x": list(range(0, 32, 3)), "y": list(range(0, 32, 3))}
 WHOLE = {"size": 64}
 
@@ -43,7 +45,7 @@ ROWS = [
 
 
 def draw(sprites, device):
-    """All images as bytes: a byte a pixel is a quarter of what floats would take."""
+    """Return all images as bytes, a quarter of the memory of floats."""
     blocks = torch.arange(len(sprites), device=device).split(4096)
     return torch.cat([sprites.images(block).to(torch.uint8) for block in blocks])
 
@@ -72,7 +74,7 @@ def network(config, shape, bias):
 
 
 def players(config, n):
-    """The objective with its strength in it, as `fit` takes it."""
+    """Return the objective or the players for `fit`, with the row's strength."""
     rate, s = vl.cosine(config["lr"], config["steps"], config["lr_end"]), float(config["strength"])
     if config["method"] == "beta":
         return [vl.Player(nn.Module.parameters, partial(vl.beta_vae, beta=s), rate)]
@@ -106,7 +108,7 @@ def run(config, device, folder):
 
 @torch.no_grad()
 def judge(model, images, classes, config):
-    """The ledger of the ELBO on these images, and every score of the codes."""
+    """Return the terms of the ELBO on these images, and all scores of the codes."""
     parts = [model.encode(block) for block in images.split(1000)]
     mean, log_var = (torch.cat(part) for part in zip(*parts, strict=True))
     elbo = torch.cat([vl.elbo(model, block)["reconstruction"] for block in images.split(1000)])

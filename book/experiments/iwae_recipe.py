@@ -1,7 +1,7 @@
-"""A short scan of batch, learning rate and its end, on images held out of the training set: the recipe of iwae_table1.
+"""A short scan of batch size and learning rate on held-out images: the recipe of iwae_table1.
 
-The rule, said before the scan: the smallest negative log-likelihood on the validation images after 60 epochs; of
-settings within 0.1 nats of it, the fastest. The test images take no part.
+The rule, fixed before the scan: the smallest negative log-likelihood on the validation images after
+60 epochs; of settings within 0.1 nats of it, the fastest. The test images are not used.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""How wide the codes get when images are few: log det Cov[q(z)] against training size, ELBO and MMD-VAE."""
+"""Width of the codes, log det Cov[q(z)], by training set size, for ELBO and MMD-VAE."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ VERSION = 1
 CLAIM = ("With the ELBO the codes spread wider than the prior the fewer the images, as long as training has not "
          "converged or a floor holds the encoder's scale; with the MMD they stay.")  # fmt: skip
 PLOT = "InfoVAE authors' plot, read off to 0.1"
-SIZES = {"digits": (64, 100, 5), "mnist": (784, 400, 10)}  # pixels, hidden units, latent numbers
+SIZES = {"digits": (64, 100, 5), "mnist": (784, 400, 10)}  # pixels, hidden units, latents
 
 
 def row(name, title, data, n, steps, objective="elbo", floor=0.0, paper=None, needs_gpu=False):
@@ -38,7 +38,7 @@ ROWS = [
 
 
 class Encoder(nn.Module):
-    """x -> mean and log_var, the standard deviation a softplus plus a floor."""
+    """x -> mean and log_var; the standard deviation is a softplus plus a floor."""
 
     def __init__(self, pixels, hidden, latent, floor):
         super().__init__()

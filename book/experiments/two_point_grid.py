@@ -1,4 +1,4 @@
-"""The two points of the InfoVAE tutorial, trained for long: floors of both scales, the weight of the MMD, the rate."""
+"""The two-point problem of the InfoVAE tutorial in long runs: scale floors, MMD weight, rate."""
 
 from functools import partial
 
@@ -37,7 +37,10 @@ ROWS = [
 
 
 class Encoder(nn.Module):
-    """x -> mean and log_var; the standard deviation is a sigmoid plus a floor, as in the authors' code."""
+    """x -> mean and log_var.
+
+    The standard deviation is a sigmoid plus a floor, as in the authors' code.
+    """
 
     def __init__(self, floor):
         super().__init__()
@@ -49,7 +52,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z -> mean and log_std of x, the standard deviation a sigmoid; `VAE` adds its floor."""
+    """z -> mean and log_std of x; the standard deviation is a sigmoid, `VAE` adds its floor."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +69,7 @@ def network(encoder_floor, decoder_floor):
 
 
 def objective(lam):
-    """The ELBO, or reconstruction - lam MMD² with the authors' kernel; beside it what the codes are doing."""
+    """The ELBO, or reconstruction - lam MMD² with the authors' kernel; also moments of the codes."""
 
     def watched(model, x):
         if lam is None:
@@ -90,7 +93,7 @@ def run(config, device, folder):
                   device=device, checkpoint=folder)  # fmt: skip
     results = {}
     for time in [t for t in TIMES if t <= config["steps"]]:
-        for name in QUANTITIES:  # means over the last hundred steps, since one batch is noisy
+        for name in QUANTITIES:  # means over the last hundred steps, since single batches are noisy
             values = done.history[name][:, max(0, time - 100) : time].mean(1)
             results[f"{name} @ {time}"] = receipts.summary(values, "nats" if name == "reconstruction" else "")
     return results, {"two points": fingerprint(x)}

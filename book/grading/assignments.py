@@ -36,7 +36,10 @@ grading.configure(get_config())
 
 
 def marked(nb, kind):
-    """Return the texts between `### BEGIN kind` and `### END kind`; kind: SOLUTION or HIDDEN TESTS."""
+    """Return the texts between `### BEGIN kind` and `### END kind`.
+
+    kind: SOLUTION or HIDDEN TESTS.
+    """
     return [
         part for cell in nb.cells for part in re.findall(REGION.format(kind), cell.source + "\n")
     ]
@@ -51,7 +54,7 @@ def open_part(nb):
 
 
 def leaks(source, version):
-    """Return the words of solutions and hidden tests in `version` that are not public in `source`."""
+    """Return the words of the key in `version` that are not public in `source`."""
     secret = "\n".join(marked(source, "SOLUTION") + marked(source, "HIDDEN TESTS"))
     public = open_part(source) + STUBS
     content = "\n".join(cell.source for cell in version.cells)
@@ -60,7 +63,7 @@ def leaks(source, version):
 
 
 def faults(nb):
-    """Yield a sentence for each error in the metadata, the marks or the points of a source notebook."""
+    """Yield a sentence for each error in a source notebook's metadata, marks or points."""
     taken, points, kinds = set(), {"code": 0, "markdown": 0}, ""
     for cell in nb.cells:
         meta, where = cell.metadata.get("nbgrader"), f"cell {cell.get('id')}"
@@ -120,7 +123,7 @@ def preprocessed(nb, *preprocessors):
 
 
 def student(nb):
-    """Return the plain version: gaps for solutions, no hidden tests; cells keep their ids for grading."""
+    """Return the plain version, without solutions and hidden tests; cells keep their ids."""
     from nbgrader import preprocessors as p
 
     return strip(
@@ -136,7 +139,7 @@ def solution(nb):
 
 
 def course(folder, sources):
-    """Create or update nbgrader's course folder (readable by root only) with the release versions."""
+    """Create or update nbgrader's course folder, readable by root only, with release versions."""
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import Config
 

@@ -3,9 +3,9 @@
     make grade SUBMISSIONS=folder       # folder/STUDENT/01_elbo.ipynb; the gradebook is in course/
 
 nbgrader runs as root and keeps the key. From a submission only its answers and the student's own
-cells are taken, as text (TakeAnswers). A kernel that sandbox.py starts executes them (ExecuteApart),
-among planted tests that must fail (`planted`). If one of these passes, the submission gets 0 points
-until someone has read it.
+cells are taken, as text (TakeAnswers). A kernel that sandbox.py starts executes them
+(ExecuteApart), among planted tests that must fail (`planted`). If one of these passes, the
+submission gets 0 points until someone has read it.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def watch():
 
 
 def planted(nb):
-    """Add the watch as first cell and, after each test, one that must fail and a call of the watch."""
+    """Add the watch as first cell, and after each test one that must fail and a watch call."""
     secret = random.SystemRandom()
 
     def cell(source, **expected):
@@ -357,7 +357,10 @@ class ExecuteApart(steps.Execute):
 
 
 def configure(c):
-    """Set nbgrader's options; course/nbgrader_config.py calls this, so that every command uses sandboxes."""
+    """Set nbgrader's options.
+
+    Course/nbgrader_config.py calls this, so that every command uses sandboxes.
+    """
     c.CourseDirectory.course_id = "vae-family"
     c.CourseDirectory.ignore = ["*"]  # only notebooks are copied
     c.Autograde.sanitize_preprocessors = [steps.ClearOutput, TakeAnswers, steps.DeduplicateIds,
@@ -374,7 +377,10 @@ def configure(c):
 
 
 def autograde(folder, student, name, longest=900):
-    """Grade one submission in its own process; returns None, or a sentence that says what failed."""
+    """Grade one submission in its own process.
+
+    Returns None, or a sentence that says what failed.
+    """
     command = [sys.executable, "-m", "nbgrader", "autograde", name, "--student", student, "--force"]
     log = Path(folder, "reports", f"{student}--{name}.log")
     log.parent.mkdir(exist_ok=True)
@@ -423,7 +429,10 @@ def scores(folder, student, name):
 
 
 def grade(folder, sources, submissions):
-    """Grade all submissions; returns dicts with student, assignment, points, of, to_read, remarks."""
+    """Grade all submissions.
+
+    Returns dicts with student, assignment, points, of, to_read, remarks.
+    """
     sources = sorted(sources)
     folder = course(folder, sources)
     if problem := sandbox.check([folder, *sources]):

@@ -5,9 +5,9 @@
 
 The sandbox has its own mount, process, network and IPC namespaces: an empty file system with the
 system's programs, this Python and vaelib mounted read-only; no network; no foreign processes. The
-kernel runs there as a user without an account or privileges, under resource limits. `check` verifies
-all this before the first submission is opened. There is no weaker fallback: if anything is missing,
-grading stops with an error.
+kernel runs there as a user without an account or privileges, under resource limits. `check`
+verifies all this before the first submission is opened. There is no weaker fallback: if anything is
+missing, grading stops with an error.
 """
 
 import json
@@ -52,7 +52,7 @@ def python():
 
 
 def inside(spec):
-    """Set up the file system, drop all privileges, run the command (process 1 of the namespaces, as root)."""
+    """Set up the file system, drop all privileges, run the command; as process 1, as root."""
 
     def run(*command):
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)

@@ -1,8 +1,8 @@
 """Collect the submissions: every notebook is either graded or named in a remark.
 
 A submission is STUDENT/NAME.ipynb, where NAME is an assignment. A file with another name is not
-graded, since 'Copy of 01_elbo.ipynb' may be an older version; the student gets 0 points and a remark
-that says what the file must be called. Nothing here needs nbgrader.
+graded, since 'Copy of 01_elbo.ipynb' may be an older version; the student gets 0 points and a
+remark that says what the file must be called. Nothing here needs nbgrader.
 """
 
 import re
@@ -81,12 +81,15 @@ def letters(text):
 
 
 def resembled(file, names):
-    """Return the assignment whose name a file's name contains, up to case and punctuation, or None."""
+    """Return the assignment that a file's name contains, up to case and punctuation, or None."""
     return next((name for name in names if letters(name) in letters(file)), None)
 
 
 def called(student, name, names):
-    """Return what a file must be called: 'called ...' or, for an unknown assignment, 'called one of ...'."""
+    """Return what a file must be called.
+
+    'called ...' or, for an unknown assignment, 'called one of ...'.
+    """
     if name or len(names) == 1:
         return f"called '{student}/{name or names[0]}.ipynb'"
     return f"called one of {', '.join(f'{name}.ipynb' for name in names)} in '{student}/'"

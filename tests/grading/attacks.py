@@ -1,9 +1,9 @@
 """Malicious submissions. Each answers the first question correctly and then attacks.
 
-Keys: name; does (a sentence); code (an extra cell), answers ({cell: source}) or change (a function of
-the notebook); cheats (it tampers with the grading and must get 0); wins (points of an attack that a
-grader in the same process cannot detect); remark (what the grader must report); loot (what the attack
-must report to have found).
+Keys: name; does (a sentence); code (an extra cell), answers ({cell: source}) or change (a function
+of the notebook); cheats (it tampers with the grading and must get 0); wins (points of an attack
+that a grader in the same process cannot detect); remark (what the grader must report); loot (what
+the attack must report to have found).
 """
 
 import nbformat

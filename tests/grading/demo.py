@@ -2,9 +2,9 @@
 
     make grade-demo        # as root; prints a table, fails if a score is not the expected one
 
-In the half submission the first half of the answers (rounded down) is right; the others are left out
-or return None, in turn. It must pass the tests that use no missing or wrong function, directly or
-through another one (`share`).
+In the half submission the first half of the answers (rounded down) is right; the others are left
+out or return None, in turn. It must pass the tests that use no missing or wrong function, directly
+or through another one (`share`).
 """
 
 import ast
@@ -81,7 +81,10 @@ def half(source):
 
 
 def attacker(source, attack):
-    """Answer the first cell from the key; attack in an extra cell after its test, or in other answers."""
+    """Answer the first cell from the key.
+
+    Attack in an extra cell after its test, or in other answers.
+    """
     nb = filled(source, [HONEST])
     for cell in nb.cells:
         cell.source = attack.get("answers", {}).get(cell.id, cell.source)
@@ -128,7 +131,7 @@ def loot(folder, student_name):
 
 
 def scripts(folder, student_name, name):
-    """Return what an instructor's browser would run, in outputs and texts of an executed notebook."""
+    """Return what an instructor's browser would run of an executed notebook."""
     path = Path(folder, "autograded", student_name, name, f"{name}.ipynb")
     cells = load(path).cells if path.exists() else []
     shown = [
