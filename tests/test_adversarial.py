@@ -35,7 +35,7 @@ class Shifted(nn.Module):
 
 @pytest.mark.parametrize(("m", "known"), [(0.5, 0.03031), (1.0, 0.11142), (2.0, 0.33683)])
 def test_at_the_optimum_the_game_is_worth_the_jensen_shannon_divergence(m, known):
-    """T13: p = N(0, 1), q = N(m, 1); the best logit is linear, m²/2 - m z, and the value 2 JS - 2 ln 2."""
+    """For p = N(0, 1), q = N(m, 1) the best logit is m²/2 - m z, and the value 2 JS - 2 ln 2."""
     assert oracles.two_gaussian_information(m / 2) == pytest.approx(known, abs=1e-5)
     torch.manual_seed(0)
     x = torch.randn(20_000, 1)
@@ -183,7 +183,7 @@ def test_labels_help_where_they_are_scarce():
 
 
 def test_parzen_windows():
-    """T16: one centre is a Gaussian, equal centres change nothing, a doubled list changes nothing."""
+    """One centre is a Gaussian; equal centres and a doubled list change nothing."""
     torch.manual_seed(0)
     centre, x = torch.randn(1, 5), torch.randn(40, 5)
     exact = torch.distributions.Normal(centre, 0.3).log_prob(x).sum(1).double()

@@ -48,7 +48,7 @@ def test_a_rotated_code_serves_classifiers_but_not_the_gap():
 
 @pytest.mark.parametrize(("delta", "known"), [(0.5, 0.1607), (1.0, 0.4859), (2.0, 0.9128), (3.0, 0.9944)])
 def test_the_gap_of_a_noisy_sign_is_what_quadrature_gives(delta, known):
-    """T10: a binary factor v = ±1, z1|v ~ N(v δ, 1), z2 of its own."""
+    """MIG in closed form: a binary factor v = ±1, z1|v ~ N(v δ, 1), z2 of its own."""
     assert oracles.two_gaussian_information(delta) / math.log(2) == pytest.approx(known, abs=1e-4)
     factors = np.array([[0], [1]])
     mean = torch.tensor([[-delta, 0.0], [delta, 0.0]])

@@ -1,4 +1,4 @@
-"""Receipts and the runner: nothing that is stale is used, nothing is lost, nothing is done twice."""
+"""Receipts, their tables, and the experiments in a small size."""
 
 import json
 import sys
@@ -6,19 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import keep
 import pytest
 import torch
 from conftest import need, need_data
 
 import vaelib as vl
+from book.experiments import runner
 from vaelib.pages import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-import keep  # noqa: E402
-
-from book.experiments import runner  # noqa: E402
 
 RECEIPT = {
     "experiment": "e", "id": "a", "version": 1, "config": {"k": 5},
@@ -51,7 +48,7 @@ def test_a_receipt_is_read_as_it_was_written(recorded):
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"rows": [PLAN["rows"][0] | {"config": {"k": 6}}]}])
-def test_what_no_longer_matches_is_stale_and_not_used(change, recorded):
+def test_a_receipt_of_another_config_or_version_is_stale_and_not_used(change, recorded):
     receipts.write_json(PLAN | change, recorded / "e" / "plan.json")
     assert receipts.rows("e", recorded)[0]["state"] == "stale"
     with pytest.raises(LookupError, match="e, row 'a' is stale; only run ones are used"):
@@ -66,7 +63,7 @@ def test_what_no_longer_matches_is_stale_and_not_used(change, recorded):
         (("e", "a", "fid"), "no 'fid'; it has nll"),
     ],
 )
-def test_what_is_not_there_is_named(asked, message, recorded):
+def test_missing_experiments_rows_and_quantities_are_named(asked, message, recorded):
     with pytest.raises(LookupError, match=message):
         receipts.result(*asked, recorded)
     with pytest.raises(ValueError, match="no experiment 'f'; those recorded are e"):
@@ -115,12 +112,12 @@ def test_a_failed_write_leaves_the_old_receipt(recorded, monkeypatch):
 
 
 @pytest.mark.parametrize("name", runner.names())
-def test_the_books_plans_are_those_of_its_programs(name):
+def test_recorded_plans_equal_those_of_the_programs(name):
     assert receipts.plan(name) == runner.plan(name), f"run: python -m book.experiments {name} --list"
 
 
 @pytest.mark.parametrize("name", receipts.experiments())
-def test_the_books_receipts_are_valid_and_clean(name):
+def test_recorded_receipts_are_valid_and_of_committed_code(name):
     assert name in runner.names()
     rows = receipts.rows(name)
     files = {p.stem for p in (receipts.folder() / name).glob("*.json")} - {"plan"}
@@ -133,10 +130,10 @@ def test_the_books_receipts_are_valid_and_clean(name):
 
 
 @pytest.mark.parametrize("name", keep.KEPT)
-def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
+def test_recordings_for_pages_are_small_and_up_to_date(name):
     values, origin = receipts.kept(name)
     assert origin["cells"] == keep.fingerprint(name), "run: python book/tools/keep.py"
-    scope = {"vl": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
+    scope = {"vp": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
     exec(keep.sources(name)[1], scope)
     assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
     assert values["pictures"].shape == (169, 784) and values["codes"].shape == (len(values["labels"]), 2)
@@ -144,18 +141,18 @@ def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
     assert {"date", "data", "seed", "versions", "device"} <= origin.keys() and "+changes" not in origin["commit"]
 
 
-def test_what_is_not_kept_is_named():
+def test_a_missing_recording_is_named():
     with pytest.raises(ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"):
         receipts.kept("sprites")
 
 
-def test_every_experiment_stands_on_the_receipts_page():
+def test_every_experiment_is_on_the_receipts_page():
     page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
     for name in runner.names():
         assert f"\n## {name}\n" in page and f'experiment_section("{name}"' in page, name
 
 
-def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
+def test_the_table_shows_results_and_names_missing_rows(recorded):
     plan = json.loads(json.dumps(PLAN))
     plan["rows"][0]["paper"] = {"nll": {"value": 86.76, "source": "Somebody (2016)"}}
     receipts.write_json(plan, recorded / "e" / "plan.json")
@@ -173,7 +170,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
 
 @pytest.fixture
 def paper(tmp_path):
-    """A function that records a plan of three rows and receipts for those asked for: {id: values of nll}."""
+    """A function that records a plan of three rows and receipts for some: {id: values of nll}."""
 
     def record(version=1, **values):
         rows = [
@@ -209,7 +206,7 @@ def test_a_papers_table_has_lengths_spreads_and_sources(paper):
     assert shown._repr_markdown_().splitlines()[5:] == ["", *shown.below.splitlines()]
 
 
-def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
+def test_a_papers_table_states_common_lengths_once(paper):
     table = paper(a=[86.0, 87.0], b=[90.0, 91.0])
     shown = table({"nll": "NLL"}, {"b": "the second"})
     assert shown.head == ["<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>", "NLL: paper", "ours"]
@@ -218,10 +215,10 @@ def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
     alone = table({"nll": "NLL"}, ["b"], paper=False)
     assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
     assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
-    assert table({"fid": "FID"}, ["b"]).below == "One run each."  # of which the paper says nothing
+    assert table({"fid": "FID"}, ["b"]).below == "One run each."  # a quantity that the paper does not report
 
 
-def test_a_papers_table_names_what_it_does_not_show(paper):
+def test_a_papers_table_names_missing_rows(paper):
     table = paper(c=[90.0, 91.0])
     shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
     assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
@@ -229,11 +226,11 @@ def test_a_papers_table_names_what_it_does_not_show(paper):
         "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
         "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing is left to show: no table, only the sentence
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing to show: no table, only the sentence
     assert stale._repr_markdown_() == repr(stale) == "Not run yet (`python` runs them): C (10,000 steps, stale)."
 
 
-def test_before_the_first_run_a_papers_table_is_the_papers(paper):
+def test_without_results_a_papers_table_shows_the_papers_values(paper):
     shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})  # a and b quote the same row
     assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
@@ -242,7 +239,7 @@ def test_before_the_first_run_a_papers_table_is_the_papers(paper):
     assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
 
 
-def test_a_papers_table_names_what_is_unknown(paper):
+def test_a_papers_table_names_unknown_rows_and_quantities(paper):
     table = paper(a=[86.0])
     with pytest.raises(LookupError, match=r"these rows of e have no 'mse', but fid, nll, units\.$"):
         table({"mse": "error"})
@@ -250,14 +247,14 @@ def test_a_papers_table_names_what_is_unknown(paper):
         table({"nll": "NLL"}, ["d"])
 
 
-def test_the_papers_spread_and_length_stand_in_the_long_table_too(paper, tmp_path):
+def test_the_long_table_has_the_papers_spread_and_length(paper, tmp_path):
     paper(a=[86.0, 87.0])
     line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
     assert line.startswith("| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
                            "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
 
 
-def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
+def test_a_row_is_reproducible(tmp_path, monkeypatch):
     from book.experiments import burda, iwae_table1
 
     need_data("mnist")
@@ -266,19 +263,19 @@ def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(burda, "BLOCK", 32)
     results, data = iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")
     assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["mnist"]) == 64
-    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # what was kept
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # from the cache
     assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "twice")[0]
     kept = sorted((tmp_path / "once").glob("nll-*.json"))
     assert len(kept) == 4  # two seeds, two blocks of test images
     kept[1].unlink()
-    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # judged anew, the same draws
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # same draws
     assert iwae_table1.seconds(config, torch.device("cpu")) > 0
 
 
 TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1, "steps": 200}
 
 
-@pytest.mark.parametrize(("name", "needed", "wanted"), [
+@pytest.mark.parametrize(("name", "needed", "rows"), [
     ("iwae_table1", ["mnist"], ["vae-1-k5", "iwae-1-k5-paper", "vae-2-k5-32", "iwae-2-k5-long"]),
     ("iwae_table1", ["omniglot"], ["omniglot-small-iwae-1-k5"]),
     ("iwae_table2", ["mnist"], ["vae-iwae-100", "iwae-vae-100"]),
@@ -291,11 +288,11 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("vim_tables", ["mnist", "omniglot"], ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
     ("vim_tables", ["cifar10"], ["cifar10-vim-n-short"]),
 ])  # fmt: skip
-def test_the_tables_programs_run_in_small(name, needed, wanted, tmp_path):
+def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
     need_data(*needed)
     module = runner.load(name)
     for row in module.ROWS:
-        if row["id"] in wanted:
+        if row["id"] in rows:
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
             small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
@@ -313,11 +310,11 @@ def test_the_tables_programs_run_in_small(name, needed, wanted, tmp_path):
                 assert results["nll"]["values"] != results["nll_before"]["values"]
 
 
-def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lacks(monkeypatch):
+def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):
     need(find_spec("torchmetrics"), "torchmetrics (the extra fid)")
     from book.experiments.vim_tables import inception_distance
 
-    class Colours(torch.nn.Module):  # in Inception's place: mean and spread of each channel
+    class Colours(torch.nn.Module):  # instead of Inception: mean and spread of each channel
         num_features = 6
 
         def forward(self, x):

@@ -1,4 +1,4 @@
-"""Kernels, MMD, the InfoVAE family, and the two-point problem, against their closed forms (facts T6, T12, T14)."""
+"""Kernels, MMD, the InfoVAE family, and the two-point problem, against their closed forms."""
 
 import math
 from functools import partial

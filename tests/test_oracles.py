@@ -19,7 +19,7 @@ BOUNDS = {  # (mean, std) of q: L_1, L_2, L_5, L_50, L_500, to six decimals
 }
 
 
-# T1: the Gaussian KL
+# The Gaussian KL
 
 
 def test_gaussian_kl_value():
@@ -41,7 +41,7 @@ def test_gaussian_kl_agrees_with_torch_and_with_samples():
     assert not within(samples, vl.gaussian_kl(mean, log_var).item() / 5)  # planted: a mean over the latents
 
 
-# T2: probabilistic PCA, a linear VAE whose ELBO is the log-likelihood
+# Probabilistic PCA, a linear VAE whose ELBO is the log-likelihood
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_rotated_axes_cost_what_theory_says(ppca):
     assert torch.allclose(rotated.log_likelihood(x) - rotated.elbo(x, mean, log_var), loss, atol=1e-8) and loss > 0.01
 
 
-# T3 and T4 for β = 1: the linear VAE's optimum, reached by training, and the moment identity
+# The linear VAE's optimum for β = 1, reached by training, and the moment identity
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_moment_identity_at_the_optimum(trained_linear, ppca):
     assert abs(moments["mean"].item()) < 0.01 and moments["second"].item() == pytest.approx(1, abs=0.01)
 
 
-# T5: the bounds L_k of the scalar model
+# The bounds L_k of the scalar model
 
 
 @pytest.mark.parametrize("q", BOUNDS)
@@ -189,7 +189,7 @@ def test_posterior_gives_zero_variance():
     assert torch.allclose(log_w, torch.tensor(LOG_P).double(), atol=1e-6)
 
 
-# T12: entropies of the priors
+# Entropies of the priors
 
 
 def test_entropies():
@@ -207,7 +207,7 @@ def test_entropies():
         assert within(z**2, (math.pi * scale) ** 2 / 3)
 
 
-# T20: ELBO surgery, and T9's building block
+# ELBO surgery, and the mutual information of two posteriors
 
 
 def test_surgery_adds_up_and_is_bounded():

@@ -89,7 +89,7 @@ def test_weighted_sampling_of_a_collapsed_posterior_reports_a_total_correlation_
 
 
 def test_two_codes_have_the_ledger_that_quadrature_gives():
-    """T9 of the closed forms: two posteriors at ±(0.8, 0.8) with s = 0.6."""
+    """The KL decomposition in closed form: two posteriors at ±(0.8, 0.8) with s = 0.6."""
     mu, s = 0.8, 0.6
     mean = torch.tensor([[mu, mu], [-mu, -mu]], dtype=torch.float64)
     log_var = torch.full_like(mean, 2 * math.log(s))
@@ -125,7 +125,10 @@ def test_a_joint_gaussian_has_the_known_total_correlation():
 
 
 def test_a_quadratic_discriminator_recovers_the_density_ratio():
-    """T8: logit = -½ ln(1-ρ²) - ½(1/(1-ρ²) - 1)(z1² + z2²) + ρ/(1-ρ²) z1 z2; its mean is the total correlation."""
+    """The optimal logit is -½ ln(1-ρ²) - ½(1/(1-ρ²) - 1)(z1² + z2²) + ρ/(1-ρ²) z1 z2.
+
+    Its mean is the total correlation.
+    """
     from sklearn.linear_model import LogisticRegression
 
     torch.manual_seed(0)
@@ -144,7 +147,7 @@ def test_a_quadratic_discriminator_recovers_the_density_ratio():
 
 
 class TrueLogit(torch.nn.Module):
-    """The best judge of a Gaussian with correlation rho against its permuted codes: T8's logit."""
+    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed form."""
 
     def __init__(self, rho):
         super().__init__()
@@ -288,7 +291,7 @@ def test_the_players_run_as_copies_with_a_strength_each():
 
 
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
-    """T3: data variance λ, noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse where βσ² >= λ."""
+    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
     torch.manual_seed(0)
     x = torch.randn(4000, 1)
     x = 2 * (x - x.mean()) / x.std(correction=0)
