@@ -4,107 +4,106 @@ BIN    := $(VENV)/bin
 URL    ?=
 JOBS   ?= 1
 MINUTES ?= 9
-# Progress bars would be left in the pages; the default profile is what a laptop runs.
+# No progress bars in the pages; a fixed hash seed makes builds repeatable.
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-# Grading: where the gradebook is kept (`make clean` leaves it alone), and where the submissions are.
+# Grading: the folder of the gradebook (`make clean` keeps it), and the folder of the submissions.
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record repository \
-        colab colab-env colab-test assignments grade grade-demo mutants help
+.PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record \
+        repository colab colab-env colab-test assignments grade grade-demo mutants help
 
-help:            ## this list
+help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-$(VENV)/ready: requirements.txt pyproject.toml
+$(VENV)/ready: requirements.txt book/tools/constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
 
-data: $(VENV)/ready   ## download MNIST and the small Omniglot (14 MB), once; the tests use them, and chapter 3
+data: $(VENV)/ready   ## download MNIST and the small Omniglot (14 MB) once, for the tests and chapter 3
 	$(BIN)/python -c "import vaelib as vl; print(len(vl.mnist().train), len(vl.omniglot('small').train), 'images')"
 
-book: $(VENV)/ready   ## execute every chapter and build _build/html, zero warnings allowed
+book: $(VENV)/ready   ## execute every chapter and build _build/html; any warning is an error
 	$(BIN)/jupyter-book build . --toc book/_toc.yml -W -n --keep-going
 	@echo "The book: file://$(CURDIR)/_build/html/index.html   (or: make serve)"
 
-test: $(VENV)/ready   ## pytest on tests/ and nbval on chapters/, smoke profile
+test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smoke profile
 	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-pages: $(VENV)/ready  ## open every page of _build/html in the system's Chromium; make them plain for Colab, run some
+pages: $(VENV)/ready  ## after `make book`: test every page in Chromium, and the plain notebooks for Colab
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
 
-colab: $(VENV)/ready  ## after `make book`: _build/colab, the plain notebooks of the branch colab
+colab: $(VENV)/ready  ## after `make book`: write the plain notebooks of the branch colab to _build/colab
 	$(BIN)/python book/tools/colab.py $(ARGS)
 
-colab-env: .venv-colab/ready ## .venv-colab, an environment like Colab's
+colab-env: .venv-colab/ready ## create .venv-colab, an environment like Colab's
 
-.venv-colab/ready: requirements-colab.txt
+.venv-colab/ready: book/tools/colab-requirements.txt
 	test -x .venv-colab/bin/python || $(PYTHON) -m venv .venv-colab
-	.venv-colab/bin/python -m pip install -q -r requirements-colab.txt
+	.venv-colab/bin/python -m pip install -q -r $<
 	touch $@
 
 colab-test: $(VENV)/ready .venv-colab/ready ## after `make book`: run every plain notebook in .venv-colab, smoke profile
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_colab_env.py $(ARGS)
 
-soak: $(VENV)/ready   ## kill a training run twenty times at random moments and resume it
+soak: $(VENV)/ready   ## kill a training run twenty times at random moments; it must resume each time
 	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
 
-mutants: $(VENV)/ready ## change the library line by line: do its tests notice? goes on where it stopped; ARGS=--again
-	$(BIN)/python -m pip install -q -r requirements-mutants.txt -c requirements.txt
+mutants: $(VENV)/ready ## mutation testing of the library (resumable); ARGS=--again starts over
+	$(BIN)/python -m pip install -q -e '.[mutants]' -c requirements.txt
 	$(BIN)/python book/tools/mutants.py $(ARGS)
 
-bench: $(VENV)/ready  ## time vl.fit beside other loops, on an otherwise idle machine; writes receipts
-	$(BIN)/python -m pip install -q -r requirements-bench.txt -c requirements.txt
+bench: $(VENV)/ready  ## time vl.fit against other training loops on an idle machine; writes receipts
+	$(BIN)/python -m pip install -q -e '.[bench]' -c requirements.txt
 	$(BIN)/python -m book.experiments engine_benchmark --again $(ARGS)
 
-evening: $(VENV)/ready ## the papers' tables, seed by seed at low priority, most valuable first; JOBS=1 at once
+evening: $(VENV)/ready ## run the papers' tables at low priority, one seed at a time, most valuable first; JOBS=1
 	$(BIN)/python -m book.experiments --evening --jobs $(JOBS) $(ARGS)
 
-evening-pause: $(VENV)/ready ## stop the evening; make evening goes on from its checkpoints
+evening-pause: $(VENV)/ready ## stop `make evening`; run it again to resume from the checkpoints
 	$(BIN)/python -m book.experiments --pause $(ARGS)
 
-# Uses the python3 that is there: a machine with a GPU may have no network to install anything from.
-gpu:             ## the most that MINUTES=9 of a GPU bring: tests, timings, tables, one archive in _build/gpu
+# Runs in the system's Python, because a machine with a GPU may have no network to install from.
+gpu:             ## tests, timings and tables in MINUTES=9 on a GPU; writes one archive to _build/gpu
 	PYTHONPATH=$(CURDIR) $(PYTHON) -m book.experiments.gpu --minutes $(MINUTES) $(ARGS)
 
-paper: $(VENV)/ready ## every chapter in the paper profile, one after another: minutes, and the cells that fail
+paper: $(VENV)/ready ## run every chapter in the paper profile; records minutes and failing cells
 	OMP_NUM_THREADS=1 $(BIN)/python book/tools/paper.py $(ARGS)
 
-links: $(VENV)/ready  ## ask every address that the book names whether it answers (needs the network)
+links: $(VENV)/ready  ## check every external link of the book (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going
 
-lint: $(VENV)/ready   ## ruff, and the form of the notebooks
+lint: $(VENV)/ready   ## run ruff, and check the form of the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q tests/test_form.py
 
-record: $(VENV)/ready ## run the chapters and store the outputs of the checked cells, no others
+record: $(VENV)/ready ## run the chapters and store the outputs of the checked cells only
 	$(BIN)/python book/tools/record.py chapters/*.ipynb
 
-repository: $(VENV)/ready ## make repository URL=https://github.com/you/vae-family
+repository: $(VENV)/ready ## set the book's address: make repository URL=https://github.com/you/vae-family
 	$(BIN)/python book/tools/repository.py $(URL)
 
-.venv-grading/ready: requirements-grading.txt pyproject.toml
+.venv-grading/ready: requirements.txt book/tools/constraints.txt pyproject.toml
 	test -x .venv-grading/bin/python || $(PYTHON) -m venv .venv-grading
-	.venv-grading/bin/python -m pip install -q -r requirements-grading.txt
-	.venv-grading/bin/python -m pip install -q --no-deps -e .
+	.venv-grading/bin/python -m pip install -q -e '.[grading]' -c requirements.txt
 	touch $@
 
-assignments: .venv-grading/ready ## the students', the release and the solution versions in _build/assignments
-	.venv-grading/bin/python book/tools/assignments.py
+assignments: .venv-grading/ready ## write the student, release and solution versions to _build/assignments
+	.venv-grading/bin/python book/grading/assignments.py
 
-grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a closed room
-	.venv-grading/bin/python book/tools/grading.py --course $(COURSE) $(SUBMISSIONS)
+grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a sandbox
+	.venv-grading/bin/python book/grading/grading.py --course $(COURSE) $(SUBMISSIONS)
 
-grade-demo: .venv-grading/ready ## as root: grade made-up submissions, twenty-one attacks among them (minutes)
+grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
 	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000
 
-clean:           ## remove what was built
+clean:           ## remove build outputs and caches
 	rm -rf _build .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

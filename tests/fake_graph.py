@@ -10,7 +10,11 @@ from torch.utils._pytree import tree_leaves
 
 from vaelib import adversarial, graph
 
-ASKS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
+ASKS = {
+    torch.ops.aten._local_scalar_dense.default,
+    torch.ops.aten.nonzero.default,
+    torch.ops.aten.equal.default,
+}
 
 
 class Recorder(TorchDispatchMode):
@@ -53,7 +57,9 @@ def put_in_place(monkeypatch):
     """`fit` on the CPU takes the road of the GPU, with graphs that are played."""
     monkeypatch.setattr(graph, "used_on", lambda device: True)
     # On a CPU, and only there, torch's one_hot asks for the largest label.
-    monkeypatch.setattr(adversarial, "one_hot", lambda labels, n: (labels[..., None] == torch.arange(n)).long())
+    monkeypatch.setattr(
+        adversarial, "one_hot", lambda labels, n: (labels[..., None] == torch.arange(n)).long()
+    )
     stream = SimpleNamespace(wait_stream=lambda other: None)
     for name, played in (("CUDAGraph", Graph), ("graph", capture), ("Stream", lambda: stream), ("stream", nullcontext),
                          ("current_stream", lambda: stream), ("synchronize", lambda: None),

@@ -30,7 +30,12 @@ def logistic(seed=0):
 
 
 def two_layers(seed=0):
-    nets = vl.mlp(PIXELS, 2 * CODE), vl.mlp(CODE, 2 * CODE), vl.mlp(CODE, 2 * CODE), vl.mlp(CODE, PIXELS)
+    nets = (
+        vl.mlp(PIXELS, 2 * CODE),
+        vl.mlp(CODE, 2 * CODE),
+        vl.mlp(CODE, 2 * CODE),
+        vl.mlp(CODE, PIXELS),
+    )
     return vl.TwoLayerVAE(*nets, (CODE, CODE))
 
 
@@ -42,7 +47,9 @@ def judged(seed=0, room=0, **options):
 
 
 def implicit(seed=0, noise=1):
-    model = vl.ImplicitVAE(vl.mlp(PIXELS + noise, CODE), vl.mlp(CODE, PIXELS), CODE, noise_dim=noise)
+    model = vl.ImplicitVAE(
+        vl.mlp(PIXELS + noise, CODE), vl.mlp(CODE, PIXELS), CODE, noise_dim=noise
+    )
     model.discriminator = vl.mlp(CODE, 8, 1)
     return model
 
@@ -55,17 +62,30 @@ def style(seed=0):
 
 def classes(seed=0, heads=False):
     decoder = vl.mlp(CODE if heads else CODE + CLASSES, PIXELS)
-    nets = vl.mlp(PIXELS, CLASSES + CODE), decoder, CLASSES, CODE, vl.mlp(CODE, 8, 1), vl.mlp(CLASSES, 8, 1)
+    nets = (
+        vl.mlp(PIXELS, CLASSES + CODE),
+        decoder,
+        CLASSES,
+        CODE,
+        vl.mlp(CODE, 8, 1),
+        vl.mlp(CLASSES, 8, 1),
+    )
     return vl.ClassAAE(*nets, heads=heads, noise=0.1)
 
 
 def style_players():
     turns = vl.aae_players()
-    return [vl.Player(turns[0].parameters, partial(vl.style_reconstruction, classes=CLASSES)), *turns[1:]]
+    return [
+        vl.Player(turns[0].parameters, partial(vl.style_reconstruction, classes=CLASSES)),
+        *turns[1:],
+    ]
 
 
 FACTOR_PLAYERS = [
-    vl.Player(lambda m: [*m.encoder.parameters(), *m.decoder.parameters()], partial(vl.factor_vae, gamma=3.0)),
+    vl.Player(
+        lambda m: [*m.encoder.parameters(), *m.decoder.parameters()],
+        partial(vl.factor_vae, gamma=3.0),
+    ),
     vl.Player(lambda m: m.discriminator.parameters(), vl.factor_discriminator),
 ]
 # name -> (a function of the seed that builds the model, an objective or players, data for `fit`)

@@ -15,7 +15,15 @@ X = (torch.rand(24, 8, generator=torch.Generator().manual_seed(3)) < 0.4).float(
 LABELS = torch.arange(24) % 3
 
 
-def build(seed=0, q=2, prior=vl.standard_normal, extra=0, kind=vl.ImplicitVAE, encoder_out=None, decoder_in=None):
+def build(
+    seed=0,
+    q=2,
+    prior=vl.standard_normal,
+    extra=0,
+    kind=vl.ImplicitVAE,
+    encoder_out=None,
+    decoder_in=None,
+):
     torch.manual_seed(seed)
     model = kind(vl.mlp(8, 16, encoder_out or q), vl.mlp(decoder_in or q, 16, 8), q, prior=prior)
     model.discriminator = vl.mlp(q + extra, 16, 1)
@@ -35,7 +43,7 @@ class Shifted(nn.Module):
 
 @pytest.mark.parametrize(("m", "known"), [(0.5, 0.03031), (1.0, 0.11142), (2.0, 0.33683)])
 def test_at_the_optimum_the_game_is_worth_the_jensen_shannon_divergence(m, known):
-    """T13: p = N(0, 1), q = N(m, 1); the best logit is linear, m²/2 - m z, and the value 2 JS - 2 ln 2."""
+    """For p = N(0, 1), q = N(m, 1) the best logit is m²/2 - m z, and the value 2 JS - 2 ln 2."""
     assert oracles.two_gaussian_information(m / 2) == pytest.approx(known, abs=1e-5)
     torch.manual_seed(0)
     x = torch.randn(20_000, 1)
@@ -45,7 +53,11 @@ def test_at_the_optimum_the_game_is_worth_the_jensen_shannon_divergence(m, known
         model.discriminator = vl.mlp(1, 1)
         return model
 
-    player = vl.Player(lambda model: model.discriminator.parameters(), vl.aae_discriminator, vl.cosine(0.05, 600, 1e-5))
+    player = vl.Player(
+        lambda model: model.discriminator.parameters(),
+        vl.aae_discriminator,
+        vl.cosine(0.05, 600, 1e-5),
+    )
     run = vl.fit(make, [player], x, steps=600, batch_size=4000)
     fresh = torch.randn(400_000, 1)
     value = vl.aae_discriminator(run.model, fresh)["objective"]
@@ -61,7 +73,9 @@ def test_no_gradient_leaks_between_the_turns():
     assert all(p.grad is None for p in [*model.encoder.parameters(), *model.decoder.parameters()])
     before = {n: p.detach().clone() for n, p in build().named_parameters()}
     players = vl.aae_players()
-    for only, moved in zip(range(3), (("encoder", "decoder"), ("discriminator",), ("encoder",)), strict=True):
+    for only, moved in zip(
+        range(3), (("encoder", "decoder"), ("discriminator",), ("encoder",)), strict=True
+    ):
         run = vl.fit(lambda seed: build(), [players[only]], X, steps=1, batch_size=8)
         for name, p in run.model.named_parameters():
             assert torch.equal(p, before[name]) == (not name.startswith(moved)), (only, name)
@@ -70,7 +84,9 @@ def test_no_gradient_leaks_between_the_turns():
 def test_the_game_brings_the_codes_to_the_prior():
     def make(seed):
         torch.manual_seed(seed)
-        model = vl.ImplicitVAE(vl.mlp(2, 32, 2, activation=nn.ReLU), vl.mlp(2, 32, 2), 2, "gaussian", scale=0.3)
+        model = vl.ImplicitVAE(
+            vl.mlp(2, 32, 2, activation=nn.ReLU), vl.mlp(2, 32, 2), 2, "gaussian", scale=0.3
+        )
         model.discriminator = vl.mlp(2, 32, 32, 1, activation=nn.ReLU)
         return model
 
@@ -90,7 +106,9 @@ def test_implicit_encoders_draw_and_have_no_density():
     noisy = vl.ImplicitVAE(vl.mlp(8 + 4, 16, 2), vl.mlp(2, 16, 8), 2, noise_dim=4)
     z, _ = noisy.draw(X, 3)
     assert z.shape == (3, 24, 2) and not torch.equal(z[0], z[1])
-    with pytest.raises(ValueError, match="ImplicitVAE: this encoder has no mean and log_var; use draw"):
+    with pytest.raises(
+        ValueError, match="ImplicitVAE: this encoder has no mean and log_var; use draw"
+    ):
         noisy.encode(X)
     torch.manual_seed(0)
     terms = vl.mmd_vae(noisy, X, 10.0, lambda a, b: vl.gaussian_kernel(a, b, 1.0))
@@ -106,10 +124,18 @@ def test_priors_of_the_plane():
     z = wheel.rsample((200_000,))
     assert z.shape == (200_000, 2) and within(z[:, 0], 0) and within(z[:, 1], 0)
     assert within((z**2).sum(1), 2.0**2 + 0.5**2 + 0.15**2)
-    assert within(wheel.log_prob(z), (wheel.log_prob(grid) * wheel.log_prob(grid).exp()).sum().item() * 0.0125**2, 5)
+    assert within(
+        wheel.log_prob(z),
+        (wheel.log_prob(grid) * wheel.log_prob(grid).exp()).sum().item() * 0.0125**2,
+        5,
+    )
     for k in range(10):  # each blade lies around its own angle
         blade = wheel.of_class(torch.full((500,), k)).mean(0)
-        assert torch.allclose(blade, 2 * torch.tensor([math.cos(k * math.pi / 5), math.sin(k * math.pi / 5)]), atol=0.1)
+        assert torch.allclose(
+            blade,
+            2 * torch.tensor([math.cos(k * math.pi / 5), math.sin(k * math.pi / 5)]),
+            atol=0.1,
+        )
     anywhere = wheel.of_class(torch.full((20_000,), 10))
     assert anywhere.mean(0).abs().max() < 0.05
     inner, outer = (roll.of_class(torch.full((2000,), k)).norm(dim=1) for k in (0, 9))
@@ -129,7 +155,10 @@ def test_labels_for_the_discriminator_and_for_the_decoder():
         assert objective(model, batch)["objective"].shape == (24,)
     styled = build(decoder_in=2 + 10)
     assert vl.style_reconstruction(styled, {"x": (X, LABELS)})["objective"].shape == (24,)
-    for objective in (vl.aae_discriminator, vl.aae_encoder):  # no room for labels: they are not read
+    for objective in (
+        vl.aae_discriminator,
+        vl.aae_encoder,
+    ):  # no room for labels: they are not read
         torch.manual_seed(0)
         unread = objective(styled, {"x": (X, LABELS)})["objective"]
         torch.manual_seed(0)
@@ -139,17 +168,35 @@ def test_labels_for_the_discriminator_and_for_the_decoder():
 def classes_model(seed=0, heads=False, k=3):
     torch.manual_seed(seed)
     decoder = vl.mlp(2 if heads else k + 2, 16, 8)
-    return vl.ClassAAE(vl.mlp(8, 16, k + 2), decoder, k, 2, vl.mlp(2, 16, 1), vl.mlp(k, 16, 1), heads=heads, noise=0.1)
+    return vl.ClassAAE(
+        vl.mlp(8, 16, k + 2),
+        decoder,
+        k,
+        2,
+        vl.mlp(2, 16, 1),
+        vl.mlp(k, 16, 1),
+        heads=heads,
+        noise=0.1,
+    )
 
 
 def test_the_turns_of_the_semi_supervised_model_move_what_they_should():
     data = {"x": X, "labelled": (X[:12], LABELS[:12])}
     players = vl.class_players()
     before = {n: p.detach().clone() for n, p in classes_model().named_parameters()}
-    moves = (("encoder", "decoder"), ("discriminator", "class_discriminator"), ("encoder",), ("encoder",))
+    moves = (
+        ("encoder", "decoder"),
+        ("discriminator", "class_discriminator"),
+        ("encoder",),
+        ("encoder",),
+    )
     for player, moved in zip(players, moves, strict=True):
         run = vl.fit(lambda seed: classes_model(), [player], data, steps=1, batch_size=6)
-        changed = {n.split(".")[0] for n, p in run.model.named_parameters() if not torch.equal(p, before[n])}
+        changed = {
+            n.split(".")[0]
+            for n, p in run.model.named_parameters()
+            if not torch.equal(p, before[n])
+        }
         assert changed == set(moved)
     run = vl.fit(classes_model, players, data, steps=3, batch_size=6, seeds=(0, 1))
     assert run.broken == [None, None] and {"style/1", "accuracy/3"} <= set(run.history)
@@ -164,7 +211,9 @@ def test_heads_repel_each_other_up_to_their_distance():
         model.heads.copy_(torch.tensor([[0.0, 0], [1, 0], [0, 5]]))
     assert model.overlap().item() == pytest.approx(1.0)
     model.overlap().backward()
-    assert model.heads.grad[0, 0] > 0 > model.heads.grad[1, 0] and model.heads.grad[2].abs().sum() == 0
+    assert (
+        model.heads.grad[0, 0] > 0 > model.heads.grad[1, 0] and model.heads.grad[2].abs().sum() == 0
+    )
     y = torch.eye(3)
     assert torch.allclose(model.code(y, torch.zeros(3, 2)), model.heads)
 
@@ -176,14 +225,16 @@ def test_labels_help_where_they_are_scarce():
     labels = torch.arange(600) % 3
     x = (prototypes[labels] + (torch.rand(600, 8) < 0.08).float()) % 2
     data = {"x": x, "labelled": (x[:6], labels[:6])}
-    run = vl.fit(classes_model, vl.class_players(3e-3, 3e-3, betas=(0.5, 0.9)), data, steps=400, batch_size=6)
+    run = vl.fit(
+        classes_model, vl.class_players(3e-3, 3e-3, betas=(0.5, 0.9)), data, steps=400, batch_size=6
+    )
     with torch.no_grad():
         said = run.model.eval().encode(x)[0].argmax(1)
     assert (said == labels).float().mean() > 0.85
 
 
 def test_parzen_windows():
-    """T16: one centre is a Gaussian, equal centres change nothing, a doubled list changes nothing."""
+    """One centre is a Gaussian; equal centres and a doubled list change nothing."""
     torch.manual_seed(0)
     centre, x = torch.randn(1, 5), torch.randn(40, 5)
     exact = torch.distributions.Normal(centre, 0.3).log_prob(x).sum(1).double()
@@ -201,7 +252,9 @@ def test_parzen_windows():
     assert 0 < np.argmax(known) < 9
     assert scale == pytest.approx((10 ** np.linspace(-1, 0, 10))[int(np.argmax(known))])
     assert torch.allclose(values, vl.parzen_log_density(many, x[20:], scale))
-    with pytest.raises(ValueError, match=r"centres and x must have shapes .* got \(30, 5\) and \(40, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"centres and x must have shapes .* got \(30, 5\) and \(40, 4\)"
+    ):
         vl.parzen_log_density(many, x[:, :4], 0.3)
     for bad in (many[0], many[:0]):
         with pytest.raises(ValueError, match="parzen_log_density: centres and x must have shapes"):
@@ -215,18 +268,24 @@ def test_few_labels_and_the_labels_of_clusters():
     torch.manual_seed(0)
     few = vl.few_labels(LABELS, 4)
     assert sorted(LABELS[few].tolist()) == [0] * 4 + [1] * 4 + [2] * 4 and len(few.unique()) == 12
-    with pytest.raises(ValueError, match="few_labels: class 1 has 0 labels; 2 of each class are asked for"):
+    with pytest.raises(
+        ValueError, match="few_labels: class 1 has 0 labels; 2 of each class are asked for"
+    ):
         vl.few_labels(torch.tensor([0, 0, 2, 2]), 2)
     sure = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     assert vl.cluster_labels(sure, torch.tensor([5, 6, 7])).tolist() == [5, 7]
-    with pytest.raises(ValueError, match="at most as many clusters as images, got 4 clusters and 3 images"):
+    with pytest.raises(
+        ValueError, match="at most as many clusters as images, got 4 clusters and 3 images"
+    ):
         vl.cluster_labels(torch.rand(3, 4), torch.arange(3))
     with pytest.raises(ValueError, match=r"cluster_labels: shapes are \(3, 2\) and \(4,\)"):
         vl.cluster_labels(sure, torch.arange(4))
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="ClassAAE: classes must be an integer of at least 2, got 1"):
+    with pytest.raises(
+        ValueError, match="ClassAAE: classes must be an integer of at least 2, got 1"
+    ):
         classes_model(k=1)
 
 
@@ -238,7 +297,10 @@ def test_a_model_without_a_discriminator_is_named():
 
 
 def test_each_side_of_the_game_has_its_rate():
-    for players in (vl.aae_players(1e-3, 2e-3, betas=(0.5, 0.9)), vl.class_players(1e-3, 2e-3, betas=(0.5, 0.9))):
+    for players in (
+        vl.aae_players(1e-3, 2e-3, betas=(0.5, 0.9)),
+        vl.class_players(1e-3, 2e-3, betas=(0.5, 0.9)),
+    ):
         assert [p.lr for p in players][:3] == [1e-3, 2e-3, 1e-3] and players[0].adam == {}
         assert players[1].adam == players[2].adam == {"betas": (0.5, 0.9)}
     assert [p.lr for p in vl.class_players(1e-3, 2e-3, 3e-4)] == [1e-3, 2e-3, 3e-4, 1e-3]

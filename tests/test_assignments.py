@@ -1,8 +1,9 @@
-"""The assignments grade: full marks for the source, none for an empty one, and for each variant what it deserves.
+"""The assignments' points: all for the source, none for an empty one, the right ones for variants.
 
-A notebook's cells run in one namespace, without a kernel; a cell that fails does not stop the others, as in nbgrader.
-tests/assignments/NN_name.py holds VARIANTS of the answers: "right" ones must get full marks, "wrong" ones must lose the
-test cells that they name. Of a variant's notebook only the cells run that its answer can change, and what those need.
+A notebook's cells run in one namespace, without a kernel; a failing cell does not stop the others,
+as in nbgrader. tests/assignments/NN_name.py contains VARIANTS of the answers: "right" ones must get
+full marks, "wrong" ones must lose the test cells that they name. Of a variant's notebook only the
+cells run that its answer can affect, and those that they need.
 """
 
 import ast
@@ -22,16 +23,25 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))}
-MODULES = {"math", "nn", "np", "plt", "torch", "vl"}  # a call such as torch.manual_seed(0) makes no name anew
-ALL = 5  # assignments that the book has when it is complete
+NOTEBOOKS = {
+    path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))
+}
+MODULES = {
+    "math",
+    "nn",
+    "np",
+    "plt",
+    "torch",
+    "vl",
+}  # a call such as torch.manual_seed(0) does not redefine them
+ALL = 5  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
 
 
 @dataclass
 class Cell:
-    """A code cell: what it is worth (a test cell's points), which names it uses, and which it makes for later cells."""
+    """A code cell: a test's points, the names it uses, and those it defines for later cells."""
 
     name: str
     source: str
@@ -42,21 +52,40 @@ class Cell:
 
     def __post_init__(self):
         table = symtable.symtable(self.source, self.name, "exec")
-        self.makes = {name.get_name() for name in table.get_symbols() if name.is_assigned() or name.is_imported()}
-        self.uses = looked_up(table) - (self.makes if self.points is not None else set())  # a test makes its own
+        self.makes = {
+            name.get_name()
+            for name in table.get_symbols()
+            if name.is_assigned() or name.is_imported()
+        }
+        self.uses = looked_up(table) - (
+            self.makes if self.points is not None else set()
+        )  # a test defines its own
         self.makes |= set(map(changed, ast.walk(ast.parse(self.source)))) - MODULES - {None}
 
 
 def looked_up(table):
-    """The names that code looks up in the notebook's namespace, at the top and inside of functions and classes."""
+    """Return the names that code looks up in the notebook's namespace, functions and classes
+    included.
+    """
     top = table.get_type() == "module"
-    names = {name.get_name() for name in table.get_symbols() if name.is_referenced() and (top or name.is_global())}
+    names = {
+        name.get_name()
+        for name in table.get_symbols()
+        if name.is_referenced() and (top or name.is_global())
+    }
     return names.union(*map(looked_up, table.get_children()))
 
 
 def changed(node):
-    """The name of the object that a piece of code changes: x in x[i] = ..., x.y = ... and x.append(...)."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+    """Return the name of the object that code changes.
+
+    x in x[i] = ..., x.y = ... and x.append(...).
+    """
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+    ):
         node = node.value.func
     elif not (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store)):
         return None
@@ -67,19 +96,23 @@ def changed(node):
 
 @functools.cache
 def cells(name):
-    """The code cells of an assignment, without the one that installs vaelib in Colab."""
+    """Return the code cells of an assignment, except the one that installs vaelib in Colab."""
     code = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if cell.cell_type == "code"]
     found = []
     for cell in code:
         meta = cell.metadata.get("nbgrader", {})
         if "remove-cell" not in cell.metadata.get("tags", []):
             points = meta["points"] if meta.get("grade") else None
-            found.append(Cell(meta.get("grade_id", cell.id), cell.source, points, meta.get("solution", False)))
+            found.append(
+                Cell(
+                    meta.get("grade_id", cell.id), cell.source, points, meta.get("solution", False)
+                )
+            )
     return found
 
 
 def run(notebook):
-    """Run cells in one namespace; the test cells that failed, {name: the error}, and the others' errors beside them."""
+    """Run cells in one namespace; returns {name: error} of the cells that failed."""
     namespace, failed = {"__name__": "__main__"}, {}
     torch.manual_seed(0)
     for cell in notebook:
@@ -98,26 +131,26 @@ def graded(notebook):
     return {cell.name: cell.points for cell in notebook if cell.points is not None}
 
 
-def needed(notebook, wanted):
-    """The wanted cells and those which make what they use, in their order; no test cells but the wanted ones."""
+def needed(notebook, targets):
+    """Return the target cells and those that define what they use, in order, without other tests."""
     kept, names = [], set()
     for cell in reversed(notebook):
-        if cell.name in wanted or (cell.points is None and cell.makes & names):
+        if cell.name in targets or (cell.points is None and cell.makes & names):
             kept.append(cell)
             names |= cell.uses
     return kept[::-1]
 
 
 def concerned(notebook, changed):
-    """The test cells that a new answer in the cell `changed` can make fail, and all that they need."""
+    """Return the test cells that a new answer in the cell `changed` can affect, and what they need."""
     at = [cell.name for cell in notebook].index(changed)
-    names, wanted = set(notebook[at].makes), [changed]
+    names, targets = set(notebook[at].makes), [changed]
     for cell in notebook[at + 1 :]:
         if cell.uses & names and cell.points is None:
             names |= cell.makes
         elif cell.uses & names:
-            wanted.append(cell.name)
-    return needed(notebook, wanted)
+            targets.append(cell.name)
+    return needed(notebook, targets)
 
 
 def variants(name):
@@ -130,55 +163,76 @@ def variants(name):
 
 
 def replaced(name, variant):
-    """The assignment's code cells, with the variant's code in the place of one answer."""
+    """Return the assignment's code cells with the variant's code as one answer."""
     assert variant["cell"] in [cell.name for cell in cells(name) if cell.answer], variant["cell"]
     return [Cell(cell.name, variant["code"], None, True) if cell.name == variant["cell"] else cell
             for cell in cells(name)]  # fmt: skip
 
 
-def told(failed):
+def listed(failed):
     return "\n".join(f"{name}: {type(error).__name__}: {error}" for name, error in failed.items())
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_source_gets_full_marks(name):
     failed = run(cells(name))
-    assert not failed, told(failed)
+    assert not failed, listed(failed)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_an_untouched_student_version_gets_nothing(name):
-    stub = [Cell(cell.name, re.sub(SOLUTION, STUB, cell.source), cell.points, cell.answer) for cell in cells(name)]
+    stub = [
+        Cell(cell.name, re.sub(SOLUTION, STUB, cell.source), cell.points, cell.answer)
+        for cell in cells(name)
+    ]
     kept = set(graded(stub)) - set(run(needed(stub, graded(stub))))
     assert not kept, f"tests that an empty answer passes: {sorted(kept)}"
 
 
 def returns(node):
-    """Does a function return a value, the functions within it aside?"""
-    inside = [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.FunctionDef | ast.Lambda)]
+    """Return whether a function returns a value, inner functions excluded."""
+    inside = [
+        part
+        for part in ast.iter_child_nodes(node)
+        if not isinstance(part, ast.FunctionDef | ast.Lambda)
+    ]
     return any(isinstance(part, ast.Return) and part.value or returns(part) for part in inside)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_points_and_test_cells_have_their_form(name):
-    marked = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if "nbgrader" in cell.metadata]
+def test_points_and_test_cells_are_well_formed(name):
+    marked = [
+        cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if "nbgrader" in cell.metadata
+    ]
     ids = [cell.metadata.nbgrader.grade_id for cell in marked]
-    assert len(ids) == len(set(ids)), "a grade_id stands more than once"
+    assert len(ids) == len(set(ids)), "a grade_id is used more than once"
     assert sum(cell.metadata.nbgrader.get("points", 0) for cell in marked) == 20
     for cell in marked:
         meta = cell.metadata.nbgrader
-        assert ("### BEGIN SOLUTION" in cell.source) == meta.solution, f"{meta.grade_id}: where is the solution?"
-        assert meta.locked == (not meta.solution), f"{meta.grade_id}: students write in answers and in nothing else"
+        assert ("### BEGIN SOLUTION" in cell.source) == meta.solution, (
+            f"{meta.grade_id}: where is the solution?"
+        )
+        assert meta.locked == (not meta.solution), (
+            f"{meta.grade_id}: students must be able to edit answers only"
+        )
     for cell in cells(name):
         tree = ast.parse(cell.source)
         if cell.points is not None:
-            silent = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert) and not node.msg]
-            assert not silent, f"{cell.name}: the asserts in lines {silent} do not say what is wrong"
-            # nbgrader reads a last value that is shown as the points of the cell
+            silent = [
+                node.lineno
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Assert) and not node.msg
+            ]
+            assert not silent, f"{cell.name}: the asserts in lines {silent} have no message"
+            # nbgrader takes a displayed last value for the points of the cell
             last = tree.body[-1]
             called = getattr(getattr(getattr(last, "value", None), "func", None), "id", "")
-            nothing = {"print"} | {f.name for f in tree.body if isinstance(f, ast.FunctionDef) and not returns(f)}
-            assert called in nothing or not isinstance(last, ast.Expr), f"{cell.name}: the last line shows a value"
+            nothing = {"print"} | {
+                f.name for f in tree.body if isinstance(f, ast.FunctionDef) and not returns(f)
+            }
+            assert called in nothing or not isinstance(last, ast.Expr), (
+                f"{cell.name}: the last line shows a value"
+            )
 
 
 CASES = [pytest.param(name, variant, id=f"{name}-{variant['cell']}-{variant['kind']}-{i}")
@@ -186,16 +240,16 @@ CASES = [pytest.param(name, variant, id=f"{name}-{variant['cell']}-{variant['kin
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
-def test_a_variant_gets_what_it_deserves(name, variant):
+def test_right_variants_keep_and_wrong_variants_lose_their_points(name, variant):
     notebook = replaced(name, variant)
     failed = run(concerned(notebook, variant["cell"]))
     lost = {cell: error for cell, error in failed.items() if cell in graded(notebook)}
     if variant["kind"] == "right":
-        assert not lost, f"{variant['what']}\n{told(lost)}"
+        assert not lost, f"{variant['what']}\n{listed(lost)}"
     else:
         assert variant["loses"] and set(variant["loses"]) <= set(graded(notebook)), variant["loses"]
         kept = set(variant["loses"]) - set(lost)
-        assert not kept, f"{variant['what']}\nkept the points of {sorted(kept)}\n{told(lost)}"
+        assert not kept, f"{variant['what']}\nkept the points of {sorted(kept)}\n{listed(lost)}"
 
 
 def test_each_assignment_has_wrong_and_right_variants():

@@ -12,16 +12,34 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-ABSENT = ("pooch", "requests", "jsonschema", "IPython", "ipywidgets", "pandas", "myst_nb", "nbformat", "torchvision")
+ABSENT = (
+    "pooch",
+    "requests",
+    "jsonschema",
+    "IPython",
+    "ipywidgets",
+    "pandas",
+    "myst_nb",
+    "nbformat",
+    "torchvision",
+)
 
 
 def run(code, tmp_path, **environment):
     """What `code` prints in a process that has none of the packages of ABSENT and sees none of this machine's data."""
-    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n"
+    )
     env = {name: value for name, value in os.environ.items() if name != "VAELIB_DATA"}
-    env |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "TQDM_DISABLE": "1", **environment}
+    env |= {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "TQDM_DISABLE": "1",
+        **environment,
+    }
     code = f"import sys; assert sys.modules['pooch'] is None\n{textwrap.dedent(code)}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -34,7 +52,9 @@ def mnist_folder(folder):
                     ("t10k-images-idx3-ubyte", 20), ("t10k-labels-idx1-ubyte", 20)):  # fmt: skip
         images = "images" in name
         head = struct.pack(">IIII", 2051, n, 28, 28) if images else struct.pack(">II", 2049, n)
-        body = rng.integers(0, 256 if images else 10, n * (784 if images else 1), dtype=np.uint8).tobytes()
+        body = rng.integers(
+            0, 256 if images else 10, n * (784 if images else 1), dtype=np.uint8
+        ).tobytes()
         (folder / "MNIST" / "raw" / f"{name}.gz").write_bytes(gzip.compress(head + body))
         sums[name] = hashlib.sha256(head + body).hexdigest()
     return f"from vaelib import data; data.MNIST_FILES = {sums!r}"
@@ -67,7 +87,9 @@ def test_data_training_and_receipts(tmp_path):
     except ValueError as error:
         print(error)
     """
-    assert "$.seconds must be a number of at least 0, got 'long'" in run(code, tmp_path, VAELIB_DATA="data")
+    assert "$.seconds must be a number of at least 0, got 'long'" in run(
+        code, tmp_path, VAELIB_DATA="data"
+    )
 
 
 def test_what_is_not_at_hand_is_said(tmp_path):

@@ -16,7 +16,10 @@ import vaelib as vl
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {
-    path.stem: [(c["id"], c["cell_type"], "".join(c["source"])) for c in json.loads(path.read_text())["cells"]]
+    path.stem: [
+        (c["id"], c["cell_type"], "".join(c["source"]))
+        for c in json.loads(path.read_text())["cells"]
+    ]
     for path in sorted((ROOT / "chapters").glob("*.ipynb"))
 }
 
@@ -49,7 +52,9 @@ def test_the_bound_of_chapter_4_is_the_librarys():
 @pytest.mark.parametrize(("theirs", "ours"), [("reconstruct", "reconstruction"), ("discriminate", "discriminator"),
                                               ("deceive", "encoder")])  # fmt: skip
 def test_the_turns_of_chapter_5_are_the_librarys(theirs, ours):
-    theirs = function("05_aae", "turns-lines", theirs, torch=torch, logsigmoid=torch.nn.functional.logsigmoid)
+    theirs = function(
+        "05_aae", "turns-lines", theirs, torch=torch, logsigmoid=torch.nn.functional.logsigmoid
+    )
     model, x = vl.ImplicitVAE(vl.mlp(6, 8, 2), vl.mlp(2, 8, 6), 2), torch.rand(9, 6).round()
     model.discriminator = vl.mlp(2, 8, 1)
     torch.manual_seed(1)
@@ -69,7 +74,9 @@ def test_the_beta_vae_of_chapter_6_is_the_librarys():
 
 
 def test_the_stratified_sampling_of_chapter_7_is_the_librarys():
-    theirs = function("07_total_correlation", "mss-lines", "log_q_stratified", torch=torch, math=math)
+    theirs = function(
+        "07_total_correlation", "mss-lines", "log_q_stratified", torch=torch, math=math
+    )
     z, mean, log_var = torch.randn(3, 9, 4).unbind()
     for ours, found in zip(vl.log_aggregate_posterior(z, mean, log_var, 50, "mss"), theirs(z, mean, log_var, 50),
                            strict=True):  # fmt: skip
@@ -81,7 +88,12 @@ def test_the_surgery_of_chapter_2_agrees_with_the_oracle():
     edges = np.linspace(-12, 12, 40_001)
     z, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     mean, std = np.array([-0.8, 0.3, 1.7]), np.array([0.6, 0.9, 0.4])
-    density = np.exp(-0.5 * ((z - mean[:, None]) / std[:, None]) ** 2) / std[:, None] * width / np.sqrt(2 * np.pi)
+    density = (
+        np.exp(-0.5 * ((z - mean[:, None]) / std[:, None]) ** 2)
+        / std[:, None]
+        * width
+        / np.sqrt(2 * np.pi)
+    )
     prior = np.exp(-0.5 * z**2) * width / np.sqrt(2 * np.pi)
     fine = surgery(density, prior)
     assert fine == pytest.approx(tuple(vl.oracles.surgery(mean, std).values()), abs=1e-5)

@@ -1,7 +1,7 @@
-"""The Colab side: plain notebooks without MyST, the button that opens them, and the first cell that installs vaelib.
+"""Plain notebooks for Colab, the button that opens them, and the first cell, which installs vaelib.
 
-With VAELIB_BOOK (a folder of built pages, `make pages`) the real chapters are made plain, and some are executed;
-tests/test_colab_env.py executes all, as near to Colab as a machine without a GPU comes.
+With VAELIB_BOOK (a folder of built pages, `make pages`) the real chapters are converted, and some
+are executed; tests/test_colab_env.py executes all in an environment like Colab's.
 """
 
 import json
@@ -14,20 +14,25 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
+import colab
 import nbformat
+import plain
 import pytest
 from bs4 import BeautifulSoup
 from conftest import need
 from markdown_it import MarkdownIt
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from repository import (
+    PLACEHOLDER,
+    bootstrap_source,
+    colab_address,
+    onward_source,
+    read_url,
+    site_address,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-import colab  # noqa: E402
-import plain  # noqa: E402
-from repository import PLACEHOLDER, bootstrap_source, colab_address, onward_source, read_url, site_address  # noqa: E402
-
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # What `make pages` executes: every fifth chapter from the first. VAELIB_COLAB=all executes all.
 SOME = CHAPTERS if os.environ.get("VAELIB_COLAB") == "all" else CHAPTERS[::5]
@@ -76,7 +81,7 @@ What is $q$?
 
 </details>
 :::"""
-SAID = {  # what stands in a chapter, what its plain form says
+PLAIN = {  # source in a chapter: plain form
     "a $x$ by {eq}`eq-a`": "a $x$ by (1.1)",
     "by {eq}`eq-b`, so": f"by [(2.1)]({SITE}chapters/02_two.html#equation-eq-b), so",
     "{numref}`fig-a` and {numref}`Figure %s <fig-a>`": "Fig. 1.1 and Figure 1.1",
@@ -113,19 +118,19 @@ SAID = {  # what stands in a chapter, what its plain form says
     SELF_TEST: "***\n\n**Check yourself**\n\nWhat is $q$?\n\n1. a guess\n2. the truth\n\n<details><summary>Answers"
                "</summary>\n\n1. Yes: by $x$.\n2. No: why not.\n\n</details>\n\n***",
 }  # fmt: skip
-REFUSED = {  # what has no plain form, what the error says
-    "{eq}`eq-lost`": "chapters/01_one refers to 'eq-lost', which no page of the build has",
+REFUSED = {  # source without a plain form: error message
+    "{eq}`eq-lost`": "chapters/01_one refers to 'eq-lost', which is on no built page",
     "x\n\n$$ x $$ (eq-lost)": "refers to 'eq-lost'",
     "{doc}`03_three`": "refers to 'chapters/03_three'",
     "{glue:text}`lost:.1f`": "shows 'lost', which no cell of the build glued",
-    "{cite}`nobody1999`": "cites 'nobody1999', which book/references.bib does not have",
+    "{cite}`nobody1999`": "cites 'nobody1999', which is not in book/references.bib",
     "{abbr}`KL`": "{abbr}`KL` has no plain form",
     ":::{grid} 2\n:::": "the box {grid} has no plain form",
     ":::{note}\nopen": "':::{note}\\nopen' would be shown raw",
     "(there)=\n## Heading": "'(there)=\\n## Heading' would be shown raw",
     "one\n\n+++\n\ntwo": "would be shown raw",
 }
-RAW = re.compile(  # as strict as LOOK in test_pages.py; outside code and formulas
+RAW = re.compile(  # as strict as LOOK in test_pages.py; applied outside of code and formulas
     r"\$|\\begin\{|\\tag|\\label|\?\?|\{[\w:-]*\}|:::|^\([\w-]+\)=|^\+\+\+|^%|\{\{|\[\^|\b(?:src|href)=\"(?!https?:)",
     re.M,
 )
@@ -133,7 +138,7 @@ RAW = re.compile(  # as strict as LOOK in test_pages.py; outside code and formul
 
 @pytest.fixture
 def home(tmp_path):
-    """A book of two chapters and its build, both by hand."""
+    """A handmade book of two chapters and its build."""
     for name, body in PAGES.items():
         page = tmp_path / "_build/html" / f"{name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -148,23 +153,40 @@ def home(tmp_path):
     cells = [
         new_markdown_cell("# First\n\nA {cite:t}`one2001`.", id="title"),
         new_code_cell("1", id="bootstrap", metadata={"tags": ["remove-cell"]}),
-        new_code_cell("draw()", id="draw", metadata={"mystnb": figure, "tags": ["hide-input"]}, outputs=[output]),
-        new_code_cell("slide()", id="slide", metadata={"mystnb": figure, "tags": ["remove-output"]}),
-        new_markdown_cell(":::{exercise} Try\n:label: ex-a\nDo.\n:::\n\n:::{solution-start} ex-a\n:::", id="ask"),
+        new_code_cell(
+            "draw()",
+            id="draw",
+            metadata={"mystnb": figure, "tags": ["hide-input"]},
+            outputs=[output],
+        ),
+        new_code_cell(
+            "slide()", id="slide", metadata={"mystnb": figure, "tags": ["remove-output"]}
+        ),
+        new_markdown_cell(
+            ":::{exercise} Try\n:label: ex-a\nDo.\n:::\n\n:::{solution-start} ex-a\n:::", id="ask"
+        ),
         new_code_cell("2", id="solve", execution_count=4),
-        new_markdown_cell("So {glue:text}`gap:.1f`.\n\n:::{solution-end}\n:::\n\n" + SELF_TEST, id="solved"),
+        new_markdown_cell(
+            "So {glue:text}`gap:.1f`.\n\n:::{solution-end}\n:::\n\n" + SELF_TEST, id="solved"
+        ),
     ]
-    for name, content in {"01_one": cells, "02_two": [new_markdown_cell("# Second", id="title")]}.items():
+    for name, content in {
+        "01_one": cells,
+        "02_two": [new_markdown_cell("# Second", id="title")],
+    }.items():
         for folder in (executed, tmp_path / "chapters"):
             nbformat.write(new_notebook(cells=content), folder / f"{name}.ipynb")
-    values = {key: {"output_type": "display_data", "data": {"text/plain": text}} for key, text in GLUED.items()}
+    values = {
+        key: {"output_type": "display_data", "data": {"text/plain": text}}
+        for key, text in GLUED.items()
+    }
     (executed / "01_one.glue.json").write_text(json.dumps(values))
     return tmp_path
 
 
 @pytest.fixture
 def page(home):
-    """What plain() is told of the first chapter."""
+    """The page that plain() needs for the first chapter."""
     book = SimpleNamespace(url=URL, site=SITE, places=plain.read_places(home / "_build/html"),
                            works=colab.parse_file(home / "book/references.bib"),
                            notebooks={"chapters/01_one": 0, "chapters/02_two": 0})  # fmt: skip
@@ -172,26 +194,31 @@ def page(home):
     return SimpleNamespace(name="chapters/01_one", book=book, cited=set(), glued=glued)
 
 
-@pytest.mark.parametrize("source", SAID)
+@pytest.mark.parametrize("source", PLAIN)
 def test_roles_and_boxes_become_plain(page, source):
-    assert plain.plain(source, page) == SAID[source]
+    assert plain.plain(source, page) == PLAIN[source]
 
 
 @pytest.mark.parametrize("source", REFUSED)
-def test_what_has_no_plain_form_is_refused(page, source):
+def test_markdown_without_a_plain_form_is_refused(page, source):
     with pytest.raises(ValueError, match=re.escape(REFUSED[source])):
         plain.plain(source, page)
 
 
-def test_the_branch_of_a_small_book(home, capsys):
+def test_the_branch_colab_of_a_small_book(home, capsys):
     given = new_markdown_cell("# Assignment 1\n\nSee [chapter 2](../02_two.ipynb).", id="title")
-    asked = new_code_cell("x = ...", id="ask", metadata={"nbgrader": {"grade": False}, "tags": ["other"]})
+    asked = new_code_cell(
+        "x = ...", id="ask", metadata={"nbgrader": {"grade": False}, "tags": ["other"]}
+    )
     nbformat.write(new_notebook(cells=[given, asked]), home / "given/01_do.ipynb")
     (home / "_build/colab/chapters").mkdir(parents=True)
     for old in (".git", "chapters/00_gone.ipynb"):
         (home / "_build/colab" / old).write_text("old")
     assert colab.main(["--assignments", str(home / "given")], home) == 0
-    made = {path.relative_to(home / "_build/colab").as_posix() for path in (home / "_build/colab").rglob("*.*")}
+    made = {
+        path.relative_to(home / "_build/colab").as_posix()
+        for path in (home / "_build/colab").rglob("*.*")
+    }
     assert made == {".git", "README.md", "chapters/01_one.ipynb", "chapters/02_two.ipynb",
                     "chapters/assignments/01_do.ipynb"}  # fmt: skip
     assert "3 notebooks" in capsys.readouterr().out
@@ -199,46 +226,66 @@ def test_the_branch_of_a_small_book(home, capsys):
     nb = nbformat.read(home / "_build/colab/chapters/01_one.ipynb", 4)
     nbformat.validate(nb)
     assert nb.nbformat_minor == 5 and nb.metadata.colab == {"provenance": []}
-    assert nb.metadata.kernelspec.name == "python3" and nb.metadata.language_info == {"name": "python"}
+    assert nb.metadata.kernelspec.name == "python3" and nb.metadata.language_info == {
+        "name": "python"
+    }
     sources = {cell.id: cell.source for cell in nb.cells}
     assert list(sources) == ["title", "bootstrap", "draw", "draw-caption", "slide", "ask", "solve", "solved",
                              "works-cited"]  # fmt: skip
     assert sources["title"].startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy")
     assert f"{SITE}chapters/01_one.html" in sources["title"]
     assert sources["draw-caption"] == "**Fig. 1.1.** What (1.1) 12 says."
-    assert sources["ask"].endswith("**Solution to Exercise 1.1**") and sources["solved"].startswith("So -0.7.\n\n***")
+    assert sources["ask"].endswith("**Solution to Exercise 1.1**") and sources["solved"].startswith(
+        "So -0.7.\n\n***"
+    )
     assert sources["works-cited"] == "### Works cited\n\n- A. Øne. On codes. *Codes*, 2001."
     assert all(not cell.metadata for cell in nb.cells)
-    assert all(not cell.outputs and cell.execution_count is None for cell in nb.cells if cell.cell_type == "code")
+    assert all(
+        not cell.outputs and cell.execution_count is None
+        for cell in nb.cells
+        if cell.cell_type == "code"
+    )
 
     task = nbformat.read(home / "_build/colab/chapters/assignments/01_do.ipynb", 4)
-    assert task.cells[0].source == given.source and task.cells[1].metadata == {"nbgrader": {"grade": False}}
+    assert task.cells[0].source == given.source and task.cells[1].metadata == {
+        "nbgrader": {"grade": False}
+    }
     index = (home / "_build/colab/README.md").read_text()
     for name in ("chapters/01_one.ipynb", "chapters/assignments/01_do.ipynb"):
-        assert f"(https://colab.research.google.com/github/somebody/vae-book/blob/colab/{name})" in index
+        assert (
+            f"(https://colab.research.google.com/github/somebody/vae-book/blob/colab/{name})"
+            in index
+        )
     assert "| 1. First |" in index and "| Assignment 1 |" in index
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda home: shutil.rmtree(home / "_build/html"), "html is not there: numbers come from a build; run"),
-        (lambda home: (home / "_build/jupyter_execute/chapters/02_two.ipynb").unlink(), "02_two.ipynb is not there"),
+        (lambda home: shutil.rmtree(home / "_build/html"), "html is missing; numbers come from a build, so run"),
+        (lambda home: (home / "_build/jupyter_execute/chapters/02_two.ipynb").unlink(), "02_two.ipynb is missing"),
         (lambda home: nbformat.write(new_notebook(cells=[new_markdown_cell("# New", id="title")]),
-                                     home / "chapters/02_two.ipynb"), "02_two is not as it was built, see cell title"),
+                                     home / "chapters/02_two.ipynb"), "02_two has changed since it was built, in cell"),
         (lambda home: (home / "_build/jupyter_execute/chapters/01_one.glue.json").unlink(), "shows 'count'"),
     ],
 )  # fmt: skip
-def test_without_a_fitting_build_nothing_is_written(home, capsys, spoil, said):
+def test_nothing_is_written_from_a_missing_or_outdated_build(home, capsys, spoil, said):
     spoil(home)
     assert colab.main([], home) == 2
     error = capsys.readouterr().err
-    assert said in error and "Nothing was written." in error and not (home / "_build/colab").exists()
+    assert (
+        said in error and "Nothing was written." in error and not (home / "_build/colab").exists()
+    )
 
 
-def test_addresses():
-    assert site_address("https://github.com/OWNER/vae-family") == "https://OWNER.github.io/vae-family/"
-    assert site_address("https://github.com/Some-Body/some-body.github.io") == "https://Some-Body.github.io/"
+def test_addresses_of_site_and_colab():
+    assert (
+        site_address("https://github.com/OWNER/vae-family") == "https://OWNER.github.io/vae-family/"
+    )
+    assert (
+        site_address("https://github.com/Some-Body/some-body.github.io")
+        == "https://Some-Body.github.io/"
+    )
     opens = "https://colab.research.google.com/github/OWNER/vae-family/blob/colab/chapters/04_iwae.ipynb"
     assert colab_address("https://github.com/OWNER/vae-family", "chapters/04_iwae.ipynb") == opens
 
@@ -255,7 +302,8 @@ html_theme_options = dict(
 
 
 def small_book(folder, extensions, url, builder="html"):
-    """Build a book whose address is url: a start, a chapter with its last cell, a table without a notebook; its pages.
+    """Build a book whose address is url: a start, a chapter with its last cell, a table without a
+    notebook; its pages.
 
     A page is its buttons' links to other places, whether there is a rocket, and all of its text.
     """
@@ -264,7 +312,9 @@ def small_book(folder, extensions, url, builder="html"):
     nb = new_notebook(cells=cells, metadata={"kernelspec": colab.KERNELSPEC})
     nbformat.write(nb, folder / "chapters/04_iwae.ipynb")
     only = ":::{only} published\nPress the rocket.\n:::\n"
-    (folder / "index.md").write_text(f"# Start\n\nHere.\n\n{only}\n```{{toctree}}\nchapters/04_iwae\ntable\n```\n")
+    (folder / "index.md").write_text(
+        f"# Start\n\nHere.\n\n{only}\n```{{toctree}}\nchapters/04_iwae\ntable\n```\n"
+    )
     kernel = "file_format: mystnb\nkernelspec:\n  name: python3\n"
     (folder / "table.md").write_text(f"---\n{kernel}---\n# A table\n\n```{{code-cell}}\n1\n```\n")
     (folder / "conf.py").write_text(CONF.format(extensions, url))
@@ -279,51 +329,66 @@ def small_book(folder, extensions, url, builder="html"):
     return pages
 
 
-def test_the_button_of_a_small_book(tmp_path):
-    """With the extension only the chapter's Colab button differs, and a page without a notebook has none."""
+def test_the_launch_button_opens_the_plain_notebook(tmp_path):
+    """The extension changes only the chapter's Colab button, and removes it from other pages."""
     theirs, ours = (small_book(tmp_path, extensions, URL) for extensions in ([], ["colab_button"]))
-    opens = "https://colab.research.google.com/github/somebody/vae-book/blob/{}/chapters/04_iwae.ipynb"
+    opens = (
+        "https://colab.research.google.com/github/somebody/vae-book/blob/{}/chapters/04_iwae.ipynb"
+    )
     links, rocket, _ = ours["chapters/04_iwae"]
     before = theirs["chapters/04_iwae"][0]
     assert opens.format("main") in before and rocket
-    assert links == [link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in before]
-    assert opens.format("colab") in links and URL in links and any("/issues/new" in link for link in links)
+    assert links == [
+        link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in before
+    ]
+    assert (
+        opens.format("colab") in links
+        and URL in links
+        and any("/issues/new" in link for link in links)
+    )
     assert ours["index"][:2] == theirs["index"][:2]
     assert theirs["table"][1] and not ours["table"][1]
     assert ours["table"][0] == [link for link in theirs["table"][0] if "colab." not in link]
 
 
-def test_nothing_leads_to_the_placeholder(tmp_path):
-    """While the book has no address no page names it; once it has one all is shown, built into the same folder."""
+def test_no_link_leads_to_the_placeholder(tmp_path):
+    """Without an address no page has links; with one, all are shown, in the same build folder."""
     extensions, nowhere = ["colab_button", "unpublished"], "https://github.com/OWNER/vae-family"
     for name, (links, rocket, page) in small_book(tmp_path, extensions, nowhere).items():
         assert not rocket and not any(link.startswith("http") for link in links), name
-        assert not any(words in page for words in ("OWNER", "Press the rocket", "Run and change")), name
+        assert not any(
+            words in page for words in ("OWNER", "Press the rocket", "Run and change")
+        ), name
     small_book(tmp_path, extensions, nowhere, "linkcheck")
-    assert "OWNER" not in (tmp_path / "out/output.txt").read_text()  # and nobody asks whether it answers
+    assert "OWNER" not in (tmp_path / "out/output.txt").read_text()  # and the link check skips it
     pages = small_book(tmp_path, extensions, URL)
     links, rocket, page = pages["chapters/04_iwae"]
     assert rocket and URL in links and colab_address(URL, "chapters/04_iwae.ipynb") in links
-    assert f'href="{colab_address(URL, "chapters/assignments/02_iwae.ipynb")}"' in page and "Run and change" in page
+    assert (
+        f'href="{colab_address(URL, "chapters/assignments/02_iwae.ipynb")}"' in page
+        and "Run and change" in page
+    )
     assert "Press the rocket." in pages["index"][2] and URL in pages["index"][0]
 
 
 def run_bootstrap(monkeypatch, present, returncode=0, stderr=""):
-    """Run the bootstrap cell where vaelib is (not) present, with a pip that only listens; what pip was told."""
-    told = []
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: present if name == "vaelib" else None)
+    """Run the bootstrap cell with vaelib present or not, and a fake pip; returns pip's commands."""
+    commands = []
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: present if name == "vaelib" else None
+    )
     answer = SimpleNamespace(returncode=returncode, stderr=stderr)
-    monkeypatch.setattr(subprocess, "run", lambda pip, **options: told.append(pip) or answer)
+    monkeypatch.setattr(subprocess, "run", lambda pip, **options: commands.append(pip) or answer)
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")
     exec(bootstrap_source(URL), {})
-    return told
+    return commands
 
 
-def test_the_bootstrap_does_nothing_where_vaelib_is(monkeypatch):
+def test_the_bootstrap_skips_an_installed_vaelib(monkeypatch):
     assert run_bootstrap(monkeypatch, present=object()) == []
 
 
-def test_the_bootstrap_names_what_must_stay(monkeypatch):
+def test_the_bootstrap_pins_the_preinstalled_versions(monkeypatch):
     (pip,) = run_bootstrap(monkeypatch, present=None)
     assert pip[:6] == [sys.executable, "-m", "pip", "install", "-q", f"git+{URL}"]
     kept = ("matplotlib", "numpy", "scikit-learn", "scipy", "torch")
@@ -331,15 +396,22 @@ def test_the_bootstrap_names_what_must_stay(monkeypatch):
     assert os.environ["GIT_TERMINAL_PROMPT"] == "0"
 
 
-@pytest.mark.parametrize("why", ["fatal: unable to access 'https://x/': Could not resolve host: x", ""])
-def test_the_bootstrap_says_what_to_do_offline(monkeypatch, why):
+@pytest.mark.parametrize(
+    "why", ["fatal: unable to access 'https://x/': Could not resolve host: x", ""]
+)
+def test_the_bootstrap_reports_a_failed_installation(monkeypatch, why):
     with pytest.raises(SystemExit) as stop:
         run_bootstrap(
-            monkeypatch, present=None, returncode=1, stderr=f"  x git clone failed\n      {why}\nnote: more\n"
+            monkeypatch,
+            present=None,
+            returncode=1,
+            stderr=f"  x git clone failed\n      {why}\nnote: more\n",
         )
-    told = (f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run this cell again; "
-            "elsewhere, run `make book` in a clone of the book. ")  # fmt: skip
-    assert str(stop.value) == told + why
+    expected = (
+        f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run this "
+        "cell again; elsewhere, run `make book` in a clone of the book. "
+    )
+    assert str(stop.value) == expected + why
 
 
 @pytest.fixture(scope="module")
@@ -373,19 +445,25 @@ def without_formulas(source):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_nothing_raw_is_left_in(branch, name):
+def test_no_raw_myst_is_left_in(branch, name):
     nb = notebook(branch, name)
     nbformat.validate(nb)
     assert (nb.nbformat, nb.nbformat_minor) == (4, 5)
     for label, source in texts(nb):
         assert not re.search(r"\{[\w:.-]+\}`", source), label
         found = RAW.search(without_formulas(without_code(source)))
-        assert not found, f"{name}, cell {label}: {found[0]!r} in {found.string[max(0, found.start() - 40) :][:120]!r}"
+        assert not found, (
+            f"{name}, cell {label}: {found[0]!r} in {found.string[max(0, found.start() - 40) :][:120]!r}"
+        )
         for target in re.findall(r"\]\(([^)\s]*)\)", without_formulas(source)):
             beside = f"chapters/{target}" in branch
-            assert beside or re.match(r"https?://[\w.-]+\.\w+/|https?://[\w.-]+$", target), f"{label}: {target}"
+            assert beside or re.match(r"https?://[\w.-]+\.\w+/|https?://[\w.-]+$", target), (
+                f"{label}: {target}"
+            )
     assert [c.source for c in nb.cells if c.cell_type == "code"] == [
-        c.source for c in nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells if c.cell_type == "code"
+        c.source
+        for c in nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells
+        if c.cell_type == "code"
     ]
 
 
@@ -394,26 +472,35 @@ def letters(text):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_it_says_what_the_page_says(branch, build, name):
-    """Every paragraph, heading, caption and table of the page stands in the notebook: all numbers and citations."""
+def test_the_plain_notebook_has_all_text_of_the_page(branch, build, name):
+    """All paragraphs, headings, captions and tables, with all numbers and citations."""
     markdown = "\n\n".join(source for _, source in texts(notebook(branch, name)))
     html = MarkdownIt("commonmark").enable("table").render(without_formulas(markdown))
     ours = letters(BeautifulSoup(html, "html.parser").get_text())
-    article = BeautifulSoup((build / f"html/chapters/{name}.html").read_bytes(), "html.parser").find("article")
-    captions = [caption.extract() for caption in article.select("figcaption p")]  # some stand within an output
+    article = BeautifulSoup(
+        (build / f"html/chapters/{name}.html").read_bytes(), "html.parser"
+    ).find("article")
+    captions = [
+        caption.extract() for caption in article.select("figcaption p")
+    ]  # some are inside an output
     theirs = "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, details.hide > summary"
     for other in article.select(f"{theirs}, h2 > .section-number, h3 > .section-number"):
         other.extract()
-    blocks = [block.get_text() for block in captions + article.select("h1, h2, h3, p, td, th, dt, summary")]
+    blocks = [
+        block.get_text()
+        for block in captions + article.select("h1, h2, h3, p, td, th, dt, summary")
+    ]
     assert len(blocks) > 50
     missing = [block for block in blocks if letters(block) not in ours]
     assert not missing, missing
-    for number in re.findall(r"\((\w[\d.]*)\)", " ".join(e.get_text() for e in article.select(".eqno"))):
+    for number in re.findall(
+        r"\((\w[\d.]*)\)", " ".join(e.get_text() for e in article.select(".eqno"))
+    ):
         assert f"\\tag{{{number}}}" in markdown
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_the_published_places_it_points_to_are_on_the_pages(branch, build, name):
+def test_links_to_the_published_pages_exist(branch, build, name):
     site = site_address(read_url(ROOT / "_config.yml"))
     source = "\n\n".join(source for _, source in texts(notebook(branch, name)))
     found = set(re.findall(rf"\]\({re.escape(site)}([^)#]+)(?:#([^)]*))?\)", source))
@@ -421,27 +508,37 @@ def test_the_published_places_it_points_to_are_on_the_pages(branch, build, name)
     for path, fragment in found:
         assert (build / "html" / path).is_file(), path
         if fragment:
-            assert f'id="{fragment}"' in (build / "html" / path).read_text(encoding="utf-8"), (path, fragment)
+            assert f'id="{fragment}"' in (build / "html" / path).read_text(encoding="utf-8"), (
+                path,
+                fragment,
+            )
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_the_button_of_a_page_opens_it(branch, build, name):
+def test_the_page_links_to_its_plain_notebook(branch, build, name):
     url, opens = read_url(ROOT / "_config.yml"), set()
     soup = BeautifulSoup((build / f"html/chapters/{name}.html").read_bytes(), "html.parser")
     if PLACEHOLDER not in url:
         opens = {colab_address(url, f"chapters/{name}.ipynb")}
-    assert {a["href"] for a in soup.select(".article-header-buttons a[href*='colab.research']")} == opens
+    assert {
+        a["href"] for a in soup.select(".article-header-buttons a[href*='colab.research']")
+    } == opens
     assert not soup.select(f"a[href*='{PLACEHOLDER}']")
     assert colab_address(url, f"chapters/{name}.ipynb") in branch["README.md"]
 
 
 def execute(nb, folder, python=sys.executable, **environment):
-    """Run nb in a folder by some Python's kernel, in the smoke profile. CellExecutionError where a cell fails."""
+    """Run nb in a folder with some Python's kernel, smoke profile.
+
+    CellExecutionError: a cell fails.
+    """
     leave = ("PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV")
     env = {key: value for key, value in os.environ.items() if key not in leave}
     env |= {"VAELIB_PROFILE": "smoke", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
-    client = NotebookClient(nb, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
-    # nbclient's own output widget sends to the kernel without waiting, and was seen to stall for minutes
+    client = NotebookClient(
+        nb, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    # nbclient's output widget sends to the kernel without waiting, which can stall for minutes
     client.comm_open_handlers.clear()
     client.create_kernel_manager()
     client.km.kernel_spec.argv[0] = str(python)
@@ -449,5 +546,5 @@ def execute(nb, folder, python=sys.executable, **environment):
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_it_runs(branch, tmp_path, name):
+def test_the_plain_notebook_runs(branch, tmp_path, name):
     execute(notebook(branch, name), tmp_path, PYTHONPATH=str(ROOT))

@@ -1,6 +1,6 @@
-"""Plain notebooks in .venv-colab, an environment as near to Colab's as a machine without a GPU comes.
+"""Plain notebooks in .venv-colab, an environment like Colab's, but with the book's own torch.
 
-`make colab-env` makes it, `make colab-test` runs this file after `make book`. Its torch is the book's own, not Colab's.
+`make colab-env` creates it; `make colab-test` runs this file after `make book`.
 """
 
 import json
@@ -18,16 +18,18 @@ COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
 
 
 def without_vaelib():
-    """Take vaelib out of .venv-colab, as Colab has none at first."""
+    """Uninstall vaelib from .venv-colab, as in a new Colab session."""
     need(COLAB_PYTHON.exists(), "no .venv-colab: `make colab-env`", ci=False)
     subprocess.run([COLAB_PYTHON, "-m", "pip", "uninstall", "-q", "-y", "vaelib"], check=True)
 
 
 def versions():
-    """What is installed there; -I, since the folder that the tests run in may hold a vaelib.egg-info."""
-    say = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    """The installed versions; -I ignores a vaelib.egg-info in the working directory."""
+    code = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
     return json.loads(
-        subprocess.run([COLAB_PYTHON, "-I", "-c", say], check=True, capture_output=True, text=True).stdout
+        subprocess.run(
+            [COLAB_PYTHON, "-I", "-c", code], check=True, capture_output=True, text=True
+        ).stdout
     )
 
 
@@ -38,7 +40,7 @@ def first_cell(address):
 
 
 def publish(folder, edit=lambda text: text):
-    """A git repository with what pip needs of this one, and its address; edit changes pyproject.toml."""
+    """Make a git repository of the files that pip needs; returns its address."""
     for part in ("vaelib", "book/receipts"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("README.md", "LICENSE", "pyproject.toml"):
@@ -49,33 +51,40 @@ def publish(folder, edit=lambda text: text):
     return f"git+file://{folder}"
 
 
-def test_the_environment_is_near_to_colabs():
+def test_the_environment_has_colabs_versions():
     without_vaelib()
     found = versions()
-    wanted = re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements-colab.txt").read_text(encoding="utf-8"))
-    assert {"torch", "numpy", "matplotlib", "ipython", "ipywidgets"} <= {name for name, _ in wanted}
-    assert all(found[name].split("+")[0] == number for name, number in wanted), found
+    requirements = (ROOT / "book/tools/colab-requirements.txt").read_text(encoding="utf-8")
+    expected = re.findall(r"(?m)^([\w-]+)==([\w.]+)", requirements)
+    assert {"torch", "numpy", "matplotlib", "ipython", "ipywidgets"} <= {
+        name for name, _ in expected
+    }
+    assert all(found[name].split("+")[0] == number for name, number in expected), found
     assert not {"myst-nb", "myst_nb"} & set(found)
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "reason"),
     [("git+file:///nowhere/at/all", "fatal: '/nowhere/at/all' does not appear to be a git repository"),
      ("numpy<2", "ERROR: Cannot install ")],
 )  # fmt: skip
-def test_the_first_cell_fails_in_one_sentence_and_changes_nothing(tmp_path, address, said):
-    """No connection; and a vaelib that would bring an older numpy along."""
+def test_a_failing_first_cell_reports_one_sentence_and_changes_nothing(tmp_path, address, reason):
+    """Without a connection, and with a vaelib that requires an older numpy."""
     without_vaelib()
     before = versions()
     if address == "numpy<2":
         (tmp_path / "repository").mkdir()
-        address = publish(tmp_path / "repository", lambda text: text.replace('"numpy"', '"numpy<2"'))
+        address = publish(
+            tmp_path / "repository", lambda text: text.replace('"numpy"', '"numpy<2"')
+        )
     with pytest.raises(CellExecutionError) as stop:
         execute(new_notebook(cells=[new_code_cell(first_cell(address))]), tmp_path, COLAB_PYTHON)
-    told = stop.value.evalue
-    assert stop.value.ename == "SystemExit" and f"could not be installed from {address}." in told, stop.value
-    assert "check the connection and run this cell again" in told and "\n" not in told
-    assert f"a clone of the book. {said}" in told, told
+    message = stop.value.evalue
+    assert (
+        stop.value.ename == "SystemExit" and f"could not be installed from {address}." in message
+    ), stop.value
+    assert "check the connection and run this cell again" in message and "\n" not in message
+    assert f"a clone of the book. {reason}" in message, message
     assert versions() == before
 
 
@@ -84,17 +93,20 @@ def colab_env(tmp_path_factory):
     """.venv-colab after a plain notebook's first cell: the versions before and after."""
     without_vaelib()
     folder, before = tmp_path_factory.mktemp("repository"), versions()
-    cells = [first_cell(publish(folder)), "import vaelib.pages as vp\nvp.receipts.plan('iwae_table1')"]
+    cells = [
+        first_cell(publish(folder)),
+        "import vaelib.pages as vp\nvp.receipts.plan('iwae_table1')",
+    ]
     execute(new_notebook(cells=list(map(new_code_cell, cells))), folder.parent, COLAB_PYTHON)
     return before, versions()
 
 
-def test_the_first_cell_adds_vaelib_and_changes_nothing(colab_env):
+def test_the_first_cell_installs_vaelib_and_changes_nothing_else(colab_env):
     before, after = colab_env
     assert "vaelib" not in before and "vaelib" in after
     assert {name: after[name] for name in before} == before
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_it_runs_there(branch, colab_env, tmp_path, name):  # noqa: F811
+def test_the_plain_notebook_runs_in_colabs_environment(branch, colab_env, tmp_path, name):  # noqa: F811
     execute(notebook(branch, name), tmp_path, COLAB_PYTHON)

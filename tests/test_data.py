@@ -25,20 +25,34 @@ def test_digits():
     d = vl.digits()
     assert d.train.shape == (1437, 64) and d.test.shape == (360, 64) and d.shape == (1, 8, 8)
     assert d.train.dtype == torch.float32 and 0 == d.train.min() and d.train.max() == 1
-    assert torch.bincount(d.test_labels).min() >= 34 and torch.bincount(d.test_labels).max() <= 37  # stratified
-    assert torch.equal(d.train, vl.digits().train) and d.binarization == "none" and d.transform is None
+    assert (
+        torch.bincount(d.test_labels).min() >= 34 and torch.bincount(d.test_labels).max() <= 37
+    )  # stratified
+    assert (
+        torch.equal(d.train, vl.digits().train) and d.binarization == "none" and d.transform is None
+    )
     both = torch.cat([d.train, d.test])
-    assert both.sum().item() * 16 == 561718  # every scan is there once: the sum of scikit-learn's intensities
+    assert (
+        both.sum().item() * 16 == 561718
+    )  # every scan is there once: the sum of scikit-learn's intensities
 
 
 def test_binarization():
     grey, fixed, dynamic = (vl.digits(b) for b in ("none", "fixed", "dynamic"))
-    assert set(fixed.train.unique().tolist()) == {0, 1} and torch.equal(fixed.train, vl.digits("fixed").train)
+    assert set(fixed.train.unique().tolist()) == {0, 1} and torch.equal(
+        fixed.train, vl.digits("fixed").train
+    )
     assert torch.equal(dynamic.train, grey.train) and dynamic.transform is vl.binarize
     assert torch.equal(dynamic.test, fixed.test) and set(dynamic.test.unique().tolist()) == {0, 1}
-    draws = torch.stack([vl.binarize(grey.train[:50], torch.Generator().manual_seed(s)) for s in range(400)])
-    assert (draws.mean(0) - grey.train[:50]).abs().max() < 5 * 0.5 / 20  # five standard errors, at most
-    with pytest.raises(ValueError, match="binarization must be 'none', 'fixed' or 'dynamic', got 'static'"):
+    draws = torch.stack(
+        [vl.binarize(grey.train[:50], torch.Generator().manual_seed(s)) for s in range(400)]
+    )
+    assert (
+        draws.mean(0) - grey.train[:50]
+    ).abs().max() < 5 * 0.5 / 20  # five standard errors, at most
+    with pytest.raises(
+        ValueError, match="binarization must be 'none', 'fixed' or 'dynamic', got 'static'"
+    ):
         vl.digits("static")
 
 
@@ -63,9 +77,15 @@ def files(monkeypatch, tmp_path):
     rng, contents = np.random.default_rng(0), {}
     for name in data.MNIST_FILES:
         n = 30 if name.startswith("train") else 10
-        head = struct.pack(">IIII", 2051, n, 28, 28) if "images" in name else struct.pack(">II", 2049, n)
+        head = (
+            struct.pack(">IIII", 2051, n, 28, 28)
+            if "images" in name
+            else struct.pack(">II", 2049, n)
+        )
         size = n * 784 if "images" in name else n
-        contents[name] = head + rng.integers(0, 256 if "images" in name else 10, size, dtype=np.uint8).tobytes()
+        contents[name] = (
+            head + rng.integers(0, 256 if "images" in name else 10, size, dtype=np.uint8).tobytes()
+        )
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     monkeypatch.setattr(data, "MNIST_FILES", sums)
     monkeypatch.delenv("VAELIB_DATA", raising=False)
@@ -97,12 +117,20 @@ def test_mnist_downloads_once_and_verifies(files, monkeypatch, tmp_path):
     with server(files, asked) as url:
         monkeypatch.setattr(data, "MNIST_MIRRORS", (url,))
         d = vl.mnist(cache=tmp_path)
-        assert d.train.shape == (30, 784) and d.test.shape == (10, 784) and d.train_labels.shape == (30,)
+        assert (
+            d.train.shape == (30, 784)
+            and d.test.shape == (10, 784)
+            and d.train_labels.shape == (30,)
+        )
         assert d.train.max() <= 1 and len(asked) == 4
-        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 4  # from the cache
+        assert (
+            torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 4
+        )  # from the cache
         kept = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
         kept.write_bytes(kept.read_bytes()[:1000])
-        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 5  # a broken copy is replaced
+        assert (
+            torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 5
+        )  # a broken copy is replaced
 
 
 @pytest.mark.parametrize("damage", ["truncated", "tampered", "not gzip"])
@@ -120,10 +148,15 @@ def test_a_broken_mirror_is_named_and_the_next_one_asked(damage, files, monkeypa
         monkeypatch.setattr(data, "MNIST_MIRRORS", (bad, url))
         assert vl.mnist(cache=tmp_path / "a").test.shape == (10, 784)
         monkeypatch.setattr(data, "MNIST_MIRRORS", (bad,))
-        with pytest.raises(RuntimeError, match="t10k-images-idx3-ubyte.gz sent a broken file, which has been removed"):
+        with pytest.raises(
+            RuntimeError,
+            match="t10k-images-idx3-ubyte.gz sent a broken file, which has been removed",
+        ):
             vl.mnist(cache=tmp_path / "b")
         left = sorted(p.name for p in (tmp_path / "b").rglob("*.gz"))
-        assert "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2  # what was good before it is kept
+        assert (
+            "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2
+        )  # what was good before it is kept
 
 
 @pytest.mark.parametrize("end", ["", "/"])
@@ -135,7 +168,9 @@ def test_ones_own_mirror_is_asked_first(end, files, monkeypatch, tmp_path):
         monkeypatch.setattr(data, "MNIST_MIRRORS", (url,))
         monkeypatch.setenv("VAELIB_MIRROR", own.rstrip("/") + end)
         assert vl.mnist(cache=tmp_path / "a").test.shape == (10, 784)
-        assert first == [f"/mnist/MNIST/raw/{name}" for name in files] and then == [f"/mnist/{labels}"]
+        assert first == [f"/mnist/MNIST/raw/{name}" for name in files] and then == [
+            f"/mnist/{labels}"
+        ]
         monkeypatch.setenv("VAELIB_MIRROR", f"http://127.0.0.1:9{end}")
         assert vl.mnist(cache=tmp_path / "b").test.shape == (10, 784) and len(then) == 5
 
@@ -145,7 +180,11 @@ def test_no_network_says_which_folder_to_fill(files, monkeypatch, tmp_path):
     with pytest.raises(RuntimeError) as error:
         vl.mnist(cache=tmp_path)
     message = str(error.value)
-    assert "did not answer" in message and f"into {tmp_path / 'MNIST' / 'raw'}" in message and "VAELIB_DATA" in message
+    assert (
+        "did not answer" in message
+        and f"into {tmp_path / 'MNIST' / 'raw'}" in message
+        and "VAELIB_DATA" in message
+    )
     with pytest.raises(FileNotFoundError, match="download=True"):
         vl.mnist(cache=tmp_path, download=False)
 
@@ -155,7 +194,9 @@ def test_a_folder_that_cannot_be_written(files, monkeypatch, tmp_path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pooch, "retrieve", refuse)
-    with pytest.raises(RuntimeError, match="cache folder .* cannot be written .Permission denied.*cache="):
+    with pytest.raises(
+        RuntimeError, match="cache folder .* cannot be written .Permission denied.*cache="
+    ):
         vl.mnist(cache=tmp_path)
 
 
@@ -176,7 +217,18 @@ def test_the_real_mnist():
     need_data("mnist")
     d = vl.mnist()
     assert d.train.shape == (60_000, 784) and d.test.shape == (10_000, 784)
-    assert torch.bincount(d.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert torch.bincount(d.test_labels).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     assert d.train.mean().item() == pytest.approx(0.1307, abs=1e-4)
 
 
@@ -201,18 +253,28 @@ def drawings(characters):
 
 def test_omniglot_splits_by_drawer_and_takes_a_repeated_alphabet_once(monkeypatch, tmp_path):
     monkeypatch.delenv("VAELIB_DATA", raising=False)
-    first, second = drawings(["Greek/character01", "Latin/character01"]), drawings(["Greek/character01"])
-    files, asked = {"images_background_small1.zip": first, "images_background_small2.zip": second}, []
+    first, second = (
+        drawings(["Greek/character01", "Latin/character01"]),
+        drawings(["Greek/character01"]),
+    )
+    files, asked = (
+        {"images_background_small1.zip": first, "images_background_small2.zip": second},
+        [],
+    )
     with server(files, asked) as url:
         monkeypatch.setattr(data, "OMNIGLOT_HOME", (url,))
         d = vl.omniglot("small", cache=tmp_path)
         assert d.train.shape == (30, 784) and d.test.shape == (10, 784) and d.shape == (1, 28, 28)
-        assert torch.bincount(d.train_labels).tolist() == [15, 15] and torch.bincount(d.test_labels).tolist() == [5, 5]
+        assert torch.bincount(d.train_labels).tolist() == [15, 15] and torch.bincount(
+            d.test_labels
+        ).tolist() == [5, 5]
         ink = d.train.view(-1, 28, 28).sum((1, 2)) / 28 * 105 / 28  # rows of ink, in the old pixels
         assert torch.allclose(ink, torch.tensor(4.0)) and d.train.max() <= 1 and d.train.min() == 0
         assert (tmp_path / "omniglot" / "images_background_small1.zip.sha256").read_text().split()[0] == (
             hashlib.sha256(first).hexdigest())  # fmt: skip
-        (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(second)  # another file than the first time
+        (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(
+            second
+        )  # another file than the first time
         assert len(vl.omniglot("small", cache=tmp_path).train) == 30 and len(asked) == 3
         for file in files:
             files[file] = b"<html>moved</html>"
@@ -232,7 +294,10 @@ def test_omniglot_of_the_iwae_paper(monkeypatch, tmp_path):
     arrays = {"data": rng.random((784, 12)), "testdata": rng.random((784, 5)), "targetchar": np.arange(12)[None],
               "testtargetchar": np.arange(5)[None]}  # fmt: skip
     savemat(file, arrays)
-    with server({"chardata.mat": file.getvalue()}, []) as url, server({"chardata.mat": b"<html>"}, []) as broken:
+    with (
+        server({"chardata.mat": file.getvalue()}, []) as url,
+        server({"chardata.mat": b"<html>"}, []) as broken,
+    ):
         monkeypatch.setattr(data, "CHARDATA_HOME", (broken, url))
         d = vl.omniglot("chardata", cache=tmp_path)
         assert np.allclose(d.train, arrays["data"].T) and d.test_labels.tolist() == list(range(5))
@@ -246,7 +311,9 @@ def test_the_real_small_omniglot():
     d = vl.omniglot("small")
     assert d.train.shape == (242 * 15, 784) and d.test.shape == (242 * 5, 784)
     if own := os.environ.get("VAELIB_DATA"):
-        assert not list(Path(own, "omniglot").glob("*.sha256"))  # nothing is written to the user's own folder
+        assert not list(
+            Path(own, "omniglot").glob("*.sha256")
+        )  # nothing is written to the user's own folder
 
 
 # CIFAR-10 and CelebA
@@ -257,7 +324,9 @@ def test_cifar10_is_read_from_the_binary_archive(monkeypatch, tmp_path):
 
     monkeypatch.delenv("VAELIB_DATA", raising=False)
     rng, file = np.random.default_rng(0), io.BytesIO()
-    rows = {f"data_batch_{i}.bin": rng.integers(0, 10, (4, 3073), dtype=np.uint8) for i in range(1, 6)}
+    rows = {
+        f"data_batch_{i}.bin": rng.integers(0, 10, (4, 3073), dtype=np.uint8) for i in range(1, 6)
+    }
     rows["test_batch.bin"] = rng.integers(0, 10, (4, 3073), dtype=np.uint8)
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, content in reversed(rows.items()):
@@ -274,7 +343,10 @@ def test_cifar10_is_read_from_the_binary_archive(monkeypatch, tmp_path):
     assert torch.allclose(d.train[4] * 255, torch.tensor(rows["data_batch_2.bin"][0, 1:]).float())
     monkeypatch.setattr(data, "CIFAR10_SUM", "0" * 64)
     monkeypatch.setattr(data, "CIFAR10_HOME", ("http://127.0.0.1:9/",))
-    with pytest.raises(RuntimeError, match="cifar-10-binary.tar.gz was broken and has been removed; .* did not answer"):
+    with pytest.raises(
+        RuntimeError,
+        match="cifar-10-binary.tar.gz was broken and has been removed; .* did not answer",
+    ):
         vl.cifar10(cache=tmp_path)
 
 
@@ -284,7 +356,10 @@ def test_svhn_is_read_from_its_mat_files(monkeypatch, tmp_path):
     monkeypatch.delenv("VAELIB_DATA", raising=False)
     rng, files, sums = np.random.default_rng(0), {}, {}
     for name, n in (("train_32x32.mat", 6), ("test_32x32.mat", 3)):
-        arrays = {"X": rng.integers(0, 256, (32, 32, 3, n), dtype=np.uint8), "y": np.arange(10, 10 - n, -1)[:, None]}
+        arrays = {
+            "X": rng.integers(0, 256, (32, 32, 3, n), dtype=np.uint8),
+            "y": np.arange(10, 10 - n, -1)[:, None],
+        }
         content = io.BytesIO()
         savemat(content, arrays)
         files[name], sums[name] = content.getvalue(), hashlib.md5(content.getvalue()).hexdigest()
@@ -292,6 +367,10 @@ def test_svhn_is_read_from_its_mat_files(monkeypatch, tmp_path):
     with server(files, []) as url:
         monkeypatch.setattr(data, "SVHN_HOME", (url,))
         d = vl.svhn(cache=tmp_path)
-    assert d.train.shape == (6, 3072) and d.shape == (3, 32, 32) and d.test_labels.tolist() == [0, 9, 8]
+    assert (
+        d.train.shape == (6, 3072)
+        and d.shape == (3, 32, 32)
+        and d.test_labels.tolist() == [0, 9, 8]
+    )
     first = arrays["X"][..., 0].transpose(2, 0, 1).reshape(-1)
     assert torch.allclose(d.test[0] * 255, torch.tensor(first).float())

@@ -12,7 +12,9 @@ import vaelib as vl
 from vaelib import disentanglement, oracles
 
 SIZES = (3, 4, 5, 6)
-GRID = np.stack(np.meshgrid(*map(range, SIZES), indexing="ij"), -1).reshape(-1, 4)  # all 360 combinations
+GRID = np.stack(np.meshgrid(*map(range, SIZES), indexing="ij"), -1).reshape(
+    -1, 4
+)  # all 360 combinations
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(360, 5))
 
@@ -23,9 +25,15 @@ def test_the_factors_themselves_score_one():
     assert vl.factor_score(codes, GRID, train=1000, test=500) == 1
     assert vl.mig(codes, GRID) == pytest.approx(1)
     sharp = torch.full((360, 4), -9.0)
-    assert vl.mig_mixture(torch.tensor(codes), sharp, GRID, samples=360) == pytest.approx(1, abs=1e-3)
+    assert vl.mig_mixture(torch.tensor(codes), sharp, GRID, samples=360) == pytest.approx(
+        1, abs=1e-3
+    )
     found = vl.dci(np.repeat(codes, 20, 0), np.repeat(GRID, 20, 0))
-    assert found["disentanglement"] > 0.97 and found["completeness"] > 0.97 and found["informativeness"] > 0.99
+    assert (
+        found["disentanglement"] > 0.97
+        and found["completeness"] > 0.97
+        and found["informativeness"] > 0.99
+    )
 
 
 def test_noise_scores_chance():
@@ -46,9 +54,11 @@ def test_a_rotated_code_serves_classifiers_but_not_the_gap():
     assert vl.dci(np.repeat(rotated, 10, 0), np.repeat(GRID, 10, 0))["disentanglement"] < 0.7
 
 
-@pytest.mark.parametrize(("delta", "known"), [(0.5, 0.1607), (1.0, 0.4859), (2.0, 0.9128), (3.0, 0.9944)])
+@pytest.mark.parametrize(
+    ("delta", "known"), [(0.5, 0.1607), (1.0, 0.4859), (2.0, 0.9128), (3.0, 0.9944)]
+)
 def test_the_gap_of_a_noisy_sign_is_what_quadrature_gives(delta, known):
-    """T10: a binary factor v = ±1, z1|v ~ N(v δ, 1), z2 of its own."""
+    """MIG in closed form: a binary factor v = ±1, z1|v ~ N(v δ, 1), z2 of its own."""
     assert oracles.two_gaussian_information(delta) / math.log(2) == pytest.approx(known, abs=1e-4)
     factors = np.array([[0], [1]])
     mean = torch.tensor([[-delta, 0.0], [delta, 0.0]])
@@ -70,7 +80,10 @@ def test_a_copied_latent_leaves_no_gap():
 def test_the_mixtures_information_of_unequal_widths_is_what_quadrature_gives():
     """Two images in two classes: I(z; v) is that of `surgery`; the second latent has none."""
     mean, std = torch.tensor([[-0.5, 0.0], [0.7, 0.0]]), torch.tensor([[0.4, 1.0], [1.6, 1.0]])
-    runs = [disentanglement.mixture_table(mean, 2 * std.log(), [[0], [1]], 4001, seed) for seed in range(20)]
+    runs = [
+        disentanglement.mixture_table(mean, 2 * std.log(), [[0], [1]], 4001, seed)
+        for seed in range(20)
+    ]
     truth = oracles.surgery([-0.5, 0.7], [0.4, 1.6])["mutual_information"]
     assert within([table[0, 0] for table, _ in runs], truth, 3) and abs(runs[0][0][1, 0]) < 1e-6
     assert runs[0][1].tolist() == pytest.approx([math.log(2)]) and runs[0][0].dtype == np.float64
@@ -85,9 +98,13 @@ def test_sharp_codes_name_their_factor_and_no_other(log_var, block, monkeypatch)
     monkeypatch.setattr(disentanglement, "PAIRS_PER_BLOCK", block)
     sharp = torch.full((360, 4), log_var)
     table, entropies = disentanglement.mixture_table(torch.tensor(GRID), sharp, GRID, 360)
-    assert entropies == pytest.approx(np.log(SIZES)) and table == pytest.approx(np.diag(entropies), abs=1e-3)
+    assert entropies == pytest.approx(np.log(SIZES)) and table == pytest.approx(
+        np.diag(entropies), abs=1e-3
+    )
     table, entropies = disentanglement.information_table(GRID, GRID)
-    assert entropies == pytest.approx(np.log(SIZES)) and table == pytest.approx(np.diag(entropies), abs=1e-9)
+    assert entropies == pytest.approx(np.log(SIZES)) and table == pytest.approx(
+        np.diag(entropies), abs=1e-9
+    )
 
 
 def test_scores_do_not_depend_on_the_latents_scales():
@@ -100,11 +117,15 @@ def test_scores_do_not_depend_on_the_latents_scales():
 
 def test_a_score_is_repeated_by_its_seed_and_judged_on_fresh_examples():
     for score in (vl.higgins_score, vl.factor_score):
-        values = [[score(NOISE, GRID, 4, 200, 200, seed=seed) for seed in range(5)] for _ in range(2)]
+        values = [
+            [score(NOISE, GRID, 4, 200, 200, seed=seed) for seed in range(5)] for _ in range(2)
+        ]
         assert values[0] == values[1] and len(set(values[0])) > 1
     noises = (np.random.default_rng(seed).normal(size=(360, 5)) for seed in range(200))
     few = [vl.factor_score(noise, GRID, 2, 400, 8, seed=seed) for seed, noise in enumerate(noises)]
-    assert within(few, 0.25)  # eight votes in five columns, judged by themselves, would seem to know more
+    assert within(
+        few, 0.25
+    )  # eight votes in five columns, judged by themselves, would seem to know more
 
 
 def test_the_threshold_of_a_latent_that_moves_is_itself_enough():
@@ -121,8 +142,12 @@ def test_twenty_bins_tell_twenty_values_apart():
 
 def test_a_row_of_importances_is_pure_where_one_of_them_is_all():
     pure = disentanglement._purity
-    assert pure(np.array([[2.0, 0, 0], [0, 0, 1]])) == 1 and pure(np.ones((2, 3))) == pytest.approx(0)
-    assert pure(np.array([[3.0, 0], [0.5, 0.5]])) == pytest.approx(3 / 4)  # rows weigh what they matter
+    assert pure(np.array([[2.0, 0, 0], [0, 0, 1]])) == 1 and pure(np.ones((2, 3))) == pytest.approx(
+        0
+    )
+    assert pure(np.array([[3.0, 0], [0.5, 0.5]])) == pytest.approx(
+        3 / 4
+    )  # rows weigh what they matter
     assert pure(np.array([[1.0, 1, 0, 0]])) == pytest.approx(1 / 2) and pure(np.zeros((2, 2))) == 0
 
 
@@ -136,7 +161,9 @@ def test_the_histogram_adds_the_information_that_theory_predicts():
     n, found = 10_000, []
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        table, _ = disentanglement.information_table(rng.uniform(size=(n, 1)), rng.integers(40, size=(n, 1)))
+        table, _ = disentanglement.information_table(
+            rng.uniform(size=(n, 1)), rng.integers(40, size=(n, 1))
+        )
         found.append(table[0, 0])
     assert np.mean(found) == pytest.approx(19 * 39 / (2 * n), abs=0.0015)
 
@@ -162,7 +189,9 @@ def test_constant_factors_are_named_and_left_out():
             assert score(GRID + 0.0, factors[:, [0, 2, 3]]) == with_constant
     with pytest.warns(UserWarning, match="mig_mixture: factors in columns 1 are constant"):
         vl.mig_mixture(GRID, torch.zeros(360, 4), factors, 10)
-    with pytest.raises(ValueError, match="mig: factors must have at least 1 columns that vary, got 0 of 4"):
+    with pytest.raises(
+        ValueError, match="mig: factors must have at least 1 columns that vary, got 0 of 4"
+    ):
         vl.mig(GRID + 0.0, np.zeros_like(GRID))
 
 
@@ -201,12 +230,16 @@ class ArrayLike:
         return self.values
 
 
-NAMES = np.array(["red", "green", "blue", "grey", "white", "black"])  # their order is not that of 0, 1, ...
+NAMES = np.array(
+    ["red", "green", "blue", "grey", "white", "black"]
+)  # their order is not that of 0, 1, ...
 SCORES = {
     "higgins_score": lambda codes, factors: vl.higgins_score(codes, factors, 8, 200, 100),
     "factor_score": lambda codes, factors: vl.factor_score(codes, factors, 8, 200, 100),
     "mig": vl.mig,
-    "mig_mixture": lambda codes, factors: vl.mig_mixture(codes, torch.zeros(len(codes), 5), factors, 360),
+    "mig_mixture": lambda codes, factors: vl.mig_mixture(
+        codes, torch.zeros(len(codes), 5), factors, 360
+    ),
     "dci": lambda codes, factors: vl.dci(codes, factors, trees=3),
 }
 FACTORS = {
@@ -246,7 +279,12 @@ def test_factors_of_every_kind(score, kind):
 
 def test_bools_and_one_factor():
     codes, odd = NOISE + GRID[:, :1], GRID[:, 0] % 2 == 1
-    assert vl.mig(codes, odd) == vl.mig(codes, odd[:, None]) == vl.mig(codes, odd.astype(int)[:, None]) > 0
+    assert (
+        vl.mig(codes, odd)
+        == vl.mig(codes, odd[:, None])
+        == vl.mig(codes, odd.astype(int)[:, None])
+        > 0
+    )
     assert vl.mig(codes, torch.tensor(odd)) == vl.mig(codes, odd)
     both = np.stack([odd, GRID[:, 1] > 1], 1)
     assert vl.dci(codes, both, trees=3) == vl.dci(codes, both.astype(int), trees=3)
@@ -312,7 +350,9 @@ def test_codes_of_every_kind(score, kind):
 )
 def test_bad_codes_and_factors(score, codes, factors, message):
     if score == "mig_mixture":
-        log_var = np.zeros((360, 5)) if not isinstance(codes, np.ndarray) else np.zeros_like(codes, float)
+        log_var = (
+            np.zeros((360, 5)) if not isinstance(codes, np.ndarray) else np.zeros_like(codes, float)
+        )
         call = lambda: vl.mig_mixture(codes, log_var, factors, 10)  # noqa: E731
     else:
         call = lambda: SCORES[score](codes, factors)  # noqa: E731
@@ -323,7 +363,9 @@ def test_bad_codes_and_factors(score, codes, factors, message):
 def test_too_few_latents_or_factors():
     for score in ("dci", "higgins_score", "factor_score"):
         for factors in (GRID[:, :1], GRID[:, 0], GRID * [1, 0, 0, 0]):
-            with pytest.raises(ValueError, match=f"{score}: factors must have at least 2 columns that vary, got 1"):
+            with pytest.raises(
+                ValueError, match=f"{score}: factors must have at least 2 columns that vary, got 1"
+            ):
                 SCORES[score](NOISE, factors)
     for score in ("dci", "mig"):
         with pytest.raises(ValueError, match=f"{score}: codes must have at least 2 latents, got 1"):
@@ -392,7 +434,9 @@ def test_bad_arguments(call, message):
 
 
 def test_numpy_integers_are_integers():
-    assert vl.dci(NOISE, GRID, train=np.int64(200), trees=np.int32(3)) == vl.dci(NOISE, GRID, 200, 3)
+    assert vl.dci(NOISE, GRID, train=np.int64(200), trees=np.int32(3)) == vl.dci(
+        NOISE, GRID, 200, 3
+    )
     assert vl.mig(NOISE, GRID, bins=np.uint8(20)) == vl.mig(NOISE, GRID)
 
 
@@ -409,7 +453,9 @@ def test_boosted_trees_find_more_disentanglement_in_mixed_codes():
     """With 50 trees and seeds 0, 1, 2: .36, .44, .47 instead of a forest's .20, .29, .35."""
     for seed in (0, 1):
         codes, factors = mixed(seed)
-        forest, boosting = (vl.dci(codes, factors, trees=30, model=model) for model in ("forest", "boosting"))
+        forest, boosting = (
+            vl.dci(codes, factors, trees=30, model=model) for model in ("forest", "boosting")
+        )
         assert boosting["disentanglement"] > forest["disentanglement"] + 0.1
         assert boosting["completeness"] > forest["completeness"] + 0.1
         assert boosting["informativeness"] > 0.8 and forest["informativeness"] > 0.9

@@ -73,7 +73,9 @@ def test_copies_equal_each_model_alone(data, monkeypatch):
     alone = train(data)
     assert_close(one_program, alone)
     assert np.allclose(one_program.history["kl"], alone.history["kl"], atol=1e-4)
-    assert np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3  # and the copies do differ
+    assert (
+        np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
+    )  # and the copies do differ
 
 
 def test_a_hyper_parameter_may_differ_between_copies(data, together):
@@ -95,12 +97,16 @@ def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
     images, last = vl.digits("dynamic").train, {}
     for name, flops in (("together", float("inf")), ("apart", 0)):
         monkeypatch.setattr(loop, "VMAP_FLOPS", flops)
-        run = vl.fit(build, vl.elbo, images, steps=150, lr=3e-3, seeds=range(12), transform=vl.binarize)
+        run = vl.fit(
+            build, vl.elbo, images, steps=150, lr=3e-3, seeds=range(12), transform=vl.binarize
+        )
         last[name] = run.history["objective"][:, -30:].mean(1)
     (a, sa), (b, sb) = (mean_and_error(values) for values in last.values())
     assert abs(a - b) < 4 * np.hypot(sa, sb)
     assert 1 / 4 < last["together"].std() / last["apart"].std() < 4
-    assert len(set(np.round(last["together"], 6))) == 12  # no two copies share their noise or their start
+    assert (
+        len(set(np.round(last["together"], 6))) == 12
+    )  # no two copies share their noise or their start
 
 
 def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypatch):
@@ -141,7 +147,9 @@ def test_players_take_turns(seeds, data, together):
     ]
     game = vl.fit(build, players, data, steps=5, seeds=seeds)
     first = game.history["objective"][:, 0]
-    assert (game.history["objective/1"][:, 0] > first).all()  # the decoder's step already shows in the encoder's turn
+    assert (
+        game.history["objective/1"][:, 0] > first
+    ).all()  # the decoder's step already shows in the encoder's turn
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
@@ -178,7 +186,8 @@ def test_streams_keep_together_what_belongs_together():
     assert sorted(torch.cat([more for _, _, more in seen]).tolist()) == list(range(90))
     assert sorted(torch.cat([labels for _, labels, _ in seen[:3]]).tolist()) == list(range(30))
     with pytest.raises(
-        ValueError, match=r"data\['labelled'\] must hold tensors of as many samples each, got 30 and 29"
+        ValueError,
+        match=r"data\['labelled'\] must hold tensors of as many samples each, got 30 and 29",
     ):
         vl.fit(lambda seed: None, objective, {"labelled": (n, n[1:])}, steps=1, batch_size=10)
 
@@ -207,7 +216,9 @@ def test_one_broken_copy_does_not_stop_the_others(data, together):
         return {**terms, "objective": terms["objective"] / (1 - poison)}
 
     with pytest.warns(UserWarning, match="seed 1 stopped: 'objective' is not finite at step 0"):
-        run = vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2), hyper={"poison": (0.0, 1.0, 0.0)})
+        run = vl.fit(
+            build, objective, data, steps=20, seeds=(0, 1, 2), hyper={"poison": (0.0, 1.0, 0.0)}
+        )
     assert run.broken[1] == (0, "objective") and run.broken[0] is None and run.broken[2] is None
     alone = train(data, seeds=(0,))
     assert np.isfinite(run.history["objective"][[0, 2]]).all()
@@ -220,7 +231,9 @@ def test_out_of_memory_says_what_did_not_fit(error, data):
     def objective(model, x, k):
         raise error
 
-    with pytest.raises(RuntimeError, match="of memory with batch_size=128, 1 copies and k=50 samples: 6400 decoded"):
+    with pytest.raises(
+        RuntimeError, match="of memory with batch_size=128, 1 copies and k=50 samples: 6400 decoded"
+    ):
         vl.fit(build, objective, data, steps=1, hyper={"k": 50})
 
 
@@ -234,13 +247,19 @@ def test_autocast_and_compile_change_the_speed_not_the_result(seeds, data, toget
     assert half.models[0].decoder[0].weight.dtype == torch.float32  # the parameters stay whole
     difference = np.abs(half.history["objective"] - plain.history["objective"]).max()
     assert 0 < difference < 0.5  # bfloat16 keeps 8 bits: about 1 in 256 of some 40 nats
-    need(shutil.which("g++") or shutil.which("clang++"), "torch.compile needs a C++ compiler", ci=False)
+    need(
+        shutil.which("g++") or shutil.which("clang++"),
+        "torch.compile needs a C++ compiler",
+        ci=False,
+    )
     assert_close(train(data, seeds=seeds, compile=True), plain, atol=1e-4)
 
 
 def test_a_checkpoint_is_written_when_a_minute_has_passed(data, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(checkpoints, "write", lambda file, tensors, state: written.append(state["step"]))
+    monkeypatch.setattr(
+        checkpoints, "write", lambda file, tensors, state: written.append(state["step"])
+    )
     train(data, seeds=(0,), steps=60, checkpoint=tmp_path)
     assert written == list(range(3, 61, 3))
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
@@ -268,7 +287,9 @@ def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkey
     images = vl.digits("dynamic").train
 
     def run(**options):
-        return vl.fit(build, vl.elbo, images, steps=200, seeds=seeds, transform=vl.binarize, **options)
+        return vl.fit(
+            build, vl.elbo, images, steps=200, seeds=seeds, transform=vl.binarize, **options
+        )
 
     whole = run()
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step 130"):
@@ -279,7 +300,9 @@ def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkey
         assert np.array_equal(whole.history[term], resumed.history[term])
     assert_close(whole, resumed, atol=0, rtol=0)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    with pytest.warns(UserWarning, match="this run was finished; it was read from .*, nothing was trained"):
+    with pytest.warns(
+        UserWarning, match="this run was finished; it was read from .*, nothing was trained"
+    ):
         again = run(checkpoint=tmp_path)
     assert_close(whole, again, atol=0, rtol=0)
     assert before == {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
@@ -305,8 +328,16 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
     random.seed(0)
 
     def start(folder):
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), str(tmp_path / f"{folder}.pt")]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+        command = [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(tmp_path / folder),
+            str(tmp_path / f"{folder}.pt"),
+        ]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"}
+        )
 
     whole = start("whole")
     for _ in range(int(os.environ.get("KILLS", "3"))):
@@ -319,7 +350,9 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         files = list((tmp_path / "killed").glob("*.safetensors"))
-        assert reached < 75 or len(files) == 1  # an interval is 75 steps; the file is there and can be read, below
+        assert (
+            reached < 75 or len(files) == 1
+        )  # an interval is 75 steps; the file is there and can be read, below
         for file in files:
             with checkpoints.safe_open(file, "pt") as stored:
                 stored.keys()
@@ -342,11 +375,17 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch)
         return real(tensors, path, metadata)
 
     monkeypatch.setattr(checkpoints, "save_file", full)
-    with pytest.raises(RuntimeError, match="written .No space left on device.; what it held is kept"):
+    with pytest.raises(
+        RuntimeError, match="written .No space left on device.; what it held is kept"
+    ):
         train(data, steps=40, seeds=(0,), checkpoint=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["copy-0.safetensors"]
     monkeypatch.setattr(checkpoints, "save_file", real)
-    assert_close(train(data, steps=40, seeds=(0,), checkpoint=tmp_path), train(data, steps=40, seeds=(0,)), atol=0)
+    assert_close(
+        train(data, steps=40, seeds=(0,), checkpoint=tmp_path),
+        train(data, steps=40, seeds=(0,)),
+        atol=0,
+    )
 
 
 def test_a_folder_that_cannot_be_made(data, tmp_path):
@@ -357,9 +396,13 @@ def test_a_folder_that_cannot_be_made(data, tmp_path):
 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     train(data, seeds=(0,), checkpoint=tmp_path)
-    with pytest.raises(ValueError, match="was made with steps=20, now steps=30; use resume=False or another folder"):
+    with pytest.raises(
+        ValueError, match="was made with steps=20, now steps=30; use resume=False or another folder"
+    ):
         train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
-    assert train(data, steps=30, seeds=(0,), checkpoint=tmp_path, resume=False).history["kl"].shape == (1, 30)
+    assert train(data, steps=30, seeds=(0,), checkpoint=tmp_path, resume=False).history[
+        "kl"
+    ].shape == (1, 30)
     (tmp_path / "copy-0.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(RuntimeError, match="cannot be read"):
         train(data, steps=30, seeds=(0,), checkpoint=tmp_path)
@@ -367,18 +410,25 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
 
 def test_a_checkpoint_with_other_hyper_parameters_is_refused(data, tmp_path):
     train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
-    train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})  # the same: continued
+    train(
+        data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}
+    )  # the same: continued
     with pytest.raises(ValueError, match="was made with hyper="):
         train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + 2 * step})
     with pytest.raises(ValueError, match="was made with lr="):
-        train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}, lr=1e-2)
+        train(
+            data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}, lr=1e-2
+        )
 
 
 def test_copies_with_the_same_seed_keep_their_own_checkpoints(data, tmp_path, apart):
     grid = {"seeds": (0, 0), "hyper": {"beta": (0.5, 4.0)}}
     kept, plain = train(data, checkpoint=tmp_path, **grid), train(data, **grid)
     assert_close(kept, plain, atol=0, rtol=0)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy-0.safetensors", "copy-1.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "copy-0.safetensors",
+        "copy-1.safetensors",
+    ]
     assert_close(train(data, checkpoint=tmp_path, **grid), plain, atol=0, rtol=0)
 
 
@@ -400,7 +450,9 @@ OBJECTIVES = {
     "iwae, stl": lambda model, x: vl.iwae(model, x, 3, "stl"),
     "iwae, dreg": lambda model, x: vl.iwae(model, x, 3, "dreg"),
     "info_vae": lambda model, x: vl.info_vae(model, x, 0.5, 10, partial(vl.mmd, kernel=imq)),
-    "mmd_vae": lambda model, x: vl.mmd_vae(model, x, 10, partial(vl.gaussian_kernel, bandwidth=1.0)),
+    "mmd_vae": lambda model, x: vl.mmd_vae(
+        model, x, 10, partial(vl.gaussian_kernel, bandwidth=1.0)
+    ),
     "vim": lambda model, x: vl.vim(model, x, 10, imq),
     "vim, logistic": lambda model, x: vl.vim(model, x, 10, imq),
 }
@@ -416,7 +468,9 @@ def one_layer(likelihood, **options):
 
 
 def two_layers(likelihood):
-    return vl.TwoLayerVAE(vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 6), (2, 2), likelihood)
+    return vl.TwoLayerVAE(
+        vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 6), (2, 2), likelihood
+    )
 
 
 CASES = [
@@ -437,7 +491,9 @@ def test_objectives_can_be_captured(name, make, likelihood):
     params, buffers = stack_module_state(models)
 
     def one(params, buffers, x):
-        return functional_call(wrapped, {f"model.{n}": t for n, t in (params | buffers).items()}, (x, {}))
+        return functional_call(
+            wrapped, {f"model.{n}": t for n, t in (params | buffers).items()}, (x, {})
+        )
 
     with NoHostSync():
         alone = wrapped(x[0], {})

@@ -41,7 +41,9 @@ class Cramped(vl.VAE):
         return super().log_weights(x, k, y)
 
 
-@pytest.mark.parametrize(("room", "largest"), [(700, 5 * 100), (100, 1 * 100), (30, 1 * 25), (1, 1)])
+@pytest.mark.parametrize(
+    ("room", "largest"), [(700, 5 * 100), (100, 1 * 100), (30, 1 * 25), (1, 1)]
+)
 def test_what_does_not_fit_in_memory_is_halved(room, largest):
     torch.manual_seed(0)
     model = Cramped(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2)
@@ -70,8 +72,12 @@ def test_chunks_are_of_the_memory_that_is_allowed(pixels, counted):
 def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
     cube = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6)
     torch.manual_seed(2)
-    total = torch.stack([vl.log_likelihood(model, cube, samples=3000).exp().sum() for _ in range(30)])
-    assert within(total, 1.0)  # exp of the estimate is unbiased, and the probabilities of all images add up to 1
+    total = torch.stack(
+        [vl.log_likelihood(model, cube, samples=3000).exp().sum() for _ in range(30)]
+    )
+    assert within(
+        total, 1.0
+    )  # exp of the estimate is unbiased, and the probabilities of all images add up to 1
     assert not within(total * 1.01, 1.0)
 
 
@@ -87,7 +93,10 @@ def test_active_units_and_moments(model):
     x = torch.rand(5000, 6).round()
     mean, log_var = model.encode(x)
     assert torch.allclose(vl.activity(model, x), mean.var(0, correction=0), atol=1e-6)
-    assert vl.active_units(model, x, threshold=0.0) == 2 and vl.active_units(model, x, threshold=1e9) == 0
+    assert (
+        vl.active_units(model, x, threshold=0.0) == 2
+        and vl.active_units(model, x, threshold=1e9) == 0
+    )
     moments = vl.latent_moments(model, x)
     z = model.posterior(x).sample()
     for j in range(2):
@@ -101,10 +110,15 @@ def test_a_unit_is_active_above_a_hundredth():
     with torch.no_grad():
         model.encoder[0].weight.copy_(torch.tensor([[0.2], [0.05], [0.0], [0.0]]))
     x = torch.tensor([[-1.0], [1.0]])
-    assert vl.activity(model, x).tolist() == pytest.approx([0.04, 0.0025]) and vl.active_units(model, x) == 1
+    assert (
+        vl.activity(model, x).tolist() == pytest.approx([0.04, 0.0025])
+        and vl.active_units(model, x) == 1
+    )
 
 
-@pytest.mark.parametrize("function", [vl.log_likelihood, vl.activity, vl.active_units, vl.latent_moments])
+@pytest.mark.parametrize(
+    "function", [vl.log_likelihood, vl.activity, vl.active_units, vl.latent_moments]
+)
 @pytest.mark.parametrize(
     ("x", "message"),
     [
@@ -124,7 +138,9 @@ def test_bad_data(function, x, message, model):
 
 @pytest.mark.parametrize("samples", [0, -3, 2.5])
 def test_bad_samples(samples, model):
-    with pytest.raises(ValueError, match=f"log_likelihood: samples must be a positive integer, got {samples}."):
+    with pytest.raises(
+        ValueError, match=f"log_likelihood: samples must be a positive integer, got {samples}."
+    ):
         vl.log_likelihood(model, torch.zeros(5, 6), samples=samples)
 
 
@@ -137,7 +153,9 @@ def test_memory_stays_bounded():
             vl.log_likelihood(model, torch.rand(2000, 784).round(), samples=100)
         """)
     )
-    assert peak < 800e6  # bytes, of which Python and torch take 260e6; in one piece (memory=2**40) it was 1,600e6
+    assert (
+        peak < 800e6
+    )  # bytes, of which Python and torch take 260e6; in one piece (memory=2**40) it was 1,600e6
 
 
 def test_memory_follows_what_there_is(monkeypatch):
@@ -156,7 +174,9 @@ def test_memory_follows_what_there_is(monkeypatch):
 
     monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
     assert vl.evaluation._chunk_bytes(cpu) == 2**28
-    monkeypatch.setattr(torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__)
+    monkeypatch.setattr(
+        torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__
+    )
     assert vl.evaluation._chunk_bytes(torch.device("cuda")) == 2**18
 
 
@@ -164,8 +184,12 @@ def net_with_state():
     """A VAE of digits with batch normalization and dropout, and images sorted by class."""
     torch.manual_seed(0)
     data = vl.digits()
-    encoder = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 8))
-    decoder = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 64))
+    encoder = nn.Sequential(
+        nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 8)
+    )
+    decoder = nn.Sequential(
+        nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 64)
+    )
     model = vl.VAE(encoder, decoder, 4, "cross_entropy")
     with torch.no_grad():  # running statistics that differ from every batch's
         for _ in range(20):
@@ -242,7 +266,9 @@ def test_batch_norm_without_running_statistics_is_refused():
     encoder = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False))
     model, x = vl.VAE(encoder, vl.mlp(2, 6), 2), torch.rand(5, 6).round()
     for name, function in FUNCTIONS.items():
-        with pytest.raises(ValueError, match=r"encoder.1 must have running statistics, got BatchNorm1d"):
+        with pytest.raises(
+            ValueError, match=r"encoder.1 must have running statistics, got BatchNorm1d"
+        ):
             function(model, x)
         assert model.training, name
 
@@ -253,9 +279,13 @@ def test_codes_that_are_not_finite(function):
     with torch.no_grad():
         model.encoder[0].weight[0, 2] = math.nan
     x = torch.zeros(5, 6)
-    with pytest.raises(ValueError, match="must be finite, got 5 of 5 images .* the first is image 0"):
+    with pytest.raises(
+        ValueError, match="must be finite, got 5 of 5 images .* the first is image 0"
+    ):
         function(model, x)
-    with pytest.raises(ValueError, match="log_likelihood: every log-weight must be finite, got 50 of 50"):
+    with pytest.raises(
+        ValueError, match="log_likelihood: every log-weight must be finite, got 50 of 50"
+    ):
         vl.log_likelihood(model, x, samples=10)
     with torch.no_grad():
         model.encoder[0].weight[0, 2] = 0

@@ -1,27 +1,21 @@
-"""Receipts and the runner: nothing that is stale is used, nothing is lost, nothing is done twice."""
+"""Receipts, their tables, and the experiments in a small size."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import keep
 import pytest
 import torch
 from conftest import need, need_data
 
 import vaelib as vl
+from book.experiments import cifar10_jpeg, runner
 from vaelib.pages import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-import keep  # noqa: E402
-
-from book.experiments import cifar10_jpeg, runner  # noqa: E402
 
 RECEIPT = {
     "experiment": "e", "id": "a", "version": 1, "config": {"k": 5},
@@ -47,14 +41,21 @@ def recorded(tmp_path):
 
 def test_a_receipt_is_read_as_it_was_written(recorded):
     a, b = receipts.rows("e", recorded)
-    assert (a["state"], a["receipt"]) == ("run", RECEIPT) and (b["state"], b["receipt"]) == ("not run", None)
+    assert (a["state"], a["receipt"]) == ("run", RECEIPT) and (b["state"], b["receipt"]) == (
+        "not run",
+        None,
+    )
     assert receipts.result("e", "a", "nll", recorded)["mean"] == 87.0
     assert receipts.show(a["receipt"]["results"]["nll"]) == "87.00 ± 0.50"
-    assert receipts.show(receipts.summary([86.5])) == "86.50" and receipts.experiments(recorded) == ["e"]
+    assert receipts.show(receipts.summary([86.5])) == "86.50" and receipts.experiments(
+        recorded
+    ) == ["e"]
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"rows": [PLAN["rows"][0] | {"config": {"k": 6}}]}])
-def test_what_no_longer_matches_is_stale_and_not_used(change, recorded):
+@pytest.mark.parametrize(
+    "change", [{"version": 2}, {"rows": [PLAN["rows"][0] | {"config": {"k": 6}}]}]
+)
+def test_a_receipt_of_another_config_or_version_is_stale_and_not_used(change, recorded):
     receipts.write_json(PLAN | change, recorded / "e" / "plan.json")
     assert receipts.rows("e", recorded)[0]["state"] == "stale"
     with pytest.raises(LookupError, match="e, row 'a' is stale; only run ones are used"):
@@ -69,7 +70,7 @@ def test_what_no_longer_matches_is_stale_and_not_used(change, recorded):
         (("e", "a", "fid"), "no 'fid'; it has nll"),
     ],
 )
-def test_what_is_not_there_is_named(asked, message, recorded):
+def test_missing_experiments_rows_and_quantities_are_named(asked, message, recorded):
     with pytest.raises(LookupError, match=message):
         receipts.result(*asked, recorded)
     with pytest.raises(ValueError, match="no experiment 'f'; those recorded are e"):
@@ -83,13 +84,25 @@ def test_what_is_not_there_is_named(asked, message, recorded):
         ({"version": True}, r"\$.version must be a whole number of at least 1, got True"),
         ({"versions": {}}, r"\$.versions must be an object that is not empty, got {}"),
         ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a text, got ''"),
-        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}}, r"nll.sd must be a finite .* got nan"),
+        (
+            {"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}},
+            r"nll.sd must be a finite .* got nan",
+        ),
         ({"date": "yesterday"}, "date"),
         ({"more": 1}, "more"),
         ({"results": {}}, "results"),
-        ({"results": {"nll": RECEIPT["results"]["nll"] | {"mean": 86.0}}}, "mean and sd of nll are not those of"),
-        ({"results": {"nll": RECEIPT["results"]["nll"] | {"sd": 0.1}}}, "mean and sd of nll are not those of"),
-        ({"results": {"nll": RECEIPT["results"]["nll"] | {"values": [1.0, float("nan")]}}}, "finite numbers"),
+        (
+            {"results": {"nll": RECEIPT["results"]["nll"] | {"mean": 86.0}}},
+            "mean and sd of nll are not those of",
+        ),
+        (
+            {"results": {"nll": RECEIPT["results"]["nll"] | {"sd": 0.1}}},
+            "mean and sd of nll are not those of",
+        ),
+        (
+            {"results": {"nll": RECEIPT["results"]["nll"] | {"values": [1.0, float("nan")]}}},
+            "finite numbers",
+        ),
     ],
 )
 def test_an_invalid_receipt_is_neither_written_nor_read(change, message, recorded):
@@ -118,12 +131,14 @@ def test_a_failed_write_leaves_the_old_receipt(recorded, monkeypatch):
 
 
 @pytest.mark.parametrize("name", runner.names())
-def test_the_books_plans_are_those_of_its_programs(name):
-    assert receipts.plan(name) == runner.plan(name), f"run: python -m book.experiments {name} --list"
+def test_recorded_plans_equal_those_of_the_programs(name):
+    assert receipts.plan(name) == runner.plan(name), (
+        f"run: python -m book.experiments {name} --list"
+    )
 
 
 @pytest.mark.parametrize("name", receipts.experiments())
-def test_the_books_receipts_are_valid_and_clean(name):
+def test_recorded_receipts_are_valid_and_of_committed_code(name):
     assert name in runner.names()
     rows = receipts.rows(name)
     files = {p.stem for p in (receipts.folder() / name).glob("*.json")} - {"plan"}
@@ -136,29 +151,44 @@ def test_the_books_receipts_are_valid_and_clean(name):
 
 
 @pytest.mark.parametrize("name", keep.KEPT)
-def test_what_pages_keep_is_small_clean_and_of_the_chapter_as_it_is(name):
+def test_recordings_for_pages_are_small_and_up_to_date(name):
     values, origin = receipts.kept(name)
     assert origin["cells"] == keep.fingerprint(name), "run: python book/tools/keep.py"
-    scope = {"vl": SimpleNamespace(sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()}))}
+    scope = {
+        "vp": SimpleNamespace(
+            sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()})
+        )
+    }
     exec(keep.sources(name)[1], scope)
     assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
-    assert values["pictures"].shape == (169, 784) and values["codes"].shape == (len(values["labels"]), 2)
+    assert values["pictures"].shape == (169, 784) and values["codes"].shape == (
+        len(values["labels"]),
+        2,
+    )
     assert (receipts.folder() / "pages" / f"{name}.npz").stat().st_size < 150_000
-    assert {"date", "data", "seed", "versions", "device"} <= origin.keys() and "+changes" not in origin["commit"]
+    assert {
+        "date",
+        "data",
+        "seed",
+        "versions",
+        "device",
+    } <= origin.keys() and "+changes" not in origin["commit"]
 
 
-def test_what_is_not_kept_is_named():
-    with pytest.raises(ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"):
+def test_a_missing_recording_is_named():
+    with pytest.raises(
+        ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"
+    ):
         receipts.kept("sprites")
 
 
-def test_every_experiment_stands_on_the_receipts_page():
+def test_every_experiment_is_on_the_receipts_page():
     page = (ROOT / "book" / "receipts.md").read_text(encoding="utf-8")
     for name in runner.names():
-        assert f"\n## {name}\n" in page and f'told("{name}"' in page, name
+        assert f"\n## {name}\n" in page and f'experiment_section("{name}"' in page, name
 
 
-def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
+def test_the_table_shows_results_and_names_missing_rows(recorded):
     plan = json.loads(json.dumps(PLAN))
     plan["rows"][0]["paper"] = {"nll": {"value": 86.76, "source": "Somebody (2016)"}}
     receipts.write_json(plan, recorded / "e" / "plan.json")
@@ -166,7 +196,10 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
     assert lines[2] == (
         "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
     )
-    assert lines[3] == "| B |  |  |  |  | not run | needs a GPU |" and lines[-1] == "<sup>a</sup> Somebody (2016)."
+    assert (
+        lines[3] == "| B |  |  |  |  | not run | needs a GPU |"
+        and lines[-1] == "<sup>a</sup> Somebody (2016)."
+    )
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
     assert "A" not in receipts.table("e", where=recorded, states=["not run"])
     stale = receipts.table("e", where=recorded).splitlines()[2]
@@ -176,7 +209,7 @@ def test_the_table_shows_what_is_run_and_names_the_rest(recorded):
 
 @pytest.fixture
 def paper(tmp_path):
-    """A function that records a plan of three rows and receipts for those asked for: {id: values of nll}."""
+    """A function that records a plan of three rows and receipts for some: {id: values of nll}."""
 
     def record(version=1, **values):
         rows = [
@@ -190,8 +223,14 @@ def paper(tmp_path):
         receipts.write_json(PLAN | {"version": version, "rows": rows}, tmp_path / "e" / "plan.json")
         for row in rows:
             if row["id"] in values:
-                results = {"nll": receipts.summary(values[row["id"]], "nats"), "fid": receipts.summary([3.0])}
-                receipts.write(RECEIPT | {"id": row["id"], "config": row["config"], "results": results}, tmp_path)
+                results = {
+                    "nll": receipts.summary(values[row["id"]], "nats"),
+                    "fid": receipts.summary([3.0]),
+                }
+                receipts.write(
+                    RECEIPT | {"id": row["id"], "config": row["config"], "results": results},
+                    tmp_path,
+                )
         return lambda *options, **more: receipts.paper_table("e", *options, where=tmp_path, **more)
 
     return record
@@ -212,19 +251,25 @@ def test_a_papers_table_has_lengths_spreads_and_sources(paper):
     assert shown._repr_markdown_().splitlines()[5:] == ["", *shown.below.splitlines()]
 
 
-def test_a_papers_table_says_once_what_is_the_same_for_all_rows(paper):
+def test_a_papers_table_states_common_lengths_once(paper):
     table = paper(a=[86.0, 87.0], b=[90.0, 91.0])
     shown = table({"nll": "NLL"}, {"b": "the second"})
-    assert shown.head == ["<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>", "NLL: paper", "ours"]
+    assert shown.head == [
+        "<small>ours\u00a020\u00a0+\u00a013\u00a0epochs</small>",
+        "NLL: paper",
+        "ours",
+    ]
     assert shown.rows == [["the second", "85.5\u00a0<sup>a</sup>", "90.50\u00a0±\u00a00.71"]]
     assert shown.below.startswith("Ours: mean ± standard deviation over 2 runs.\n")
     alone = table({"nll": "NLL"}, ["b"], paper=False)
     assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
     assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
-    assert table({"fid": "FID"}, ["b"]).below == "One run each."  # of which the paper says nothing
+    assert (
+        table({"fid": "FID"}, ["b"]).below == "One run each."
+    )  # a quantity that the paper does not report
 
 
-def test_a_papers_table_names_what_it_does_not_show(paper):
+def test_a_papers_table_names_missing_rows(paper):
     table = paper(c=[90.0, 91.0])
     shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
     assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
@@ -232,20 +277,28 @@ def test_a_papers_table_names_what_it_does_not_show(paper):
         "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
         "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing is left to show: no table, only the sentence
-    assert stale._repr_markdown_() == repr(stale) == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing to show: no table, only the sentence
+    assert (
+        stale._repr_markdown_()
+        == repr(stale)
+        == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+    )
 
 
-def test_before_the_first_run_a_papers_table_is_the_papers(paper):
-    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})  # a and b quote the same row
+def test_without_results_a_papers_table_shows_the_papers_values(paper):
+    shown = paper()(
+        {"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"}
+    )  # a and b quote the same row
     assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
-    assert shown.below.startswith("Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A")
+    assert shown.below.startswith(
+        "Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A"
+    )
     alone = paper()({"nll": "NLL"}, ["a"], paper=False)
     assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
 
 
-def test_a_papers_table_names_what_is_unknown(paper):
+def test_a_papers_table_names_unknown_rows_and_quantities(paper):
     table = paper(a=[86.0])
     with pytest.raises(LookupError, match=r"these rows of e have no 'mse', but fid, nll, units\.$"):
         table({"mse": "error"})
@@ -253,31 +306,14 @@ def test_a_papers_table_names_what_is_unknown(paper):
         table({"nll": "NLL"}, ["d"])
 
 
-def test_the_papers_spread_and_length_stand_in_the_long_table_too(paper, tmp_path):
+def test_the_long_table_has_the_papers_spread_and_length(paper, tmp_path):
     paper(a=[86.0, 87.0])
     line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
     assert line.startswith("| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
                            "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
 
 
-def test_an_installed_vaelib_brings_the_receipts_along(tmp_path):
-    """As in Colab: the wheel holds them, and `folder` finds them there."""
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
-    copy = tmp_path / "copy"
-    keep = shutil.ignore_patterns(".venv", "_build", ".git", "*.egg-info", "build")
-    shutil.copytree(ROOT, copy, ignore=keep)
-    subprocess.run(wheel, cwd=copy, check=True, capture_output=True)
-    (file,) = tmp_path.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(file), str(tmp_path / "site")], check=True)
-    code = "import vaelib; from vaelib.pages import receipts; receipts.kept('mnist-plane'); "
-    code += "print(vaelib.__file__, *receipts.experiments())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
-                          env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})  # fmt: skip
-    where, *found = done.stdout.split()
-    assert where.startswith(str(tmp_path / "site")) and found == receipts.experiments() != []
-
-
-def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
+def test_a_row_is_reproducible(tmp_path, monkeypatch):
     from book.experiments import burda, iwae_table1
 
     need_data("mnist")
@@ -285,20 +321,35 @@ def test_a_row_gives_the_same_when_it_is_run_again(tmp_path, monkeypatch):
                                               "seeds": [0, 1]}  # fmt: skip
     monkeypatch.setattr(burda, "BLOCK", 32)
     results, data = iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")
-    assert len(results["nll"]["values"]) == 2 and 150 < results["nll"]["mean"] < 250 and len(data["mnist"]) == 64
-    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # what was kept
+    assert (
+        len(results["nll"]["values"]) == 2
+        and 150 < results["nll"]["mean"] < 250
+        and len(data["mnist"]) == 64
+    )
+    assert (
+        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
+    )  # from the cache
     assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "twice")[0]
     kept = sorted((tmp_path / "once").glob("nll-*.json"))
     assert len(kept) == 4  # two seeds, two blocks of test images
     kept[1].unlink()
-    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]  # judged anew, the same draws
+    assert (
+        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
+    )  # same draws
     assert iwae_table1.seconds(config, torch.device("cpu")) > 0
 
 
-TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], "epochs": 1, "steps": 200}
+TINY = {
+    "train_images": 256,
+    "test_images": 64,
+    "samples": 20,
+    "seeds": [0, 1],
+    "epochs": 1,
+    "steps": 200,
+}
 
 
-@pytest.mark.parametrize(("name", "needed", "wanted"), [
+@pytest.mark.parametrize(("name", "needed", "rows"), [
     ("iwae_table1", ["mnist"], ["vae-1-k5", "iwae-1-k5-paper", "vae-2-k5-32", "iwae-2-k5-long"]),
     ("iwae_table1", ["omniglot"], ["omniglot-small-iwae-1-k5"]),
     ("iwae_table2", ["mnist"], ["vae-iwae-100", "iwae-vae-100"]),
@@ -311,33 +362,39 @@ TINY = {"train_images": 256, "test_images": 64, "samples": 20, "seeds": [0, 1], 
     ("vim_tables", ["mnist", "omniglot"], ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
     ("vim_tables", ["cifar10"], ["cifar10-vim-n-short"]),
 ])  # fmt: skip
-def test_the_tables_programs_run_in_small(name, needed, wanted, tmp_path):
+def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
     need_data(*needed)
     module = runner.load(name)
     for row in module.ROWS:
-        if row["id"] in wanted:
+        if row["id"] in rows:
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
             small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
             small |= {"parzen": 1000} if "parzen" in small else {}
             small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
-            small |= {"judged": 300, "likelihood_images": 50, "steps": 5, "refit": 5} if name == "family_plate" else {}
+            small |= (
+                {"judged": 300, "likelihood_images": 50, "steps": 5, "refit": 5}
+                if name == "family_plate"
+                else {}
+            )
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,
                           "sprites": small["sprites"] | few | {"orientation": [0, 5]}}  # fmt: skip
             results, data = module.run(small, torch.device("cpu"), tmp_path / row["id"])
-            assert set(row.get("paper", {})) <= set(results) and all(len(r["values"]) == 2 for r in results.values())
+            assert set(row.get("paper", {})) <= set(results) and all(
+                len(r["values"]) == 2 for r in results.values()
+            )
             assert len(data) == 1 and ("nll" not in results or 80 < results["nll"]["mean"] < 600)
             if name == "iwae_table2":
                 assert results["nll"]["values"] != results["nll_before"]["values"]
 
 
-def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lacks(monkeypatch):
-    need(find_spec("torchmetrics"), "torchmetrics (requirements-fid.txt)")
+def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):
+    need(find_spec("torchmetrics"), "torchmetrics (the extra fid)")
     from book.experiments.vim_tables import inception_distance
 
-    class Colours(torch.nn.Module):  # in Inception's place: mean and spread of each channel
+    class Colours(torch.nn.Module):  # instead of Inception: mean and spread of each channel
         num_features = 6
 
         def forward(self, x):
@@ -346,9 +403,11 @@ def test_the_path_to_inception_is_the_distance_of_the_book_and_says_what_it_lack
     torch.manual_seed(0)
     real, drawn = torch.rand(600, 3, 8, 8), torch.rand(500, 3, 8, 8) ** 1.5
     ours = vl.frechet_distance(Colours()(drawn), Colours()(real)).item()
-    assert ours > 0.01 and inception_distance(drawn, real, Colours()) == pytest.approx(ours, rel=1e-3)
+    assert ours > 0.01 and inception_distance(drawn, real, Colours()) == pytest.approx(
+        ours, rel=1e-3
+    )
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install -r requirements-fid.txt"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '.\[fid\]'"):
         inception_distance(drawn, real)
 
 

@@ -17,7 +17,10 @@ import vaelib.pages as vp
 
 X = np.linspace(-1, 1, 41)
 SLIDERS = {"slope": (-1, 0, 1), "height": (0.0, 0.5)}
-LINES = {"line": np.array([[a * X / 4 + b for b in (0.0, 0.5)] for a in (-1, 0, 1)]), "fixed": X / 2}
+LINES = {
+    "line": np.array([[a * X / 4 + b for b in (0.0, 0.5)] for a in (-1, 0, 1)]),
+    "fixed": X / 2,
+}
 CODES = np.random.default_rng(0).normal(size=(40, 2)).round(2)
 LABELS = np.arange(40) % 3
 
@@ -48,28 +51,44 @@ def test_what_is_packed_is_what_was_given():
     data = packed(make())
     line, fixed = data["panels"][0]["lines"]
     values = np.frombuffer(base64.b64decode(line["data"]), np.uint8).reshape(3, 2, 41) / 255 * 2 - 1
-    assert np.abs(values - LINES["line"]).max() < 1 / 255 + 1e-9 and fixed["fixed"] and not line["fixed"]
+    assert (
+        np.abs(values - LINES["line"]).max() < 1 / 255 + 1e-9
+        and fixed["fixed"]
+        and not line["fixed"]
+    )
     assert data["readout"] == [f"slope {a}, height {b}" for a, b in product(*SLIDERS.values())]
     assert make().html == make().html and len(make().html) < 25_000
 
 
 def test_lines_that_do_not_fit_are_named():
     for bad in ({"line": np.zeros((2, 2, 41))}, {"line": np.zeros(41), "other": np.zeros(40)}):
-        with pytest.raises(ValueError, match=r"line '\w+' must have shape \(n,\) or \(3, 2, 'n'\), .* got"):
+        with pytest.raises(
+            ValueError, match=r"line '\w+' must have shape \(n,\) or \(3, 2, 'n'\), .* got"
+        ):
             vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), bad)], SLIDERS)
     with pytest.raises(ValueError, match=r"line 'line' must have shape \(n,\).* got \(3, 2, 41\)"):
-        vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})")
+        vp.explorer.curves(
+            [vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)], SLIDERS, compute="() => ({})"
+        )
 
 
 def test_sliders_start_where_they_are_told(browser, tmp_path):  # noqa: F811
     drawn = vp.explorer.panel("A", "x", (-1, 1), (-1, 1), LINES)
     with opened(
-        browser, tmp_path, vp.explorer.curves([drawn], SLIDERS, start={"slope": 1}), java_script_enabled=False
+        browser,
+        tmp_path,
+        vp.explorer.curves([drawn], SLIDERS, start={"slope": 1}),
+        java_script_enabled=False,
     ) as p:
         assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02
     with opened(browser, tmp_path, vp.explorer.curves([drawn], SLIDERS, start={"slope": 1})) as p:
-        assert np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02 and p.locator("input").nth(0).input_value() == "2"
-    with pytest.raises(ValueError, match=r"start\['slope'\] must be one of that slider's values, got 7"):
+        assert (
+            np.abs(heights(p) - LINES["line"][2, 0]).max() < 0.02
+            and p.locator("input").nth(0).input_value() == "2"
+        )
+    with pytest.raises(
+        ValueError, match=r"start\['slope'\] must be one of that slider's values, got 7"
+    ):
         vp.explorer.curves([drawn], SLIDERS, start={"slope": 7})
 
 
@@ -99,7 +118,9 @@ def test_a_browser_draws_the_curves_and_the_sliders_move_them(browser, tmp_path)
 
 def test_play_can_be_paused_and_nothing_moves_unasked(browser, tmp_path):  # noqa: F811
     wave = np.sin(np.linspace(0, 6, 60))[:, None] * X / 2
-    moving = vp.explorer.curves([vp.explorer.panel("A", "x", (-1, 1), (-1, 1), {"w": wave})], {"step": range(60)})
+    moving = vp.explorer.curves(
+        [vp.explorer.panel("A", "x", (-1, 1), (-1, 1), {"w": wave})], {"step": range(60)}
+    )
     for motion in ("reduce", "no-preference"):
         with opened(browser, tmp_path, moving, reduced_motion=motion) as page:
             page.wait_for_timeout(400)
@@ -118,9 +139,14 @@ def test_the_page_works_out_answers_itself(browser, tmp_path):  # noqa: F811
     drawn = vp.explorer.panel("A", "x", (-1, 1), (-1, 1), {"line": -X / 2, "fixed": X / 4})
     formula = """([slope]) => ({line: Array.from({length: 41}, (_, i) => slope * (i / 20 - 1) / 2),
                                 readout: `the slope is ${slope}`})"""
-    with opened(browser, tmp_path, vp.explorer.curves([drawn], {"slope": (-1, 0.5)}, compute=formula)) as page:
+    with opened(
+        browser, tmp_path, vp.explorer.curves([drawn], {"slope": (-1, 0.5)}, compute=formula)
+    ) as page:
         page.locator("input").fill("1")
-        assert np.abs(heights(page) - X / 4).max() < 0.02 and np.abs(heights(page, 1) - X / 4).max() < 0.02
+        assert (
+            np.abs(heights(page) - X / 4).max() < 0.02
+            and np.abs(heights(page, 1) - X / 4).max() < 0.02
+        )
         assert page.locator("output").text_content() == "the slope is 0.5"
 
 
@@ -150,19 +176,26 @@ def same_pictures(page, members, z):
 
 
 def where(page):
-    return [float(v) for v in page.locator("input").evaluate_all("inputs => inputs.map(i => i.value)")]
+    return [
+        float(v) for v in page.locator("input").evaluate_all("inputs => inputs.map(i => i.value)")
+    ]
 
 
 @pytest.mark.parametrize("touch", [False, True], ids=["pointer", "touch"])
 def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa: F811
     models = [member[0] for member in MEMBERS.values()]
-    with opened(browser, tmp_path, vp.explorer.planes(MEMBERS, (8, 8), limit=3.0), has_touch=touch) as page:
+    with opened(
+        browser, tmp_path, vp.explorer.planes(MEMBERS, (8, 8), limit=3.0), has_touch=touch
+    ) as page:
         same_pictures(page, models, [0, 0])
         box = page.locator("svg").nth(1).bounding_box()
         point = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
         (page.touchscreen.tap if touch else page.mouse.click)(*point)
         z = where(page)  # drawing: 4 to 196 of 200 both ways
-        assert np.abs(np.array(z) - [(150 - 4) / 192 * 6 - 3, (196 - 0.4 * 200) / 192 * 6 - 3]).max() < 0.06
+        assert (
+            np.abs(np.array(z) - [(150 - 4) / 192 * 6 - 3, (196 - 0.4 * 200) / 192 * 6 - 3]).max()
+            < 0.06
+        )
         same_pictures(page, models, z)
         page.locator("svg").nth(0).focus()
         for key in ("ArrowLeft", "ArrowLeft", "ArrowDown"):
@@ -172,13 +205,21 @@ def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa
         same_pictures(page, models, where(page))
         at = np.array(where(page))
         nearest = [LABELS[np.hypot(*(scale * CODES - at).T).argmin()] for scale in (1, 0.5)]
-        assert page.locator("output").text_content().endswith(f"{nearest[0]} (Tanh) · {nearest[1]} (ReLU)")
-        marks = page.locator(".cross").evaluate_all("marks => marks.map(m => m.getAttribute('transform'))")
+        assert (
+            page.locator("output")
+            .text_content()
+            .endswith(f"{nearest[0]} (Tanh) · {nearest[1]} (ReLU)")
+        )
+        marks = page.locator(".cross").evaluate_all(
+            "marks => marks.map(m => m.getAttribute('transform'))"
+        )
         assert len(set(marks)) == 1 and "translate" in marks[0]
 
 
 def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, tmp_path):  # noqa: F811
-    heavy = {f"{i}": (vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64, 64, 64), 2), CODES, LABELS) for i in range(6)}
+    heavy = {
+        f"{i}": (vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64, 64, 64), 2), CODES, LABELS) for i in range(6)
+    }
     with opened(browser, tmp_path, vp.explorer.planes(heavy, (8, 8))) as page:
         box = page.locator("svg").nth(0).bounding_box()
         page.mouse.move(box["x"] + 50, box["y"] + 50)
@@ -200,15 +241,23 @@ def test_a_plane_shows_the_models_own_prior():
     models = [vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, prior=prior) for prior in priors]
     codes, state = np.zeros((3, 2)), torch.get_rng_state()
     shown = [vp.explorer.planes({"a": (m, codes, [0, 1, 2])}, (2, 2)).html for m in models]
-    assert ['class="prior"' in page for page in shown] == ["Grey dots" in page for page in shown] == [True, True, False]
+    assert (
+        ['class="prior"' in page for page in shown]
+        == ["Grey dots" in page for page in shown]
+        == [True, True, False]
+    )
     assert ["<circle" in page for page in shown] == [False, False, True]
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_what_planes_cannot_show_is_refused_in_one_sentence():
-    with pytest.raises(ValueError, match=r"the codes of 'a' must have shape \(N, 2\), got \(40, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"the codes of 'a' must have shape \(N, 2\), got \(40, 3\)"
+    ):
         vp.explorer.planes({"a": (model(), np.zeros((40, 3)), LABELS)}, (8, 8))
-    with pytest.raises(ValueError, match=r"decoder must be Linear layers with Tanh or ReLU between, got Conv2d"):
+    with pytest.raises(
+        ValueError, match=r"decoder must be Linear layers with Tanh or ReLU between, got Conv2d"
+    ):
         odd = vl.VAE(vl.mlp(64, 4), torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1)), 2)
         vp.explorer.planes({"a": (odd, CODES, LABELS)}, (8, 8))
     big = vl.VAE(vl.mlp(784, 4), vl.mlp(2, 128, 784), 2)
@@ -218,7 +267,9 @@ def test_what_planes_cannot_show_is_refused_in_one_sentence():
 
 def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
     many, starts = model(2, latents=5), np.random.default_rng(1).normal(size=(4, 5)).round(1)
-    with opened(browser, tmp_path, vp.explorer.traversal(many, starts, (8, 8), names="abcde")) as page:
+    with opened(
+        browser, tmp_path, vp.explorer.traversal(many, starts, (8, 8), names="abcde")
+    ) as page:
         same_pictures(page, [many], where(page))
         assert where(page) == pytest.approx(starts[0], abs=0.03)
         page.locator("input").nth(3).focus()
@@ -234,15 +285,28 @@ def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
 
 def test_a_film_of_codes_is_scrubbed(browser, tmp_path):  # noqa: F811
     frames = {"one": np.stack([CODES * k / 4 for k in range(5)])}
-    with opened(browser, tmp_path, vp.explorer.film(frames, range(0, 50, 10), LABELS, limit=3.0)) as page:
+    with opened(
+        browser, tmp_path, vp.explorer.film(frames, range(0, 50, 10), LABELS, limit=3.0)
+    ) as page:
         page.locator("input").fill("3")
         d = page.locator("path.dots").nth(1).get_attribute("d")
-        points = np.array([[float(v) for v in part.removesuffix("h0").split()] for part in d.split("M")[1:]])
+        points = np.array(
+            [[float(v) for v in part.removesuffix("h0").split()] for part in d.split("M")[1:]]
+        )
         left, top, right, bottom = 4, 22, 236, 254
-        back = np.stack([(points[:, 0] - left) / (right - left), (bottom - points[:, 1]) / (bottom - top)], 1) * 6 - 3
+        back = (
+            np.stack(
+                [(points[:, 0] - left) / (right - left), (bottom - points[:, 1]) / (bottom - top)],
+                1,
+            )
+            * 6
+            - 3
+        )
         assert np.abs(back - CODES[LABELS == 1] * 0.75).max() < 0.03
         assert page.locator(".value").text_content() == "30"
-    with pytest.raises(ValueError, match=r"frames of 'one' must have shape \(4, 40, 2\), got \(5, 40, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"frames of 'one' must have shape \(4, 40, 2\), got \(5, 40, 2\)"
+    ):
         vp.explorer.film(frames, range(4), LABELS)
 
 
@@ -263,10 +327,26 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
     cells = {cell.id: cell.source for cell in load(ROOT / "chapters/08_mmd_vae.ipynb").cells}
     scope = {}
     exec(cells["explorer-search"] + "\n" + cells["explorer-lines"], scope)
-    empty = vp.explorer.panel("A", "z", (-4, 4), (0, 1.6), {"q(z)": np.zeros(121), "generated": np.zeros(121)})
-    where = [("ELBO", 0.0, 5e-4), ("ELBO", 0.5, 0.01), ("ELBO", 1.0, 1.0), (100, 0.0, 5e-4), (500, 0.0, 0.1)]
-    sliders = dict(zip("abc", (list(dict.fromkeys(values)) for values in zip(*where, strict=True)), strict=True))
-    with opened(browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["SEARCH"] + scope["LINES"])) as p:
+    empty = vp.explorer.panel(
+        "A", "z", (-4, 4), (0, 1.6), {"q(z)": np.zeros(121), "generated": np.zeros(121)}
+    )
+    where = [
+        ("ELBO", 0.0, 5e-4),
+        ("ELBO", 0.5, 0.01),
+        ("ELBO", 1.0, 1.0),
+        (100, 0.0, 5e-4),
+        (500, 0.0, 0.1),
+    ]
+    sliders = dict(
+        zip(
+            "abc", (list(dict.fromkeys(values)) for values in zip(*where, strict=True)), strict=True
+        )
+    )
+    with opened(
+        browser,
+        tmp_path,
+        vp.explorer.curves([empty], sliders, compute=scope["SEARCH"] + scope["LINES"]),
+    ) as p:
         for goal, encoder_floor, floor in where:
             for i, value in enumerate((goal, encoder_floor, floor)):
                 p.locator("input").nth(i).fill(str(sliders["abc"[i]].index(value)))
@@ -274,7 +354,13 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
             best = vl.oracles.two_point_optimum(floor=floor, encoder_floor=encoder_floor, **how)
             said = [float(v) for v in re.findall(r"-?[\d.]+", p.locator("output").text_content())]
             expected = [best[name] for name in ("mean", "std", "second", "reconstruction")]
-            assert np.allclose(said, expected, atol=0.02), (goal, encoder_floor, floor, said, expected)
+            assert np.allclose(said, expected, atol=0.02), (
+                goal,
+                encoder_floor,
+                floor,
+                said,
+                expected,
+            )
         took = p.evaluate("""() => { const input = document.querySelector("input"), times = [];
             for (let i = 0; i < 21; i++) { const start = performance.now();
               input.dispatchEvent(new Event("input")); times.push(performance.now() - start); }
@@ -283,17 +369,25 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
 
 
 def test_chapter_2_computes_the_oracle_s_bound_in_the_page(browser, tmp_path):  # noqa: F811
-    cells, scope = {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells}, {}
+    cells, scope = (
+        {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells},
+        {},
+    )
     exec(cells["toy-slider"], scope)
     z, sliders = np.linspace(-3, 3, 121), {"m": [-1.0, 0.0, 0.75], "s": [0.1, 0.7, 1.0]}
     empty = vp.explorer.panel("A", "z", (-3, 3), (-1, 1), {"q": 0 * z})
-    with opened(browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])) as page:
+    with opened(
+        browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])
+    ) as page:
         for (i, m), (j, s) in product(enumerate(sliders["m"]), enumerate(sliders["s"])):
             page.locator("input").nth(0).fill(str(i))
             page.locator("input").nth(1).fill(str(j))
             numbers = re.findall(r"-?\d+\.\d+", page.locator("output").text_content())
             told, cost, bound, gap = map(float, numbers)
-            assert abs(bound - vl.oracles.scalar_bound(1.5, m, s)) < 6e-4 and abs(told - cost - bound) < 2e-3
+            assert (
+                abs(bound - vl.oracles.scalar_bound(1.5, m, s)) < 6e-4
+                and abs(told - cost - bound) < 2e-3
+            )
             assert abs(gap - (-0.5 * np.log(4 * np.pi) - 1.5**2 / 4 - bound)) < 2e-3
             density = np.exp(-0.5 * ((z - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))
             assert np.abs(heights(page) - density.clip(-1, 1)).max() < 0.02

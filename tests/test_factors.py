@@ -27,10 +27,21 @@ def test_the_grid_has_the_published_counts_and_values():
 
 
 def test_a_subset_has_the_images_of_the_whole_and_any_size():
-    whole, part = vl.sprites(size=32), vl.sprites(size=32, shape=(2,), orientation=range(0, 40, 8), x=(0, 31), y=(5,))
+    whole, part = (
+        vl.sprites(size=32),
+        vl.sprites(size=32, shape=(2,), orientation=range(0, 40, 8), x=(0, 31), y=(5,)),
+    )
     assert len(part) == 6 * 5 * 2 and part.classes[:, 2].unique().tolist() == [0, 1, 2, 3, 4]
-    rows = [((2 * 6 + a) * 40 + 8 * b) * 1024 + 32 * c + 5 for a in range(6) for b in range(5) for c in (0, 31)]
-    assert torch.equal(part.images(), whole.images(torch.tensor(rows))) and part.images().shape == (60, 1024)
+    rows = [
+        ((2 * 6 + a) * 40 + 8 * b) * 1024 + 32 * c + 5
+        for a in range(6)
+        for b in range(5)
+        for c in (0, 31)
+    ]
+    assert torch.equal(part.images(), whole.images(torch.tensor(rows))) and part.images().shape == (
+        60,
+        1024,
+    )
     assert torch.equal(part.values, whole.values[rows])
     assert set(part.images().unique().tolist()) == {0.0, 1.0}
 
@@ -40,7 +51,13 @@ def test_a_square_turned_by_90_degrees_and_an_ellipse_by_180_are_the_same_pixels
     values = torch.rand(200, 5, generator=g)
     values[:, 1] = 0.5 + values[:, 1] / 2
     values[:, 2] *= 2 * math.pi
-    for shape, turn, same in ((1, 90, True), (1, 45, False), (2, 180, True), (2, 90, False), (3, 180, False)):
+    for shape, turn, same in (
+        (1, 90, True),
+        (1, 45, False),
+        (2, 180, True),
+        (2, 90, False),
+        (3, 180, False),
+    ):
         values[:, 0] = shape
         turned = values.clone()
         turned[:, 2] += math.radians(turn)
@@ -56,7 +73,9 @@ def test_size_and_place_are_what_the_factors_say():
     assert np.allclose(area[1], math.pi * 0.23 * 0.115 * scales**2, rtol=0.03)
     assert np.allclose(area[2] / area[2, -1], scales**2, rtol=0.03)
     centre = (pixels.sum(4) * (torch.arange(128) + 0.5) / 128).sum(4) / pixels.sum((4, 5))
-    assert np.allclose(centre[:2, ..., 0], 0.25, atol=2e-3) and np.allclose(centre[:2, ..., 1], 0.75, atol=2e-3)
+    assert np.allclose(centre[:2, ..., 0], 0.25, atol=2e-3) and np.allclose(
+        centre[:2, ..., 1], 0.75, atol=2e-3
+    )
     lower = vl.draw_sprites(torch.tensor([[1.0, 1, 0, 0.5, 1]])).reshape(64, 64)
     assert lower[:32].sum() == 0 < lower[32:].sum()  # y points down
     upright = vl.draw_sprites(torch.tensor([[3.0, 1, 0, 0.5, 0.5]])).reshape(64, 64)
@@ -83,9 +102,13 @@ def test_the_whole_grid_is_drawn_in_blocks_within_2_gb():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="sprites: size must be an integer of at least 4, got 2"):
         vl.sprites(size=2)
-    with pytest.raises(ValueError, match="sprites: every argument must be a factor .shape, scale.* got 'colour'"):
+    with pytest.raises(
+        ValueError, match="sprites: every argument must be a factor .shape, scale.* got 'colour'"
+    ):
         vl.sprites(colour=(0,))
-    with pytest.raises(ValueError, match=r"sprites: scale must be different integers from 0 to 5, got \[6\]"):
+    with pytest.raises(
+        ValueError, match=r"sprites: scale must be different integers from 0 to 5, got \[6\]"
+    ):
         vl.sprites(scale=(6,))
     with pytest.raises(ValueError, match=r"sprites: x must be different integers .* got \[\]"):
         vl.sprites(x=())
@@ -101,7 +124,9 @@ def test_the_loader_of_the_real_file(tmp_path, monkeypatch):
                         latents_values=classes / 2, metadata=np.array([{"pickled": 1}], dtype=object))  # fmt: skip
     s = vl.dsprites()
     assert len(s) == 12 and s.shape == (1, 64, 64) and s.name == "dsprites"
-    assert np.array_equal(s.images([3, 5]), imgs[[3, 5]].reshape(2, -1)) and np.array_equal(s.classes, classes[:, 1:])
+    assert np.array_equal(s.images([3, 5]), imgs[[3, 5]].reshape(2, -1)) and np.array_equal(
+        s.classes, classes[:, 1:]
+    )
     assert torch.equal(s.values, s.classes / 2)
     (tmp_path / "dsprites" / room.DSPRITES_FILE).write_bytes(b"no archive")
     with pytest.raises(ValueError, match="dsprites"):

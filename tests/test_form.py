@@ -1,24 +1,30 @@
 """The form of the notebooks, rule by rule.
 
-A rule is a function (nb, name, book) that yields its problems as sentences; book is {name: notebook}, for what
-must be unique in the whole book. tests/test_form_rules.py plants violations of each.
+A rule is a function (nb, name, book) that yields problems as sentences; book is {name: notebook},
+for names that must be unique in the whole book. tests/test_form_rules.py plants violations of each
+rule.
 """
 
 import functools
 import re
 import statistics
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from record import load
+from repository import bootstrap_source, notebooks, onward_source, read_url
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-from repository import bootstrap_source, load, notebooks, onward_source, read_url  # noqa: E402
 
 CHECKED = "nbval-check-output"
-SKIPS = ("nbval-skip", "nbval-ignore-output", "nbval-raises-exception", "raises-exception", "skip-execution")
+SKIPS = (
+    "nbval-skip",
+    "nbval-ignore-output",
+    "nbval-raises-exception",
+    "raises-exception",
+    "skip-execution",
+)
 DRAWS = r"\bplt\.(?:subplots?|subplot_mosaic|figure|show|plot|scatter|hist|bar|imshow)\("
 WIDGETS = r"\b(?:ipy)?widgets\.\w"
 MACHINE = r"(?<![\w.-])/(?:home|root|work|tmp)/|\bC:\\+[A-Z]"
@@ -42,9 +48,11 @@ def mystnb(cell, part, key):
 
 
 def shown(cell):
-    """The texts of a cell's stored outputs, stderr aside."""
+    """The text of a cell's stored outputs, without stderr."""
     outputs = [output for output in cell.get("outputs", []) if output.get("name") != "stderr"]
-    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs
+    )
 
 
 def markdown(nb):
@@ -52,28 +60,38 @@ def markdown(nb):
 
 
 def prose(nb):
-    """All that is typeset: the markdown cells and the figures' captions."""
-    return "\n\n".join(markdown(nb) + [mystnb(cell, "figure", "caption") for cell in code(nb)]) + "\n"
+    """All typeset text: the markdown cells and the figures' captions."""
+    return (
+        "\n\n".join(markdown(nb) + [mystnb(cell, "figure", "caption") for cell in code(nb)]) + "\n"
+    )
 
 
 def figure_names(nb):
-    names = [mystnb(cell, "figure", "name") for cell in code(nb) if "remove-output" not in tags(cell)]
+    names = [
+        mystnb(cell, "figure", "name") for cell in code(nb) if "remove-output" not in tags(cell)
+    ]
     return [name for name in names if name] + re.findall(r":name: *(fig-\S+)", prose(nb))
 
 
 def equation_labels(nb):
     dollars = re.findall(r"(?s)\$\$.*?\$\$(?:[ \t]*\(([^)\s]+)\))?", prose(nb))
-    return [label for label in dollars if label] + re.findall(r"\{math\}.*\n(?::\w+:.*\n)*?:label: *(\S+)", prose(nb))
+    return [label for label in dollars if label] + re.findall(
+        r"\{math\}.*\n(?::\w+:.*\n)*?:label: *(\S+)", prose(nb)
+    )
 
 
 @functools.cache
 def figure_makers():
-    """The functions of vaelib/pages/plotting.py that make a figure, themselves or through another function there."""
+    """The functions of vaelib/pages/plotting.py that create a figure, directly or indirectly."""
     source = (ROOT / "vaelib" / "pages" / "plotting.py").read_text(encoding="utf-8")
     bodies = dict(re.findall(r"(?ms)^def (\w+)(.*?)(?=^(?:def|class|@)|\Z)", source))
     makers = {name for name, body in bodies.items() if re.search(DRAWS, body)}
     for _ in bodies:
-        makers |= {name for name, body in bodies.items() if any(re.search(rf"\b{m}\(", body) for m in makers)}
+        makers |= {
+            name
+            for name, body in bodies.items()
+            if any(re.search(rf"\b{m}\(", body) for m in makers)
+        }
     return makers
 
 
@@ -84,7 +102,7 @@ def draws(cell):
 
 def check_format(nb, name, book):
     if (nb.nbformat, nb.nbformat_minor) != (4, 5):
-        yield f"{name} is nbformat {nb.nbformat}.{nb.nbformat_minor}; it must be 4.5."
+        yield f"{name}: nbformat must be 4.5, got {nb.nbformat}.{nb.nbformat_minor}."
     for error in nbformat.validator.iter_validate(nb):
         yield f"{name} is not valid nbformat: {error.message[:200]}."
 
@@ -93,11 +111,11 @@ def check_ids(nb, name, book):
     ids = [cell.get("id", "") for cell in nb.cells]
     for i, label in enumerate(ids):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", label):
-            yield f"{name}, cell number {i + 1}: the id {label!r} must be 2 to 63 of a-z, 0-9 and -."
+            yield f"{name}, cell number {i + 1}: the id must be 2 to 63 of a-z, 0-9 and -, got {label!r}."
         elif re.match(r"[0-9a-f]{8}(-|$)", label):
-            yield f"{name}, cell {label}: the id looks random; give the cell an id made of words."
+            yield f"{name}, cell {label}: the id looks random; it must be made of words."
         if label in ids[:i]:
-            yield f"{name}, cell {label}: the id stands more than once."
+            yield f"{name}, cell {label}: the id is used more than once."
 
 
 def check_outputs(nb, name, book):
@@ -105,59 +123,65 @@ def check_outputs(nb, name, book):
         where = f"{name}, cell {cell.get('id')}"
         if CHECKED not in tags(cell):
             if cell.outputs or cell.execution_count is not None:
-                yield f"{where} stores outputs or a count but is no {CHECKED} cell; run `make record`."
+                yield f"{where} stores outputs or a count but is not tagged {CHECKED}; run `make record`."
         elif not cell.outputs or not isinstance(cell.execution_count, int):
             yield f"{where} is a {CHECKED} cell without stored outputs and execution count; run `make record`."
-        elif any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs):
+        elif any(
+            output.output_type == "error" or output.get("name") == "stderr"
+            for output in cell.outputs
+        ):
             yield f"{where} stores an error or stderr."
         elif not re.search(r"\d", shown(cell)):
-            yield f"{where} is a {CHECKED} cell, and no stored text of it holds a number."
+            yield f"{where} is a {CHECKED} cell, but its stored text contains no number."
         elif re.search(r"\b0x[0-9a-f]{6,}", shown(cell)):
-            yield f"{where} stores a memory address, which changes at every run."
+            yield f"{where} stores a memory address, which differs between runs."
 
 
 def check_skips(nb, name, book):
     for cell in nb.cells:
         comments = re.findall(r"# *((?:NBVAL|PYTEST_VALIDATE)_\w+)", cell.source)
         for mark in [tag for tag in SKIPS if tag in tags(cell)] + comments:
-            yield f"{name}, cell {cell.get('id')} is marked {mark}; no cell may be skipped or allowed to fail."
+            yield f"{name}, cell {cell.get('id')} is marked {mark}; no cell may be skipped or expected to fail."
 
 
 def check_lengths(nb, name, book):
     lengths = sorted((len(lines(cell)), cell.get("id")) for cell in code(nb)) or [(0, None)]
-    most = 60 if name.startswith("assignments/") else 40  # a test cell tells many mistakes apart
+    most = 60 if name.startswith("assignments/") else 40  # test cells distinguish many mistakes
     for length, label in lengths:
         if length > most:
-            yield f"{name}, cell {label} has {length} lines; no code cell may have more than {most}."
+            yield f"{name}, cell {label} must have at most {most} lines, got {length}."
     if name.startswith("assignments/"):
         return
     if (p90 := lengths[int(0.9 * (len(lengths) - 1))])[0] > 25:
-        yield f"{name}: the 90th percentile of the cell lengths is {p90[0]} lines (cell {p90[1]}); at most 25."
+        yield f"{name}: the 90th percentile of the cell lengths must be at most 25, got {p90[0]} (cell {p90[1]})."
     if (median := statistics.median(length for length, _ in lengths)) > 8:
-        yield f"{name}: the median of the cell lengths is {median} lines; at most 8."
+        yield f"{name}: the median of the cell lengths must be at most 8, got {median}."
 
 
 def check_figures(nb, name, book):
     everywhere = [label for other in book.values() for label in figure_names(other)]
     for cell in code(nb):
         where, label = f"{name}, cell {cell.get('id')}", mystnb(cell, "figure", "name")
-        told = {"figure", "image"} & set(cell.metadata.get("mystnb", {}))
-        if {"remove-output", "remove-cell"} & set(tags(cell)) or not (told or draws(cell)):
+        described = {"figure", "image"} & set(cell.metadata.get("mystnb", {}))
+        if {"remove-output", "remove-cell"} & set(tags(cell)) or not (described or draws(cell)):
             continue
-        caption, alt = mystnb(cell, "figure", "caption").strip(), mystnb(cell, "image", "alt").strip()
+        caption, alt = (
+            mystnb(cell, "figure", "caption").strip(),
+            mystnb(cell, "image", "alt").strip(),
+        )
         if not caption:
             yield f"{where} draws a figure without mystnb.figure.caption."
         if not label.startswith("fig-") or everywhere.count(label) > 1:
-            yield f"{where}: mystnb.figure.name is {label!r}; it must begin with fig- and be the book's only one."
+            yield f"{where}: mystnb.figure.name must begin with fig- and be unique, got {label!r}."
         if len(alt) < 40 or alt == caption:
-            yield f"{where}: mystnb.image.alt needs 40 characters or more that are not the caption."
+            yield f"{where}: mystnb.image.alt must have at least 40 characters and differ from the caption."
 
 
 def check_output_widgets(nb, name, book):
     for cell in code(nb):
         if re.search(r"\binteract(?:ive|ive_output|_manual)?\(|@interact|\.Output\(", cell.source):
-            yield (f"{name}, cell {cell.get('id')} captures output in a widget, which nbclient answers while it sends: "
-                   "now and then the build waits for ever. Give an Image or HTML widget its value.")  # fmt: skip
+            yield (f"{name}, cell {cell.get('id')} captures output in a widget, which can deadlock nbclient and the "
+                   "build. Set the value of an Image or HTML widget instead.")  # fmt: skip
 
 
 def check_static(nb, name, book):
@@ -165,18 +189,20 @@ def check_static(nb, name, book):
         where, removed = f"{name}, cell {cell.get('id')}", "remove-output" in tags(cell)
         widgets = re.search(WIDGETS, cell.source)
         if widgets and not removed:
-            yield f"{where} uses ipywidgets, which need a kernel: tag it remove-output."
+            yield f"{where} uses ipywidgets, which need a kernel; it must be tagged remove-output."
         static = cell.metadata.get("vaelib", {}).get("static")
         if (widgets or (draws(cell) and removed)) and static not in figure_names(nb):
-            yield f"{where} is not seen on the page: vaelib.static must name a figure of this notebook that is."
+            yield f"{where} is not shown on the page; vaelib.static must name a figure of this notebook that is."
 
 
 def check_bootstrap(nb, name, book):
     first = next(iter(code(nb)), None)
     if first is None or first.get("id") != "bootstrap":
         yield f"{name}: the first code cell must have the id bootstrap."
-    elif first.source != bootstrap_source(read_url(ROOT / "_config.yml")) or tags(first) != ["remove-cell"]:
-        yield f"{name}, cell bootstrap must be that of book/tools/repository.py, tagged remove-cell and no more."
+    elif first.source != bootstrap_source(read_url(ROOT / "_config.yml")) or tags(first) != [
+        "remove-cell"
+    ]:
+        yield f"{name}, cell bootstrap must be that of book/tools/repository.py, tagged remove-cell only."
     if nb.metadata.get("kernelspec", {}).get("name") != "python3":
         yield f"{name}: the kernelspec must be python3."
 
@@ -184,27 +210,32 @@ def check_bootstrap(nb, name, book):
 def check_onward(nb, name, book):
     if re.match(r"0[1-9]|1[01]|A_", name):
         last = nb.cells[-1]
-        if last.get("id") != "onward" or last.source != onward_source(read_url(ROOT / "_config.yml"), name):
-            yield f"{name}: the last cell must be `onward` of book/tools/repository.py, to Colab and the assignment."
+        if last.get("id") != "onward" or last.source != onward_source(
+            read_url(ROOT / "_config.yml"), name
+        ):
+            yield f"{name}: the last cell must be `onward` of book/tools/repository.py."
 
 
 def check_portable(nb, name, book):
     for cell in nb.cells:
         where = f"{name}, cell {cell.get('id')}"
         if re.search(MACHINE, cell.source) or re.search(MACHINE, shown(cell)):
-            yield f"{where} holds an absolute path of some machine."
+            yield f"{where} contains an absolute path of a machine."
         if cell.cell_type == "code" and cell.get("id") != "bootstrap":
             if re.search(r"(?m)pip install|^\s*(?:!|%%?[a-z])", cell.source):
-                yield f"{where} holds a pip install, a ! or a % command."
+                yield f"{where} contains a pip install, a ! or a % command."
             for line in [line for line in lines(cell) if len(line) > 84]:
-                yield f"{where} has a line of {len(line)} columns; at most 84: {line[:40]}..."
+                yield f"{where} must have lines of at most 84 columns, got {len(line)}: {line[:40]}..."
 
 
 def check_opening(nb, name, book):
     if not "".join(markdown(nb)[:1]).startswith("# "):
         yield f"{name}: the first markdown cell must begin with '# ' and the title."
     first = [cell.source for cell in nb.cells[:4] if cell.cell_type == "markdown"]
-    if not any(all(words in source for words in ("You will be able to", "You need", "Time")) for source in first):
+    if not any(
+        all(words in source for words in ("You will be able to", "You need", "Time"))
+        for source in first
+    ):
         yield f"{name}: one of the first four cells must say 'You will be able to', 'You need' and 'Time'."
     if not any("vp.sizes(" in cell.source for cell in code(nb)[:3]):
         yield f"{name}: one of the first three code cells must call vp.sizes(...)."
@@ -214,16 +245,22 @@ def check_exercises(nb, name, book):
     if not re.match(r"0[1-9]|A_", name):
         return
     boxes = [(kind, label.strip(), options) for kind, label, options in re.findall(BOX, prose(nb))]
-    exercises = [re.findall(r":label: *(\S+)", options) for kind, _, options in boxes if kind == "exercise"]
-    hidden = [label for kind, label, options in boxes if kind == "solution" and ":class: dropdown" in options]
+    exercises = [
+        re.findall(r":label: *(\S+)", options) for kind, _, options in boxes if kind == "exercise"
+    ]
+    hidden = [
+        label
+        for kind, label, options in boxes
+        if kind == "solution" and ":class: dropdown" in options
+    ]
     if len(exercises) < 4:
-        yield f"{name} has {len(exercises)} exercises; at least 4."
+        yield f"{name} must have at least 4 exercises, got {len(exercises)}."
     for label in exercises:
         if not label or label[0] not in hidden:
-            yield f"{name}: the exercise {label} needs a :label: and a {{solution}} of it with `:class: dropdown`."
+            yield f"{name}: the exercise {label} must have a :label: and a {{solution}} with `:class: dropdown`."
     headings = re.findall(r"(?m)^## +(.*?) *$", prose(nb))
     if not {"Summary", "Exercises"} <= set(headings) or headings[-1] != "References":
-        yield f"{name} needs the headings '## Summary' and '## Exercises', and '## References' as its last."
+        yield f"{name} must have the headings '## Summary', '## Exercises' and, last, '## References'."
 
 
 def check_references(nb, name, book):
@@ -231,12 +268,12 @@ def check_references(nb, name, book):
     figures = [label for other in book.values() for label in figure_names(other)]
     for label in equation_labels(nb):
         if not label.startswith("eq-") or equations.count(label) > 1:
-            yield f"{name}: the equation label {label!r} must begin with eq- and be the book's only one."
+            yield f"{name}: an equation label must begin with eq- and be unique, got {label!r}."
     used = re.findall(r"\{eq\}`([^`]+)`", prose(nb))
     used += re.findall(r"\{(?:numref|ref)\}`(?:[^`<]*<)?(fig-[^`>]+)>?`", prose(nb))
     for label in used:
         if label not in equations + figures:
-            yield f"{name} refers to {label!r}; no equation or figure of the book is called that."
+            yield f"{name} refers to {label!r}, which labels no equation or figure of the book."
 
 
 def self_tests(nb):
@@ -244,10 +281,14 @@ def self_tests(nb):
 
 
 def check_words(nb, name, book):
-    texts = [cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell not in self_tests(nb)]
+    texts = [
+        cell.source
+        for cell in nb.cells
+        if cell.cell_type == "markdown" and cell not in self_tests(nb)
+    ]
     words = sum(len(re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$", " ", text).split()) for text in texts)
     if re.match(r"0[1-9]|1[01]|A_", name) and not 2000 <= words <= 4500:
-        yield f"{name} has {words} words of prose; allowed are 2000 to 4500."
+        yield f"{name} must have 2000 to 4500 words of prose, got {words}."
 
 
 SELF_TEST = re.compile(
@@ -260,58 +301,78 @@ SELF_TEST = re.compile(
 def check_self_tests(nb, name, book):
     found = self_tests(nb)
     if re.match(r"0[1-9]|1[01]|A_", name) and len(found) < 5:
-        yield f"{name} has {len(found)} self-tests; at least 5."
+        yield f"{name} must have at least 5 self-tests, got {len(found)}."
     places = []
     for cell in found:
         where, box = f"{name}, cell {cell.get('id')}", SELF_TEST.fullmatch(cell.source)
         if not box:
-            yield f"{where} is not of the form question, numbered options, folded answers."
+            yield f"{where} must have the form question, numbered options, folded answers."
             continue
-        options, answers = (re.findall(r"(?m)^\d\. (.*)", box[part]) for part in ("options", "answers"))
+        options, answers = (
+            re.findall(r"(?m)^\d\. (.*)", box[part]) for part in ("options", "answers")
+        )
         verdicts = [re.match(r"(Yes|No): \S", answer) for answer in answers]
         if len(options) != len(answers) or not 3 <= len(options) <= 4 or not all(verdicts):
-            yield f"{where} needs 3 or 4 options and as many answers, each beginning with Yes: or No:."
+            yield f"{where} must have 3 or 4 options and as many answers, each beginning with Yes: or No:."
         elif [verdict[1] for verdict in verdicts].count("Yes") != 1:
-            yield f"{where} needs one right answer."
+            yield f"{where} must have exactly one right answer."
         else:
             places.append([verdict[1] for verdict in verdicts].index("Yes"))
         if re.search(r"\{\w[\w:]*\}`", cell.source):
-            yield f"{where} holds a role; plain notebooks and buttons show it raw."
+            yield f"{where} contains a role, which plain notebooks show raw."
     if places and max(places.count(place) for place in places) > 0.6 * len(places) + 0.5:
-        yield f"{name}: the right answer of the self-tests stands too often in one place: {places}."
+        yield f"{name}: the right answers of the self-tests are too often in one position: {places}."
 
 
 def check_glue(nb, name, book):
-    calls = re.findall(r"\bvp\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb)))
-    given = {label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls}  # f"kl_{d}" gives kl_2
+    calls = re.findall(
+        r"\bvp\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb))
+    )
+    given = {
+        label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls
+    }  # f"kl_{d}" gives kl_2
     used = set(re.findall(r"\{glue(?::\w*)?\}[` ]([^`:\s]+)", prose(nb)))
     for label in sorted(used):
         if not any(re.fullmatch(pattern, label) for pattern in given.values()):
-            yield f"{name}: the prose shows {label!r}, and no cell calls vp.glue({label!r}, ...)."
+            yield f"{name}: the prose shows {label!r}, but no cell calls vp.glue({label!r}, ...)."
     for label, pattern in given.items():
         if not any(re.fullmatch(pattern, shown_label) for shown_label in used):
-            yield f"{name}: a cell glues {label!r}, and no prose shows it."
+            yield f"{name}: a cell glues {label!r}, but no prose shows it."
 
 
 RULES = [rule for label, rule in list(globals().items()) if label.startswith("check_")]
-# An assignment is no page of the book: a student writes in it, so its cells are long, and its form has other rules
-# (test_grading.py).
-CHAPTERS_ONLY = [check_lengths, check_figures, check_static, check_opening, check_exercises, check_words, check_glue]
-CHAPTERS = {path.relative_to(ROOT / "chapters").with_suffix("").as_posix(): path for path in notebooks(ROOT)}
+# Assignments are not pages of the book; their form has other rules (test_grading.py).
+CHAPTERS_ONLY = [
+    check_lengths,
+    check_figures,
+    check_static,
+    check_opening,
+    check_exercises,
+    check_words,
+    check_glue,
+]
+CHAPTERS = {
+    path.relative_to(ROOT / "chapters").with_suffix("").as_posix(): path for path in notebooks(ROOT)
+}
 
 
 @functools.cache
 def whole_book():
-    """{name: notebook}; a page book/*.md counts as a notebook of one markdown cell."""
-    pages = {f"book/{path.stem}": path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}
+    """{name: notebook}; a page book/*.md is a notebook with one markdown cell."""
+    pages = {
+        f"book/{path.stem}": path.read_text(encoding="utf-8")
+        for path in (ROOT / "book").glob("*.md")
+    }
     cells = {name: [nbformat.v4.new_markdown_cell(text)] for name, text in pages.items()}
     book = {name: nbformat.v4.new_notebook(cells=cells[name]) for name in pages}
     return book | {name: load(path) for name, path in CHAPTERS.items()}
 
 
 def rules(name):
-    """The rules that hold for a notebook, by its name below chapters/."""
-    return [rule for rule in RULES if rule not in CHAPTERS_ONLY or not name.startswith("assignments/")]
+    """The rules for a notebook, by its name below chapters/."""
+    return [
+        rule for rule in RULES if rule not in CHAPTERS_ONLY or not name.startswith("assignments/")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The rules of test_form.py: a sound chapter passes each, and each planted violation is named."""
+"""The rules of test_form.py: a valid chapter passes all, and each violation is named."""
 
 import re
 
@@ -48,18 +48,28 @@ Question N, $x$?
 </details>
 :::"""
 NAME = "01_autoencoding"
-CLOSING = "## Summary\n\n## Exercises\n" + "".join(EXERCISE.replace("N", str(i)) for i in range(4)) + "\n## References"
-FIGURE = {"figure": {"caption": "What is seen.", "name": "fig-one"}, "image": {"alt": "Two curves that meet. " * 3}}
+CLOSING = (
+    "## Summary\n\n## Exercises\n"
+    + "".join(EXERCISE.replace("N", str(i)) for i in range(4))
+    + "\n## References"
+)
+FIGURE = {
+    "figure": {"caption": "What is seen.", "name": "fig-one"},
+    "image": {"alt": "Two curves that meet. " * 3},
+}
 
 
 def chapter():
-    """The JSON of a small chapter that breaks no rule."""
+    """The JSON of a small chapter that satisfies all rules."""
     v4 = nbformat.v4
     asked = [re.sub(r"\b[ABC]:", "No:", SELF_TEST.replace("ABC"[i % 3] + ":", "Yes:").replace("N", str(i)))
              for i in range(5)]  # fmt: skip
     address = form.bootstrap_source(form.read_url(form.ROOT / "_config.yml"))
     stored = [v4.new_output("stream", name="stdout", text="0.25\n")]
-    checked, moving = {"tags": ["nbval-check-output"]}, {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}}
+    checked, moving = (
+        {"tags": ["nbval-check-output"]},
+        {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}},
+    )
     nb = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}, cells=[
         v4.new_markdown_cell(TITLE, id="title"),
         v4.new_code_cell(address, id="bootstrap", metadata={"tags": ["remove-cell"]}),
@@ -76,8 +86,8 @@ def chapter():
     return v4.writes(nb)
 
 
-# rule, what is replaced in the chapter's JSON (a pattern), what replaces it, what the problem's sentence must say
-PLANTED = [
+# rule, pattern in the chapter's JSON, its replacement, part of the message
+VIOLATIONS = [
     ("format", '"nbformat_minor": 5', '"nbformat_minor": 4', "4.5"),
     ("format", '"id": "gap",', "", "'id' is a required property"),
     ("format", '"execution_count": 3', '"execution_count": "3"', "not valid"),
@@ -92,25 +102,48 @@ PLANTED = [
     ("outputs", '"0.25', '"none', "a number"),
     ("outputs", '"0.25', '"<f at 0x7f33aa10>', "memory address"),
     ("outputs", '"stdout"', '"stderr"', "stderr"),
-    *[("skips", '"tags": \\[', f'"tags": ["{tag}", ', f"cell bootstrap is marked {tag}") for tag in form.SKIPS],
+    *[
+        ("skips", '"tags": \\[', f'"tags": ["{tag}", ', f"cell bootstrap is marked {tag}")
+        for tag in form.SKIPS
+    ],
     ("skips", "S = vp", "# NBVAL_SKIP", "cell sizes is marked NBVAL_SKIP"),
-    ("lengths", "S = vp", "x = 1\\\\n" * 41 + "S", "cell sizes has 42 lines"),
+    ("lengths", "S = vp", "x = 1\\\\n" * 41 + "S", "cell sizes must have at most 40 lines, got 42"),
     ("lengths", "S = vp|vp.glue", "x = 1\\\\n" * 27 + "S", "90th percentile"),
     ("lengths", "S = vp|vp.glue|print|plt|inter", "x = 1\\\\n" * 9 + "S", "median"),
     ("figures", "What is seen.", "", "cell draw draws a figure without"),
     ("figures", '"name": "fig-one"', '"name": "one"', "cell draw: mystnb.figure.name"),
     ("figures", "Two curves that meet. ", "Two. ", "cell draw: mystnb.image.alt"),
-    ("figures", "What is seen.", "Two curves that meet. " * 3, "not the caption"),
+    ("figures", "What is seen.", "Two curves that meet. " * 3, "differ from the caption"),
     ("figures", "S = vp", "fig = plt.figure(); S = vp", "cell sizes draws"),
     ("figures", "S = vp", "vp.plotting.plt.show(); S = vp", "cell sizes draws"),
     ("static", '"remove-output"', '"other"', "cell move uses ipywidgets"),
     ("static", '"static": "fig-one"', '"static": "fig-two"', "cell move"),
     ("static", '"static": "fig-one"', '"other": 1', "cell move"),
-    ("static", '(?s)"remove-output"(.*?)ipywidgets.Play', r'"other"\1widgets.Play', "cell move uses ipywidgets"),
-    ("static", '(?s)"static": "fig-one"(.*?)ipywidgets.Play..', r'"other": 1\1plt.show()', "cell move is not seen"),
-    ("output_widgets", "S = vp", "ipywidgets.interact(f); S = vp", "cell sizes captures output in a widget"),
+    (
+        "static",
+        '(?s)"remove-output"(.*?)ipywidgets.Play',
+        r'"other"\1widgets.Play',
+        "cell move uses ipywidgets",
+    ),
+    (
+        "static",
+        '(?s)"static": "fig-one"(.*?)ipywidgets.Play..',
+        r'"other": 1\1plt.show()',
+        "cell move is not shown",
+    ),
+    (
+        "output_widgets",
+        "S = vp",
+        "ipywidgets.interact(f); S = vp",
+        "cell sizes captures output in a widget",
+    ),
     ("output_widgets", "S = vp", "@interact(x=1)", "cell sizes captures output"),
-    ("output_widgets", "S = vp", "o = Output(); ipywidgets.Output(); S = vp", "cell sizes captures output"),
+    (
+        "output_widgets",
+        "S = vp",
+        "o = Output(); ipywidgets.Output(); S = vp",
+        "cell sizes captures output",
+    ),
     ("bootstrap", '"id": "bootstrap"', '"id": "boot"', "first code cell"),
     ("bootstrap", "https://github.com", "https://gitlab.com", "cell bootstrap"),
     ("bootstrap", '"remove-cell"', '"remove-cell", "more"', "cell bootstrap"),
@@ -123,11 +156,11 @@ PLANTED = [
     ("portable", "S = vp", "p = '/home/me'", "cell sizes"),
     ("portable", "0.25", "/tmp/25", "cell check"),
     ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
-    ("portable", "S = vp", "S" * 101, "cell sizes has a line"),
+    ("portable", "S = vp", "S" * 101, "cell sizes must have lines of at most 84"),
     ("opening", "# A chapter", "A chapter", "title"),
     ("opening", "You need", "You have", "You need"),
     ("opening", "vp.sizes", "sizes", "vp.sizes"),
-    ("exercises", ":::{exercise} A title", "nothing", "0 exercises"),
+    ("exercises", ":::{exercise} A title", "nothing", "at least 4 exercises, got 0"),
     ("exercises", ":label: ex-1", ":label: ex-7", "ex-7"),
     ("exercises", ":label: ex-1", ":other: ex-1", ":label:"),
     ("exercises", ":class: dropdown", ":class: other", "ex-0"),
@@ -135,17 +168,22 @@ PLANTED = [
     ("exercises", "## References", "## References\\\\n\\\\n## More", "last"),
     ("references", "eq-one", "one", "begin with eq-"),
     ("references", r"\(eq-one\)", "", "'eq-one'"),
-    ("references", r"\(eq-one\)", r"(eq-one)\\\\n\\\\n$$ c $$ (eq-one)", "only one"),
+    ("references", r"\(eq-one\)", r"(eq-one)\\\\n\\\\n$$ c $$ (eq-one)", "unique"),
     ("references", "<fig-one>", "<fig-two>", "'fig-two'"),
     ("words", "word word ", "word ", "words of prose"),
     ("words", "word word ", "word " * 5, "words of prose"),
-    ("self_tests", ":class: self-test", ":class: other", "0 self-tests"),
-    ("self_tests", "<summary>Answers", "<summary>More", "cell check-0 is not of the form"),
-    ("self_tests", "Yes: why", "Right: why", "cell check-0 needs 3 or 4 options"),
-    ("self_tests", "Yes: why", "No: why", "cell check-0 needs one right answer"),
+    ("self_tests", ":class: self-test", ":class: other", "at least 5 self-tests, got 0"),
+    ("self_tests", "<summary>Answers", "<summary>More", "cell check-0 must have the form"),
+    ("self_tests", "Yes: why", "Right: why", "cell check-0 must have 3 or 4 options"),
+    ("self_tests", "Yes: why", "No: why", "cell check-0 must have exactly one right"),
     ("self_tests", "3. three", "3. three\\\\n4. four", "as many answers"),
-    ("self_tests", "Question 1", "See {eq}`eq-one`", "cell check-1 holds a role"),
-    ("self_tests", r"(?s)1\. No: why(.*?)Yes: why", r"1. Yes: why\1No: why", "too often in one place"),
+    ("self_tests", "Question 1", "See {eq}`eq-one`", "cell check-1 contains a role"),
+    (
+        "self_tests",
+        r"(?s)1\. No: why(.*?)Yes: why",
+        r"1. Yes: why\1No: why",
+        "too often in one position",
+    ),
     ("glue", "'gap'", "'gulf'", "shows 'gap'"),
     ("glue", "S = vp", "vp.glue('gulf', 1); S = vp", "glues 'gulf'"),
     ("glue", "S = vp", "vp.glue(f'gap_{i}', 1); S = vp", "glues 'gap_{i}'"),
@@ -159,44 +197,51 @@ def problems(rule, text, **others):
 
 
 @pytest.mark.parametrize("rule", form.RULES, ids=lambda rule: rule.__name__)
-def test_sound_chapter_passes(rule):
+def test_a_valid_chapter_passes(rule):
     assert problems(rule.__name__.removeprefix("check_"), chapter()) == []
 
 
-@pytest.mark.parametrize("rule, pattern, new, said", PLANTED)
-def test_planted_violation_is_named(rule, pattern, new, said):
+@pytest.mark.parametrize("rule, pattern, new, message", VIOLATIONS)
+def test_violations_are_named(rule, pattern, new, message):
     text, count = re.subn(pattern, new, chapter())
     found = problems(rule, text)
-    assert count and found, f"{rule}: not seen"
+    assert count and found, f"{rule}: no problem was reported"
     assert all(problem.startswith(NAME) for problem in found)
-    assert any(said in problem for problem in found), found
+    assert any(message in problem for problem in found), found
 
 
-@pytest.mark.parametrize("rule, said", [("figures", "cell draw"), ("references", "eq-one")])
-def test_names_are_unique_in_the_whole_book(rule, said):
+@pytest.mark.parametrize("rule, message", [("figures", "cell draw"), ("references", "eq-one")])
+def test_names_are_unique_in_the_whole_book(rule, message):
     other = nbformat.v4.reads(chapter())
-    assert any(said in problem for problem in problems(rule, chapter(), other=other))
+    assert any(message in problem for problem in problems(rule, chapter(), other=other))
 
 
-def test_a_name_may_be_an_f_string():
+def test_glued_names_may_be_f_strings():
     text = chapter().replace("vp.glue('gap'", "vp.glue(f'gap_{i}'").replace("gap:.2f", "gap_1:.2f")
     assert problems("glue", text) == []
 
 
-def test_an_assignment_is_no_page_of_the_book():
-    spared = {rule.__name__ for rule in set(form.rules("01_elbo")) - set(form.rules("assignments/01_elbo"))}
+def test_assignments_are_exempt_from_rules_for_chapters():
+    spared = {
+        rule.__name__
+        for rule in set(form.rules("01_elbo")) - set(form.rules("assignments/01_elbo"))
+    }
     names = ("lengths", "figures", "static", "opening", "exercises", "words", "glue")
     assert form.rules("01_elbo") == form.RULES
     assert spared == {f"check_{name}" for name in names}
 
 
-def test_every_rule_has_a_planted_violation():
-    assert {rule.__name__.removeprefix("check_") for rule in form.RULES} == {planted[0] for planted in PLANTED}
+def test_every_rule_has_a_violation():
+    assert {rule.__name__.removeprefix("check_") for rule in form.RULES} == {
+        planted[0] for planted in VIOLATIONS
+    }
 
 
 def test_figure_makers_are_found(monkeypatch, tmp_path):
     (tmp_path / "vaelib" / "pages").mkdir(parents=True)
     source = "def _new():\n    return plt.subplots()\n\n\ndef grid(x,\n):\n    _new()\n"
-    (tmp_path / "vaelib" / "pages" / "plotting.py").write_text(source + "\n\ndef draw(ax):\n    ax.plot()\n")
+    (tmp_path / "vaelib" / "pages" / "plotting.py").write_text(
+        source + "\n\ndef draw(ax):\n    ax.plot()\n"
+    )
     monkeypatch.setattr(form, "ROOT", tmp_path)
     assert form.figure_makers.__wrapped__() == {"_new", "grid"}

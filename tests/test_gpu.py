@@ -24,7 +24,9 @@ from vaelib import checkpoints, graph, loop
 pytestmark = pytest.mark.gpu
 GPU, REHEARSE = torch.cuda.is_available(), os.environ.get("VAELIB_REHEARSE", "") not in ("", "0")
 GREY, BINARY = vl.digits("dynamic").train, vl.digits("fixed").train
-WITH_NOISE = {"x": (BINARY, torch.randn(len(BINARY), 2, generator=torch.Generator().manual_seed(0)))}
+WITH_NOISE = {
+    "x": (BINARY, torch.randn(len(BINARY), 2, generator=torch.Generator().manual_seed(0)))
+}
 
 
 @pytest.fixture
@@ -72,11 +74,22 @@ def assert_close(a, b, atol=1e-3):
 @pytest.mark.parametrize("seeds", [(3,), (3, 1, 4)])
 def test_graph_and_eager_steps_agree(seeds, device, eagerly):
     """The noise is given; the learning rate and the KL's weight follow the step."""
-    options = {"steps": 40, "seeds": seeds, "lr": vl.cosine(1e-2, 40), "hyper": {"beta": vl.ramp(0, 30, 1)}}
+    options = {
+        "steps": 40,
+        "seeds": seeds,
+        "lr": vl.cosine(1e-2, 40),
+        "hyper": {"beta": vl.ramp(0, 30, 1)},
+    }
     recorded = vl.fit(build, given_noise, WITH_NOISE, device=device, **options)
-    assert_close(recorded, eagerly(vl.fit, build, given_noise, WITH_NOISE, device=device, **options))
-    still = vl.fit(build, given_noise, WITH_NOISE, device=device, **{**options, "hyper": {"beta": 0.0}})
-    assert np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1  # and the weight does matter
+    assert_close(
+        recorded, eagerly(vl.fit, build, given_noise, WITH_NOISE, device=device, **options)
+    )
+    still = vl.fit(
+        build, given_noise, WITH_NOISE, device=device, **{**options, "hyper": {"beta": 0.0}}
+    )
+    assert (
+        np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1
+    )  # and the weight does matter
 
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
@@ -84,14 +97,20 @@ def test_the_noise_of_a_replay_is_that_of_an_eager_step(seeds, device, eagerly):
     options = {"steps": 20, "seeds": seeds, "transform": vl.binarize, "device": device}
     recorded = vl.fit(build, vl.elbo, GREY, **options)
     assert_close(recorded, eagerly(vl.fit, build, vl.elbo, GREY, **options))
-    assert_close(recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5)  # the same seed, the same run
+    assert_close(
+        recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5
+    )  # the same seed, the same run
 
 
 def test_copies_equal_each_model_alone(device):
     options = {"steps": 30, "lr": 1e-2, "device": device}
-    together = vl.fit(build, given_noise, WITH_NOISE, seeds=(3, 3, 1), hyper={"beta": (0.5, 4.0, 4.0)}, **options)
+    together = vl.fit(
+        build, given_noise, WITH_NOISE, seeds=(3, 3, 1), hyper={"beta": (0.5, 4.0, 4.0)}, **options
+    )
     for copy, (seed, beta) in enumerate(((3, 0.5), (3, 4.0), (1, 4.0))):
-        alone = vl.fit(build, given_noise, WITH_NOISE, seeds=(seed,), hyper={"beta": beta}, **options)
+        alone = vl.fit(
+            build, given_noise, WITH_NOISE, seeds=(seed,), hyper={"beta": beta}, **options
+        )
         assert np.allclose(together.history["kl"][copy], alone.history["kl"][0], atol=1e-2)
         for p, q in zip(together.models[copy].parameters(), alone.model.parameters(), strict=True):
             assert torch.allclose(p, q, atol=1e-3)
@@ -128,7 +147,9 @@ def test_hyper_parameters_are_read_at_each_replay(device):
 def test_every_sample_is_seen_once_an_epoch(device):
     data = torch.arange(50.0)[:, None]
     objective = lambda model, x: {"objective": model(x)[:, 0], "first": x[0, 0], "sum": x.sum()}  # noqa: E731
-    run = vl.fit(lambda seed: nn.Linear(1, 1), objective, data, steps=20, batch_size=10, device=device)
+    run = vl.fit(
+        lambda seed: nn.Linear(1, 1), objective, data, steps=20, batch_size=10, device=device
+    )
     assert run.history["sum"].reshape(4, 5).sum(1).tolist() == [data.sum().item()] * 4
     assert len(set(run.history["first"][0].tolist())) > 5
 
@@ -143,14 +164,26 @@ def test_a_branch_in_a_transform_is_taken_anew(seeds, device, eagerly):
     for how in (lambda function, *given, **options: function(*given, **options), eagerly):
         random.seed(0)
         transform = lambda x: vl.binarize(flip(x))  # noqa: E731
-        runs.append(how(vl.fit, build, objective, GREY, steps=30, seeds=seeds, transform=transform, device=device))
+        runs.append(
+            how(
+                vl.fit,
+                build,
+                objective,
+                GREY,
+                steps=30,
+                seeds=seeds,
+                transform=transform,
+                device=device,
+            )
+        )
     assert_close(*runs)
 
 
 def test_a_transform_whose_shape_changes_is_refused(device):
     sizes = iter([128, 128, 100])
     with pytest.raises(
-        ValueError, match=r"the same shapes every time, at first .* got torch.float32 of shape \(100, 64\)"
+        ValueError,
+        match=r"the same shapes every time, at first .* got torch.float32 of shape \(100, 64\)",
     ):
         vl.fit(build, vl.elbo, BINARY, steps=9, transform=lambda x: x[: next(sizes)], device=device)
 
@@ -169,7 +202,13 @@ def test_buffers_are_those_of_the_steps(seeds, device, eagerly):
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
 @pytest.mark.parametrize("make", [build, normed])
 def test_training_goes_on_where_it_was_cut_off(make, seeds, device, tmp_path, monkeypatch):
-    options = {"steps": 40, "seeds": seeds, "transform": vl.binarize, "lr": vl.cosine(1e-2, 40), "device": device}
+    options = {
+        "steps": 40,
+        "seeds": seeds,
+        "transform": vl.binarize,
+        "lr": vl.cosine(1e-2, 40),
+        "device": device,
+    }
     whole = vl.fit(make, vl.elbo, GREY, **options)
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step 20"):
         patch.setattr(checkpoints.Keeper, "save", stop_after(20))
@@ -201,7 +240,9 @@ def test_one_broken_copy_does_not_stop_the_others(device):
 
     options = {"steps": 30, "device": device}
     with pytest.warns(UserWarning, match="seed 1 stopped: 'objective' is not finite at step 0"):
-        run = vl.fit(build, objective, WITH_NOISE, seeds=(0, 1), hyper={"poison": (0.0, 1.0)}, **options)
+        run = vl.fit(
+            build, objective, WITH_NOISE, seeds=(0, 1), hyper={"poison": (0.0, 1.0)}, **options
+        )
     alone = vl.fit(build, given_noise, WITH_NOISE, **options)
     assert run.broken == [None, (0, "objective")]
     assert np.allclose(run.history["kl"][0], alone.history["kl"][0], atol=1e-2)
@@ -215,8 +256,12 @@ def test_one_broken_copy_does_not_stop_the_others(device):
 def test_every_objective_is_recorded(name, seeds, device):
     make, objective, data = family.MEMBERS[name]
     run = vl.fit(make, objective, data, steps=6, batch_size=32, seeds=seeds, device=device)
-    assert run.broken == [None] * len(seeds) and all(np.isfinite(values).all() for values in run.history.values())
-    players = objective if isinstance(objective, list) else [vl.Player(nn.Module.parameters, objective)]
+    assert run.broken == [None] * len(seeds) and all(
+        np.isfinite(values).all() for values in run.history.values()
+    )
+    players = (
+        objective if isinstance(objective, list) else [vl.Player(nn.Module.parameters, objective)]
+    )
     for seed, model in zip(seeds, run.models, strict=True):
         torch.manual_seed(seed)
         born = make(seed)
@@ -228,11 +273,15 @@ def test_every_objective_is_recorded(name, seeds, device):
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_the_game_brings_the_codes_to_the_prior(seeds, device):
     def make(seed):
-        model = vl.ImplicitVAE(vl.mlp(2, 32, 2, activation=nn.ReLU), vl.mlp(2, 32, 2), 2, "gaussian", scale=0.3)
+        model = vl.ImplicitVAE(
+            vl.mlp(2, 32, 2, activation=nn.ReLU), vl.mlp(2, 32, 2), 2, "gaussian", scale=0.3
+        )
         model.discriminator = vl.mlp(2, 32, 32, 1, activation=nn.ReLU)
         return model
 
-    x = 2 * torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor([3.0, -1.0])
+    x = 2 * torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor(
+        [3.0, -1.0]
+    )
     players = vl.aae_players(1e-3, 3e-3, betas=(0.5, 0.9))
     run = vl.fit(make, players, x, steps=600, batch_size=100, seeds=seeds, device=device)
     for seed, model in zip(seeds, run.models, strict=True):
@@ -240,7 +289,9 @@ def test_the_game_brings_the_codes_to_the_prior(seeds, device):
         with torch.no_grad():
             before, after = make(seed).encoder(x), model.encoder(x)
         assert after.mean(0).abs().max() < 0.4 and (after.var(0) - 1).abs().max() < 0.6
-        assert before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6  # which was not so before
+        assert (
+            before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6
+        )  # which was not so before
 
 
 # What can be asked for; evaluation
@@ -272,13 +323,19 @@ def test_evaluation_agrees_with_the_cpu(device):
     for function in (vl.activity, lambda m, x: vl.latent_moments(m, x)["second"]):
         assert torch.allclose(function(model, x), function(there, x_there).cpu(), atol=1e-5)
     assert vl.active_units(there, x_there) == vl.active_units(model, x)
-    known, found = (vl.log_likelihood(*given, samples=2000).cpu() for given in ((model, x), (there, x_there)))
+    known, found = (
+        vl.log_likelihood(*given, samples=2000).cpu() for given in ((model, x), (there, x_there))
+    )
     assert (known - found).abs().mean() < 0.05  # the noise of 2,000 samples
     near = vl.frechet_distance(features.to(device), 1 + features.to(device)).cpu()
     assert torch.allclose(near, torch.tensor(5.0, dtype=torch.float64), atol=1e-5)
-    values = torch.rand(500, 5) * torch.tensor([0, 0.5, 6.28, 1, 1]) + torch.tensor([1, 0.5, 0, 0, 0])
+    values = torch.rand(500, 5) * torch.tensor([0, 0.5, 6.28, 1, 1]) + torch.tensor(
+        [1, 0.5, 0, 0, 0]
+    )
     values[:, 0] = torch.arange(500) % 3 + 1
-    assert (vl.draw_sprites(values, 32) != vl.draw_sprites(values.to(device), 32).cpu()).float().mean() < 1e-4
+    assert (
+        vl.draw_sprites(values, 32) != vl.draw_sprites(values.to(device), 32).cpu()
+    ).float().mean() < 1e-4
 
 
 # The last, for what it leaves behind: memory that runs out while the step warms up, and while it is recorded
@@ -294,6 +351,11 @@ def test_out_of_memory_is_one_sentence_and_no_end(at, device):
             torch.empty(2**46, device=x.device)
         return vl.elbo(model, x)
 
-    with pytest.raises(RuntimeError, match="fit: out of memory with batch_size=128, 1 copies and k=50 samples: 6400 "):
+    with pytest.raises(
+        RuntimeError,
+        match="fit: out of memory with batch_size=128, 1 copies and k=50 samples: 6400 ",
+    ):
         vl.fit(build, objective, BINARY, steps=5, hyper={"k": 50}, device=device)
-    assert np.isfinite(vl.fit(build, vl.elbo, BINARY, steps=5, device=device).history["objective"]).all()
+    assert np.isfinite(
+        vl.fit(build, vl.elbo, BINARY, steps=5, device=device).history["objective"]
+    ).all()

@@ -52,7 +52,11 @@ def assert_same(eager, recorded):
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
 def test_a_graph_takes_the_steps_of_the_eager_loop(seeds, compare):
     """Two epochs and more, binarized inside the graph, with a learning rate and a weight that follow the step."""
-    options = {"transform": vl.binarize, "lr": lambda step: 1e-2 / (1 + step), "hyper": {"beta": lambda step: step / 9}}
+    options = {
+        "transform": vl.binarize,
+        "lr": lambda step: 1e-2 / (1 + step),
+        "hyper": {"beta": lambda step: step / 9},
+    }
     assert_same(*compare(build, vl.beta_vae, X, steps=30, seeds=seeds, **options))
 
 
@@ -67,7 +71,9 @@ def test_what_is_recorded_is_frozen():
     with monkeypatch.context() as patch:
         put_in_place(patch)
         run = vl.fit(build, objective, PLAIN, steps=5)
-        assert len(calls) == 4 and run.history["call"].tolist() == [[4.0] * 5]  # three to warm up, one to record
+        assert len(calls) == 4 and run.history["call"].tolist() == [
+            [4.0] * 5
+        ]  # three to warm up, one to record
 
         def asks(model, x):
             return {"objective": vl.elbo(model, x)["objective"] * float(x.mean())}
@@ -106,7 +112,9 @@ def test_a_transform_runs_once_a_step(played):
 
 def test_a_transform_may_return_tuples_and_dicts(compare):
     objective = lambda model, x: {**vl.elbo(model, x["images"]), "right": x["parts"][1].mean(1)}  # noqa: E731
-    assert_same(*compare(build, objective, {"x": PLAIN}, steps=20, transform=lambda x: two_parts(x["x"])))
+    assert_same(
+        *compare(build, objective, {"x": PLAIN}, steps=20, transform=lambda x: two_parts(x["x"]))
+    )
 
 
 def test_only_the_librarys_own_transform_is_recorded(played, monkeypatch):
@@ -121,9 +129,13 @@ def test_only_the_librarys_own_transform_is_recorded(played, monkeypatch):
 def test_a_transform_whose_shape_changes_is_refused(played):
     sizes = iter([128, 128, 128, 100])
     shapes = r"at first torch.float32 of shape \(128, 64\), got torch.float32 of shape \(100, 64\)"
-    with pytest.raises(ValueError, match="on a GPU transform must return the same shapes every time, " + shapes):
+    with pytest.raises(
+        ValueError, match="on a GPU transform must return the same shapes every time, " + shapes
+    ):
         vl.fit(build, vl.elbo, PLAIN, steps=9, transform=lambda x: x[: next(sizes)])
-    with pytest.raises(ValueError, match="fit: on a GPU transform must return tensors, in tuples or dicts, got 3"):
+    with pytest.raises(
+        ValueError, match="fit: on a GPU transform must return tensors, in tuples or dicts, got 3"
+    ):
         vl.fit(build, vl.elbo, {"x": PLAIN}, steps=9, transform=lambda x: {"x": x, "n": 3})
 
 
@@ -133,14 +145,21 @@ def test_refill_writes_in_place_and_holds_its_own():
     assert held["x"] is not batch["x"]
     fresh = {"x": torch.ones(2, 3), "y": (torch.ones(2, dtype=torch.long),)}
     assert graph.refill(held, fresh) is held and held["x"].all() and held["y"][0].all()
-    for other in ({"x": fresh["x"]}, {**fresh, "y": (torch.ones(2),)}, {**fresh, "x": torch.ones(2, 4)}):
+    for other in (
+        {"x": fresh["x"]},
+        {**fresh, "y": (torch.ones(2),)},
+        {**fresh, "x": torch.ones(2, 4)},
+    ):
         with pytest.raises(ValueError, match="the same shapes every time"):
             graph.refill(held, other)
 
 
 def test_each_player_has_its_own_learning_rate(compare):
     encoder, decoder = (lambda m: m.encoder.parameters()), (lambda m: m.decoder.parameters())
-    players = [vl.Player(encoder, vl.elbo, 1e-2), vl.Player(decoder, vl.elbo, lambda step: 1e-4 * (step + 1))]
+    players = [
+        vl.Player(encoder, vl.elbo, 1e-2),
+        vl.Player(decoder, vl.elbo, lambda step: 1e-4 * (step + 1)),
+    ]
     assert_same(*compare(build, players, PLAIN, steps=20))
 
 
@@ -154,7 +173,9 @@ def test_a_schedule_may_begin_with_a_whole_number(compare):
 
 def normed(seed):
     # No bias below: BatchNorm takes it out, its gradient is rounding, and Adam makes steps of that.
-    encoder = torch.nn.Sequential(torch.nn.Linear(64, 16, bias=False), torch.nn.BatchNorm1d(16), vl.mlp(16, 4))
+    encoder = torch.nn.Sequential(
+        torch.nn.Linear(64, 16, bias=False), torch.nn.BatchNorm1d(16), vl.mlp(16, 4)
+    )
     return vl.VAE(encoder, vl.mlp(2, 16, 64), 2)
 
 

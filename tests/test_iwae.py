@@ -28,7 +28,9 @@ def test_the_bound_is_the_oracles(q, k):
     with torch.no_grad():
         values = vl.iwae(model, torch.full((n, 1), X), k)["objective"]
     assert within(values, BOUNDS[q][k], k=3.5)
-    assert not within(values - 0.02, BOUNDS[q][k], k=3.5)  # and the test would see a fiftieth of a nat
+    assert not within(
+        values - 0.02, BOUNDS[q][k], k=3.5
+    )  # and the test would see a fiftieth of a nat
     assert abs(oracles.scalar_bound(X, *q, k=k) - BOUNDS[q][k]) < 1e-6
 
 
@@ -47,7 +49,9 @@ def exact_gradient(q, k, step=1e-4):
 
 
 @pytest.mark.parametrize("estimator", ["standard", "dreg"])
-@pytest.mark.parametrize(("q", "k"), [((0.0, 1.0), 1), ((0.0, 1.0), 5), ((0.0, 1.0), 50), ((0.5, 0.6), 5)])
+@pytest.mark.parametrize(
+    ("q", "k"), [((0.0, 1.0), 1), ((0.0, 1.0), 5), ((0.0, 1.0), 50), ((0.5, 0.6), 5)]
+)
 def test_standard_and_dreg_are_unbiased(estimator, q, k):
     torch.manual_seed(k)
     estimates = gradients(q, k, estimator, 200_000)
@@ -64,7 +68,9 @@ def test_stl_is_biased_by_the_stated_amount(q, k, mean, sd):
     assert abs(estimates.std() / sd - 1) < 0.02
     assert abs(exact_gradient(q, k) - measured) > 0.3
     torch.manual_seed(k)
-    assert within(gradients(q, 1, "stl", 200_000), exact_gradient(q, 1))  # with one sample it is not
+    assert within(
+        gradients(q, 1, "stl", 200_000), exact_gradient(q, 1)
+    )  # with one sample it is not
 
 
 @pytest.mark.parametrize(("k", "standard", "dreg"), [(5, 0.86, 0.170), (50, 0.233, 0.0040)])
@@ -89,7 +95,9 @@ def small(seed=0):
 
 def two_layers(seed=0):
     torch.manual_seed(seed)
-    return vl.TwoLayerVAE(vl.mlp(12, 16, 8), vl.mlp(4, 8, 4), vl.mlp(2, 8, 8), vl.mlp(4, 16, 12), (4, 2))
+    return vl.TwoLayerVAE(
+        vl.mlp(12, 16, 8), vl.mlp(4, 8, 4), vl.mlp(2, 8, 8), vl.mlp(4, 16, 12), (4, 2)
+    )
 
 
 @pytest.mark.parametrize("make", [small, two_layers])
@@ -122,14 +130,18 @@ def test_estimators_agree_on_the_decoder_and_on_average_on_the_encoder(make):
         assert torch.allclose(found[estimator][0], found["standard"][0], atol=1e-5), estimator
     close = torch.cosine_similarity(found["dreg"][1], found["standard"][1], 0)
     assert close > 0.9
-    assert (found["dreg"][1] - found["standard"][1]).norm() < (found["stl"][1] - found["standard"][1]).norm()
+    assert (found["dreg"][1] - found["standard"][1]).norm() < (
+        found["stl"][1] - found["standard"][1]
+    ).norm()
 
 
 def test_the_surrogate_has_the_bounds_gradient_and_another_value():
     torch.manual_seed(0)
     log_w = torch.randn(50, 4, dtype=torch.double, requires_grad=True)
     bound, surrogate = vl.iwae_bound(log_w), vl.iwae_surrogate(log_w)
-    (a,), (b,) = (torch.autograd.grad(v.sum(), log_w, retain_graph=True) for v in (bound, surrogate))
+    (a,), (b,) = (
+        torch.autograd.grad(v.sum(), log_w, retain_graph=True) for v in (bound, surrogate)
+    )
     assert torch.allclose(a, b)
     weights = torch.softmax(log_w, 0)
     entropy = -(weights * weights.log()).sum(0)
@@ -172,11 +184,15 @@ def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
 def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
     """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s² / S)."""
     a, w, samples = 0.3, 1.5, 4
-    model = vl.TwoLayerVAE(vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian")
+    model = vl.TwoLayerVAE(
+        vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian"
+    )
     with torch.no_grad():
         model.encoder[0].weight.copy_(torch.tensor([[a], [0.0]]))
         model.encoder[0].bias[1] = 2 * math.log(s)
-        model.encoder2[0].weight.copy_(torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]]))  # the third is silent
+        model.encoder2[0].weight.copy_(
+            torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]])
+        )  # the third is silent
     torch.manual_seed(0)
     x = torch.randn(5 if s < 1 else 50_000, 1)
     truth = w**2 * (a**2 * x.var(correction=0).item() + s**2 / samples)
@@ -193,23 +209,33 @@ def test_two_layers_train_and_count_their_units():
     x = vl.digits("fixed").train
 
     def build(seed):
-        return vl.TwoLayerVAE(vl.mlp(64, 32, 16), vl.mlp(8, 16, 8), vl.mlp(4, 16, 16), vl.mlp(8, 32, 64), (8, 4))
+        return vl.TwoLayerVAE(
+            vl.mlp(64, 32, 16), vl.mlp(8, 16, 8), vl.mlp(4, 16, 16), vl.mlp(8, 32, 64), (8, 4)
+        )
 
     run = vl.fit(build, vl.iwae, x, steps=300, lr=3e-3, hyper={"k": 5}, seeds=(0, 1))
     history = run.history["objective"]
     assert (history[:, -20:].mean(1) > history[:, :20].mean(1) + 10).all()
-    assert 0 < vl.active_units(run.model, x) <= 8 and 0 <= vl.active_units(run.model, x, layer=2) <= 4
+    assert (
+        0 < vl.active_units(run.model, x) <= 8 and 0 <= vl.active_units(run.model, x, layer=2) <= 4
+    )
 
 
 def test_bad_arguments():
     model, x = small(), torch.rand(5, 12).round()
     with pytest.raises(ValueError, match="iwae: k must be a positive integer, got 0"):
         vl.iwae(model, x, 0)
-    with pytest.raises(ValueError, match="estimator must be 'standard', 'stl' or 'dreg', got 'magic'"):
+    with pytest.raises(
+        ValueError, match="estimator must be 'standard', 'stl' or 'dreg', got 'magic'"
+    ):
         vl.iwae(model, x, 2, "magic")
-    with pytest.raises(ValueError, match="encoder2 returned 6 numbers; with latent_dims=.4, 2. it must return 4"):
+    with pytest.raises(
+        ValueError, match="encoder2 returned 6 numbers; with latent_dims=.4, 2. it must return 4"
+    ):
         vl.TwoLayerVAE(vl.mlp(12, 8), vl.mlp(4, 6), vl.mlp(2, 8), vl.mlp(4, 12), (4, 2))
-    with pytest.raises(ValueError, match='elbo: this model has no closed-form KL; use kl="sampled"'):
+    with pytest.raises(
+        ValueError, match='elbo: this model has no closed-form KL; use kl="sampled"'
+    ):
         vl.elbo(two_layers(), x)
 
 
@@ -224,5 +250,8 @@ def test_log_weights_that_are_not_finite_are_counted_and_placed():
         return log_w
 
     model.log_weights = poisoned
-    with pytest.raises(ValueError, match="every log-weight must be finite, got 3 of 100 that are not, the first for image 2"):
+    with pytest.raises(
+        ValueError,
+        match="every log-weight must be finite, got 3 of 100 that are not, the first for image 2",
+    ):
         vl.log_likelihood(model, x, samples=20)

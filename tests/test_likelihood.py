@@ -59,11 +59,15 @@ def test_the_shape_of_bounded_and_exponential_tails():
 
 
 def test_the_shape_of_a_tail_that_is_none():
-    assert pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2  # equal weights: a perfect proposal
+    assert (
+        pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2
+    )  # equal weights: a perfect proposal
     alone = torch.full((30, 1), -2000.0)
     alone[0] = 0
     assert pareto_k(alone).item() == math.inf  # one weight is everything
-    shifted = log_pareto(0.7, (50, 3), torch.Generator().manual_seed(0)).sort(0, descending=True).values
+    shifted = (
+        log_pareto(0.7, (50, 3), torch.Generator().manual_seed(0)).sort(0, descending=True).values
+    )
     assert torch.allclose(pareto_k(shifted - 1e5), pareto_k(shifted))
 
 
@@ -75,7 +79,9 @@ def test_the_tail_of_a_proposal_that_is_too_narrow_is_what_theory_says(std, k):
     x = torch.full((400, 1), 1.5)
     values, found = vl.log_likelihood(oracles.scalar_vae(0.75, std), x, diagnostics=True)
     assert 1 - 2 * std**2 == pytest.approx(k, abs=1e-6)
-    assert k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12  # log w lowers it in the middle
+    assert (
+        k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12
+    )  # log w lowers it in the middle
     assert values.shape == found.shape == (400,)
     wide = vl.log_likelihood(oracles.scalar_vae(0.75, 1.0), x[:20], diagnostics=True)[1]
     assert wide.max() < 0.3
@@ -89,9 +95,13 @@ def test_diagnostics_change_no_value():
         results.append(vl.log_likelihood(model, torch.ones(7, 1), samples=450, **options))
     assert torch.equal(results[0], results[1][0])
     assert results[2][0].shape == results[2][1].shape == (7,)
-    with pytest.raises(ValueError, match="log_likelihood: samples must be an integer of at least 25, got 24."):
+    with pytest.raises(
+        ValueError, match="log_likelihood: samples must be an integer of at least 25, got 24."
+    ):
         vl.log_likelihood(model, torch.ones(7, 1), samples=24, diagnostics=True)
-    assert vl.log_likelihood(model, torch.ones(7, 1), samples=25, diagnostics=True)[1].isfinite().all()
+    assert (
+        vl.log_likelihood(model, torch.ones(7, 1), samples=25, diagnostics=True)[1].isfinite().all()
+    )
 
 
 def test_own_encoder_far_too_sharp_and_both_remedies():
@@ -100,7 +110,9 @@ def test_own_encoder_far_too_sharp_and_both_remedies():
     torch.manual_seed(1)
     own, k_own = vl.log_likelihood(sharp, x, diagnostics=True)
     few = vl.log_likelihood(sharp, x, samples=200)
-    assert (truth - own).mean() > 15 and (own - few).mean() < 1.5  # and 25 times as many samples do not tell
+    assert (truth - own).mean() > 15 and (
+        own - few
+    ).mean() < 1.5  # and 25 times as many samples do not tell
     assert k_own.min() > 0.7
 
     refitted = vl.refit_encoder(sharp, x, 1000, lr=2e-2)
@@ -137,7 +149,9 @@ def test_refitting_lets_everything_else_alone():
 def test_refitting_starts_anew_and_does_not_learn_from_the_old_encoder():
     _, model, x = known_model(images=30)
     for samples in (1, 8):
-        twins = [vl.refit_encoder(m, x, 20, samples=samples) for m in (model, too_sharp(model, 3.0))]
+        twins = [
+            vl.refit_encoder(m, x, 20, samples=samples) for m in (model, too_sharp(model, 3.0))
+        ]
         assert torch.equal(twins[0].encoder.weight, twins[1].encoder.weight)
 
 
@@ -151,14 +165,18 @@ def test_refitting_with_a_given_encoder():
 
     twin = vl.refit_encoder(model, x, 30, build=build)
     assert isinstance(twin.encoder, nn.Sequential) and twin.encoder is not built[0]
-    assert torch.equal(twin.encoder[0].weight, vl.refit_encoder(model, x, 30, build=build).encoder[0].weight)
+    assert torch.equal(
+        twin.encoder[0].weight, vl.refit_encoder(model, x, 30, build=build).encoder[0].weight
+    )
     fitted = vl.refit_encoder(model, x[:1], 300, build=build)  # one image
     assert vl.log_likelihood(fitted, x[:1], 100).isfinite().all()
 
 
 def test_refitting_an_encoder_with_batch_norm_and_dropout():
     torch.manual_seed(0)
-    encoder = nn.Sequential(nn.Linear(20, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Dropout(), nn.Linear(32, 8))
+    encoder = nn.Sequential(
+        nn.Linear(20, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Dropout(), nn.Linear(32, 8)
+    )
     exact, model, x = known_model(images=100)
     noisy = vl.VAE(encoder, nn.Sequential(model.decoder, nn.Dropout(0.5)), 4, "gaussian", scale=0.5)
     twin = vl.refit_encoder(noisy, x, 600, lr=2e-2)
@@ -202,11 +220,15 @@ class Tied(nn.Module):
 def test_encoders_that_cannot_start_anew_are_refused():
     x, decoder = torch.rand(9, 6).round(), nn.Linear(2, 6)
     tied = vl.VAE(Tied(decoder), decoder, 2)
-    with pytest.raises(ValueError, match=r"got encoder.linear.weight|got decoder.weight shared with the rest"):
+    with pytest.raises(
+        ValueError, match=r"got encoder.linear.weight|got decoder.weight shared with the rest"
+    ):
         vl.refit_encoder(tied, x, 5)
     twin = vl.refit_encoder(tied, x, 5, build=lambda: vl.mlp(6, 4))
     assert torch.equal(twin.decoder.weight, decoder.weight)
-    with pytest.raises(ValueError, match="got a _ConstantEncoder without reset_parameters; pass build"):
+    with pytest.raises(
+        ValueError, match="got a _ConstantEncoder without reset_parameters; pass build"
+    ):
         vl.refit_encoder(oracles.scalar_vae(0.0, 1.0), x[:, :1], 5)
     with pytest.raises(ValueError, match="must have a density q.*, got an ImplicitVAE"):
         vl.refit_encoder(vl.ImplicitVAE(vl.mlp(6, 2), vl.mlp(2, 6), 2), x, 5)
@@ -238,18 +260,24 @@ def bernoulli_1d(prior):
     x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 5)
     z = torch.linspace(-30, 30, 60_001)[:, None]
     with torch.no_grad():
-        log_joint = model.prior.log_prob(z)[:, None] + model.likelihood(z[:, None].expand(-1, 32, 1)).log_prob(x)
+        log_joint = model.prior.log_prob(z)[:, None] + model.likelihood(
+            z[:, None].expand(-1, 32, 1)
+        ).log_prob(x)
     return model, x, torch.logsumexp(log_joint.double(), 0) + math.log(60 / 60_000)
 
 
-@pytest.mark.parametrize("prior", [vl.standard_normal, vl.logistic_unit_scale], ids=["normal", "logistic"])
+@pytest.mark.parametrize(
+    "prior", [vl.standard_normal, vl.logistic_unit_scale], ids=["normal", "logistic"]
+)
 def test_the_annealed_estimate_is_unbiased_for_any_prior(prior):
     """Its exp has expectation p(x), with few temperatures as with many; it lies below."""
     model, x, truth = bernoulli_1d(prior)
     assert truth.exp().sum().item() == pytest.approx(1, abs=1e-4)
     torch.manual_seed(0)
     for temperatures in (3, 30):
-        runs = torch.stack([vl.annealed_log_likelihood(model, x, temperatures)[0] for _ in range(40)])
+        runs = torch.stack(
+            [vl.annealed_log_likelihood(model, x, temperatures)[0] for _ in range(40)]
+        )
         total = (runs - truth).exp().mean(1)
         assert within(total, 1.0) and not within(total * 1.05, 1.0)
         assert (runs - truth).mean() < 0
@@ -294,14 +322,18 @@ def test_the_ladder():
 def test_what_cannot_be_annealed_is_refused():
     x = torch.rand(9, 6).round()
     swiss = vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, prior=vl.swiss_roll)
-    with pytest.raises(ValueError, match="annealed_log_likelihood: the prior must have a density, got SwissRoll"):
+    with pytest.raises(
+        ValueError, match="annealed_log_likelihood: the prior must have a density, got SwissRoll"
+    ):
         vl.annealed_log_likelihood(swiss, x, 3)
     broken = vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2)
     with torch.no_grad():
         broken.decoder[0].weight.fill_(math.nan)
     with pytest.raises(ValueError, match="every value must be finite, got 9 of 9 that are not"):
         vl.annealed_log_likelihood(broken, x, 3)
-    with pytest.raises(ValueError, match="annealed_log_likelihood: chains must be a positive integer, got 0."):
+    with pytest.raises(
+        ValueError, match="annealed_log_likelihood: chains must be a positive integer, got 0."
+    ):
         vl.annealed_log_likelihood(broken, x, 3, chains=0)
     implicit = vl.ImplicitVAE(vl.mlp(6, 2), vl.mlp(2, 6), 2)  # no encoder is needed
     assert vl.annealed_log_likelihood(implicit, x[:1], 20)[0].isfinite().all()

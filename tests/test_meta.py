@@ -26,7 +26,9 @@ class OnlyMeta(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         for t in tree_leaves(out):
-            assert not torch.is_tensor(t) or t.device.type == "meta", f"{func} made a tensor on the {t.device.type}"
+            assert not torch.is_tensor(t) or t.device.type == "meta", (
+                f"{func} made a tensor on the {t.device.type}"
+            )
         return out
 
 
@@ -37,11 +39,17 @@ def to_meta(data):
 def take_steps(build, objective, data):
     """Each player's terms and gradients on meta; returns the last terms."""
     model, x = build(0).to("meta"), to_meta(data)
-    players = objective if isinstance(objective, list) else [vl.Player(torch.nn.Module.parameters, objective)]
+    players = (
+        objective
+        if isinstance(objective, list)
+        else [vl.Player(torch.nn.Module.parameters, objective)]
+    )
     with OnlyMeta():
         for player in players:
             terms = player.objective(model, x)
-            torch.autograd.grad(terms["objective"].mean(), list(player.parameters(model)), materialize_grads=True)
+            torch.autograd.grad(
+                terms["objective"].mean(), list(player.parameters(model)), materialize_grads=True
+            )
     return terms
 
 

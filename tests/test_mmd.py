@@ -1,4 +1,4 @@
-"""Kernels, MMD, the InfoVAE family, and the two-point problem, against their closed forms (facts T6, T12, T14)."""
+"""Kernels, MMD, the InfoVAE family, and the two-point problem, against their closed forms."""
 
 import math
 from functools import partial
@@ -13,16 +13,26 @@ from vaelib import divergences, oracles
 
 
 def kernel_of(name, size):
-    return partial(vl.gaussian_kernel, bandwidth=size) if name == "gaussian" else partial(vl.imq_kernel, scale=size)
+    return (
+        partial(vl.gaussian_kernel, bandwidth=size)
+        if name == "gaussian"
+        else partial(vl.imq_kernel, scale=size)
+    )
 
 
-CASES = [(d, name, size) for d in (1, 3, 20) for name, size in (("gaussian", d / 2**0.5), ("imq", 2.0 * d))]
+CASES = [
+    (d, name, size)
+    for d in (1, 3, 20)
+    for name, size in (("gaussian", d / 2**0.5), ("imq", 2.0 * d))
+]
 
 
 def test_kernels_are_their_formulas():
     x, y = torch.randn(4, 3), torch.randn(5, 3)
     squared = ((x[:, None] - y) ** 2).sum(-1)
-    assert torch.allclose(vl.gaussian_kernel(x, y, 1.3), torch.exp(-squared / (2 * 1.3**2)), atol=1e-6)
+    assert torch.allclose(
+        vl.gaussian_kernel(x, y, 1.3), torch.exp(-squared / (2 * 1.3**2)), atol=1e-6
+    )
     assert torch.allclose(vl.imq_kernel(x, y, 6.0), 6 / (6 + squared), atol=1e-6)
     both = vl.imq_kernel(x, y, 2.0) + vl.imq_kernel(x, y, 5.0)
     assert torch.allclose(vl.imq_kernel(x, y, (2.0, 5.0)), both)
@@ -82,7 +92,11 @@ def test_known_values():
 
 def test_blocks_change_nothing_and_keep_memory_small(monkeypatch):
     torch.manual_seed(0)
-    x, y, kernel = torch.randn(301, 4), torch.randn(257, 4) + 0.3, partial(vl.gaussian_kernel, bandwidth=2.0)
+    x, y, kernel = (
+        torch.randn(301, 4),
+        torch.randn(257, 4) + 0.3,
+        partial(vl.gaussian_kernel, bandwidth=2.0),
+    )
     whole = [vl.mmd(x, y, kernel, unbiased) for unbiased in (True, False)]
     largest = []
     monkeypatch.setattr(divergences, "BLOCK", 1000)
@@ -90,12 +104,16 @@ def test_blocks_change_nothing_and_keep_memory_small(monkeypatch):
     for unbiased, value in zip((True, False), whole, strict=True):
         assert vl.mmd(x, y, watched, unbiased).item() == pytest.approx(value.item(), abs=1e-6)
     assert max(largest) <= 1000
-    assert 4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30  # float32, a handful of temporaries
+    assert (
+        4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
+    )  # float32, a handful of temporaries
 
 
 def test_mmd_of_twenty_thousand_samples():
     torch.manual_seed(0)
-    value = vl.mmd(torch.randn(20_000, 2), torch.randn(20_000, 2), partial(vl.gaussian_kernel, bandwidth=1.0))
+    value = vl.mmd(
+        torch.randn(20_000, 2), torch.randn(20_000, 2), partial(vl.gaussian_kernel, bandwidth=1.0)
+    )
     assert abs(value) < 4 * oracles.mmd_under_null(2, 20_000, "gaussian", 1.0)["sd"]
 
 
@@ -134,7 +152,9 @@ def model():
 
 def terms(model, objective, *arguments):
     torch.manual_seed(1)
-    return objective(model, torch.rand(7, 6, generator=torch.Generator().manual_seed(2)).round(), *arguments)
+    return objective(
+        model, torch.rand(7, 6, generator=torch.Generator().manual_seed(2)).round(), *arguments
+    )
 
 
 def test_members_of_the_family_are_special_cases(model):
@@ -144,14 +164,17 @@ def test_members_of_the_family_are_special_cases(model):
     whatever = lambda z, prior: ((z - prior) ** 2).mean()  # noqa: E731
     plain = terms(model, vl.elbo)
     zero = terms(model, vl.info_vae, 0, 1, whatever)
-    assert all(torch.allclose(zero[name], plain[name]) for name in ("objective", "reconstruction", "kl"))
+    assert all(
+        torch.allclose(zero[name], plain[name]) for name in ("objective", "reconstruction", "kl")
+    )
     beta = terms(model, vl.info_vae, -3, 4, whatever)["objective"]
     assert torch.allclose(beta, plain["reconstruction"] - 4 * plain["kl"])
     game = terms(model, vl.info_vae, 1, 1, whatever)
     assert torch.allclose(game["objective"], plain["reconstruction"] - game["divergence"])
     ours = terms(model, vl.mmd_vae, 25, kernel)
     assert torch.allclose(
-        ours["objective"], terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel))["objective"]
+        ours["objective"],
+        terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel))["objective"],
     )
     assert torch.equal(ours["objective"], terms(model, vl.vim, 25, kernel)["objective"])
     biased = terms(model, vl.info_vae, 1, 25, partial(vl.mmd, kernel=kernel, unbiased=False))
@@ -185,7 +208,12 @@ def test_bad_input_is_named(call, message, model):
 
 
 def test_one_sample_will_do_for_the_v_statistic():
-    assert vl.mmd(torch.zeros(1, 2), torch.zeros(1, 2), partial(vl.gaussian_kernel, bandwidth=1.0), False) == 0
+    assert (
+        vl.mmd(
+            torch.zeros(1, 2), torch.zeros(1, 2), partial(vl.gaussian_kernel, bandwidth=1.0), False
+        )
+        == 0
+    )
 
 
 # The two points
@@ -197,12 +225,20 @@ def test_one_sample_will_do_for_the_v_statistic():
 def test_two_points_with_a_fixed_decoder_scale(tau, a, mean, std, best):
     found = oracles.two_point_optimum(scale=tau)
     ours = found["mean"] / found["std"], found["mean"], found["std"], found["objective"]
-    assert ours == pytest.approx((a, mean, std, best), abs=6e-4) and found["second"] == pytest.approx(1, abs=1e-5)
+    assert ours == pytest.approx((a, mean, std, best), abs=6e-4) and found[
+        "second"
+    ] == pytest.approx(1, abs=1e-5)
 
 
 def test_two_points_with_a_floor():
     found = oracles.two_point_optimum(scale="head", floor=5e-4)
-    wanted = {"mean": 0.9697, "std": 0.2442, "objective": 5.206, "kl": 1.410, "reconstruction": 6.616}
+    wanted = {
+        "mean": 0.9697,
+        "std": 0.2442,
+        "objective": 5.206,
+        "kl": 1.410,
+        "reconstruction": 6.616,
+    }
     assert {name: found[name] for name in wanted} == pytest.approx(wanted, abs=5e-4)
     table = {0.1: (0.934, 0.357, 0.232), 0.01: (0.958, 0.288, 2.357), 0.001: (0.968, 0.252, 4.542)}
     for floor, values in table.items():
@@ -230,8 +266,12 @@ def test_two_points_with_mmd_switch_between_250_and_300():
     }
     for lam, values in table.items():
         found = oracles.two_point_optimum("mmd", lam=lam)
-        assert (found["mean"], found["std"], found["reconstruction"]) == pytest.approx(values, abs=6e-3)
-    before, after = (oracles.two_point_optimum("mmd", lam=lam)["reconstruction"] for lam in (250, 300))
+        assert (found["mean"], found["std"], found["reconstruction"]) == pytest.approx(
+            values, abs=6e-3
+        )
+    before, after = (
+        oracles.two_point_optimum("mmd", lam=lam)["reconstruction"] for lam in (250, 300)
+    )
     assert before > 6 and after == pytest.approx(-0.55, abs=0.06)
 
 
@@ -255,7 +295,10 @@ def test_frechet_distance_of_known_gaussians():
     found = vl.frechet_distance(a, torch.randn(200_000, 3, dtype=torch.float64) * scale + shift)
     assert found.item() == pytest.approx(2 + 0.25 + 1.0, rel=0.02)  # |shift|² + Σ (1 - scale)²
     assert abs(vl.frechet_distance(a, a)) < 1e-9
-    pairs = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])  # means 1 and 3, variances 2 and 8
+    pairs = (
+        torch.tensor([[0.0], [2.0]]),
+        torch.tensor([[1.0], [5.0]]),
+    )  # means 1 and 3, variances 2 and 8
     assert vl.frechet_distance(*pairs).item() == pytest.approx(2**2 + (8**0.5 - 2**0.5) ** 2)
     mixed = a @ torch.tensor([[1.0, 0.6, 0], [0, 0.8, 0], [0.3, 0, 1]], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
@@ -269,19 +312,32 @@ def test_disturbances():
     torch.manual_seed(0)
     x = torch.full((200, 500), 0.5)
     masked = vl.disturb(x, "mask", 0.3)
-    assert within((masked == 0).float().flatten(), 0.3) and set(masked.unique().tolist()) == {0.0, 0.5}
+    assert within((masked == 0).float().flatten(), 0.3) and set(masked.unique().tolist()) == {
+        0.0,
+        0.5,
+    }
     noisy = vl.disturb(x, "gaussian", 0.1)
     assert within((noisy - x).flatten() ** 2, 0.01) and noisy.max() <= 1
     assert torch.equal(vl.disturb(x, "gaussian", 0), x) and torch.equal(vl.disturb(x, "mask", 0), x)
     assert vl.disturb(x, "mask", 1).max() == 0
     wild = vl.disturb(x, "gaussian", 5)
-    assert wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)  # Φ(-0.1)
+    assert (
+        wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)
+    )  # Φ(-0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64)])
 def test_convolutional_nets_fit_together(shape):
-    model = vl.VAE(vl.conv_encoder(shape, 8, width=8), vl.conv_decoder(8, shape, width=8), 8, "gaussian", scale=0.3)
+    model = vl.VAE(
+        vl.conv_encoder(shape, 8, width=8),
+        vl.conv_decoder(8, shape, width=8),
+        8,
+        "gaussian",
+        scale=0.3,
+    )
     x = torch.rand(4, math.prod(shape))
-    assert vl.elbo(model, x)["objective"].shape == (4,) and vl.log_likelihood(model, x, samples=3).shape == (4,)
+    assert vl.elbo(model, x)["objective"].shape == (4,) and vl.log_likelihood(
+        model, x, samples=3
+    ).shape == (4,)
     run = vl.fit(lambda seed: model, vl.elbo, x, steps=2, batch_size=2)
     assert np.isfinite(run.history["objective"]).all()

@@ -19,7 +19,9 @@ def test_shapes():
     assert model.prior.event_shape == (2,)
     assert model.log_weights(x, 7).shape == (7, 5)
     terms = vl.elbo(model, x, k=3)
-    assert list(terms) == ["objective", "reconstruction", "kl"] and all(t.shape == (5,) for t in terms.values())
+    assert list(terms) == ["objective", "reconstruction", "kl"] and all(
+        t.shape == (5,) for t in terms.values()
+    )
 
 
 def test_images_keep_their_shape():
@@ -53,7 +55,11 @@ def test_labels_are_put_beside_the_code():
     x, y = torch.rand(5, 6).round(), torch.eye(3)[torch.tensor([0, 1, 2, 0, 1])]
     assert model.log_weights(x, 7, y).shape == (7, 5)
     z = torch.randn(7, 5, 2)
-    assert torch.allclose(model.likelihood(z, y=y).mean[3, 1], model.likelihood(z[3, 1:2], y=y[1:2]).mean[0], atol=1e-6)
+    assert torch.allclose(
+        model.likelihood(z, y=y).mean[3, 1],
+        model.likelihood(z[3, 1:2], y=y[1:2]).mean[0],
+        atol=1e-6,
+    )
 
 
 def test_a_code_does_not_depend_on_its_company():
@@ -68,7 +74,9 @@ def test_a_prior_without_closed_form_needs_sampling():
     def logistic(latent_dim):
         base = torch.distributions.Uniform(torch.zeros(latent_dim), torch.ones(latent_dim))
         transforms = [torch.distributions.SigmoidTransform().inv]
-        return torch.distributions.Independent(torch.distributions.TransformedDistribution(base, transforms), 1)
+        return torch.distributions.Independent(
+            torch.distributions.TransformedDistribution(base, transforms), 1
+        )
 
     model, x = vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, prior=logistic), torch.rand(5, 6).round()
     assert vl.elbo(model, x, k=4, kl="sampled")["kl"].shape == (5,)
@@ -79,21 +87,45 @@ def test_a_prior_without_closed_form_needs_sampling():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: vae("poisson"), "likelihood must be 'bernoulli', 'cross_entropy' or 'gaussian', got 'poisson'"),
+        (
+            lambda: vae("poisson"),
+            "likelihood must be 'bernoulli', 'cross_entropy' or 'gaussian', got 'poisson'",
+        ),
         (lambda: vae("gaussian", scale=-1), "scale must be a positive finite number, got -1"),
-        (lambda: vae("gaussian", scale=math.nan), "scale must be a positive finite number, got nan"),
+        (
+            lambda: vae("gaussian", scale=math.nan),
+            "scale must be a positive finite number, got nan",
+        ),
         (lambda: vae("gaussian", scale="wide"), "scale must be 'learned' or 'head', got 'wide'"),
-        (lambda: vae("gaussian", scale_floor=-0.1), "scale_floor must be a finite number of at least 0, got -0.1"),
+        (
+            lambda: vae("gaussian", scale_floor=-0.1),
+            "scale_floor must be a finite number of at least 0, got -0.1",
+        ),
         (
             lambda: vl.VAE(vl.mlp(6, 3), vl.mlp(2, 6), 2).posterior(torch.rand(5, 6)),
             r"width 4 or as a pair, got shape \(5, 3\)",
         ),
-        (lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)), r"x has shape \(5, 1\); .*\(B, 6\)"),
-        (lambda: vl.tc_vae(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1), 9), r"x has shape \(5, 1\)"),
-        (lambda: vl.elbo(vae(), torch.rand(5, 6), k=0), "elbo: k must be a positive integer, got 0"),
-        (lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"), "kl must be 'analytic' or 'sampled', got 'exact'"),
+        (
+            lambda: vl.elbo(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1)),
+            r"x has shape \(5, 1\); .*\(B, 6\)",
+        ),
+        (
+            lambda: vl.tc_vae(vl.VAE(vl.mlp(1, 4), vl.mlp(2, 6), 2), torch.rand(5, 1), 9),
+            r"x has shape \(5, 1\)",
+        ),
+        (
+            lambda: vl.elbo(vae(), torch.rand(5, 6), k=0),
+            "elbo: k must be a positive integer, got 0",
+        ),
+        (
+            lambda: vl.elbo(vae(), torch.rand(5, 6), kl="exact"),
+            "kl must be 'analytic' or 'sampled', got 'exact'",
+        ),
         (lambda: vl.mlp(3), r"mlp: sizes must be two or more positive integers, got \(3,\)"),
-        (lambda: vl.gaussian_kl(torch.zeros(5, 2), torch.zeros(5, 3)), r"mean has shape \(5, 2\) and log_var \(5, 3\)"),
+        (
+            lambda: vl.gaussian_kl(torch.zeros(5, 2), torch.zeros(5, 3)),
+            r"mean has shape \(5, 2\) and log_var \(5, 3\)",
+        ),
     ],
 )
 def test_bad_arguments(call, message):

@@ -19,7 +19,9 @@ from vaelib.data import digits
 
 def exhibit(cell, name, **scope):
     """A wrong function as the chapter writes it, over the right vaelib."""
-    (source,) = [source for id_, kind, source in SOURCES["11_bug_museum"] if kind == "code" and id_ == cell]
+    (source,) = [
+        source for id_, kind, source in SOURCES["11_bug_museum"] if kind == "code" and id_ == cell
+    ]
     definitions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     scope = {"torch": torch, "math": math, "vl": SimpleNamespace(**vars(vl)), **scope}
     exec(compile(ast.Module(definitions, []), cell, "exec"), space := dict(scope))
@@ -89,7 +91,9 @@ def light(model, x, **more):
 
 def bad_price(tests):
     """The call that exhibit 11 lets through, for `test_bad_input_is_named`."""
-    call = lambda model, x: tests.vl.info_vae(model, x, 0, 1e-3, lambda z, prior: (z - prior).mean())  # noqa: E731
+    call = lambda model, x: tests.vl.info_vae(
+        model, x, 0, 1e-3, lambda z, prior: (z - prior).mean()
+    )  # noqa: E731
     return call, "must be a finite number of at least 1", small()
 
 
@@ -176,7 +180,11 @@ def replace_everywhere(monkeypatch, name, wrong):
     owner = attrgetter(name.rpartition(".")[0])(vl) if "." in name else vl
     name = name.rpartition(".")[2]
     right = getattr(owner, name)
-    modules = [module for key, module in sys.modules.items() if key == "vaelib" or key.startswith("vaelib.")]
+    modules = [
+        module
+        for key, module in sys.modules.items()
+        if key == "vaelib" or key.startswith("vaelib.")
+    ]
     for place in [owner] if inspect.isclass(owner) else modules:
         if getattr(place, name, None) is right:
             monkeypatch.setattr(place, name, wrong)
@@ -190,7 +198,9 @@ def test_the_librarys_tests_see_the_museums_bugs(number, monkeypatch):
     run = getattr(tests, test)
     run(*arguments)  # the truth passes
     wrong = bug()
-    monkeypatch.setattr(sys.modules[__name__], "vl", SimpleNamespace(**vars(vl)))  # exhibits call the right vaelib
+    monkeypatch.setattr(
+        sys.modules[__name__], "vl", SimpleNamespace(**vars(vl))
+    )  # exhibits call the right vaelib
     replace_everywhere(monkeypatch, name, wrong)
     # Seen by what it computes, not by a crash; or because what should be refused is not.
     with pytest.raises((AssertionError, pytest.fail.Exception)):
@@ -199,5 +209,10 @@ def test_the_librarys_tests_see_the_museums_bugs(number, monkeypatch):
 
 def test_every_exhibit_has_its_place():
     headings = [source for _, kind, source in SOURCES["11_bug_museum"] if kind == "markdown"]
-    numbers = [line.split(".")[0][4:] for source in headings for line in source.splitlines() if line.startswith("### ")]
+    numbers = [
+        line.split(".")[0][4:]
+        for source in headings
+        for line in source.splitlines()
+        if line.startswith("### ")
+    ]
     assert [name.split(",")[0] for name in CAUGHT] == numbers == [str(i + 1) for i in range(19)]

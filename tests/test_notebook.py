@@ -18,7 +18,9 @@ def test_sizes_follow_the_profile(name, steps, monkeypatch):
 
 def test_bad_profile_and_sizes(monkeypatch):
     monkeypatch.setenv("VAELIB_PROFILE", "huge")
-    with pytest.raises(ValueError, match="VAELIB_PROFILE must be one of smoke, default, paper, got 'huge'"):
+    with pytest.raises(
+        ValueError, match="VAELIB_PROFILE must be one of smoke, default, paper, got 'huge'"
+    ):
         vp.profile()
     monkeypatch.delenv("VAELIB_PROFILE")
     assert vp.profile() == "default"
@@ -28,13 +30,22 @@ def test_bad_profile_and_sizes(monkeypatch):
 
 def test_a_table_keeps_a_value_beside_its_spread():
     shown = vp.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
-    assert shown._repr_markdown_() == "| model | nats |\n| --- | --- |\n| VAE | 1.5\u00a0±\u00a00.2 |\n| IWAE | 2 |"
+    assert (
+        shown._repr_markdown_()
+        == "| model | nats |\n| --- | --- |\n| VAE | 1.5\u00a0±\u00a00.2 |\n| IWAE | 2 |"
+    )
     noted = vp.table(["model"], [["VAE"]], "One run.")
     assert noted._repr_markdown_() == "| model |\n| --- |\n| VAE |\n\nOne run."
     assert repr(noted) == "model\nVAE\nOne run."
-    assert vp.table(["model"], [], "None.")._repr_markdown_() == repr(vp.table(["model"], [], "None.")) == "None."
+    assert (
+        vp.table(["model"], [], "None.")._repr_markdown_()
+        == repr(vp.table(["model"], [], "None."))
+        == "None."
+    )
     assert repr(shown) == "model  nats\nVAE  1.5 ± 0.2\nIWAE  2"
-    with pytest.raises(ValueError, match="table: every row must have 2 cells, as the head has, got 1: .'AAE'."):
+    with pytest.raises(
+        ValueError, match="table: every row must have 2 cells, as the head has, got 1: .'AAE'."
+    ):
         vp.table(["model", "nats"], [["AAE"]])
 
 
@@ -51,7 +62,9 @@ def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
     with pytest.raises(AssertionError, match="does not hold here: one is two"):
         vp.claim("one is two", 1 == 2)
     vp.claim("the model has learned", False, trained=True)
-    assert capsys.readouterr().out == ("Checked: one is one\nNot judged in the smoke profile: the model has learned\n")
+    assert capsys.readouterr().out == (
+        "Checked: one is one\nNot judged in the smoke profile: the model has learned\n"
+    )
     monkeypatch.setenv("VAELIB_PROFILE", "default")
     with pytest.raises(AssertionError):
         vp.claim("the model has learned", False, trained=True)

@@ -19,7 +19,7 @@ BOUNDS = {  # (mean, std) of q: L_1, L_2, L_5, L_50, L_500, to six decimals
 }
 
 
-# T1: the Gaussian KL
+# The Gaussian KL
 
 
 def test_gaussian_kl_value():
@@ -33,21 +33,29 @@ def test_gaussian_kl_agrees_with_torch_and_with_samples():
     mean, log_var = torch.randn(1, 5).double(), torch.randn(1, 5).double()
     q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
     p = torch.distributions.Normal(torch.zeros(5).double(), torch.ones(5).double())
-    assert torch.allclose(vl.gaussian_kl(mean, log_var), torch.distributions.kl_divergence(q, p).sum(-1))
+    assert torch.allclose(
+        vl.gaussian_kl(mean, log_var), torch.distributions.kl_divergence(q, p).sum(-1)
+    )
     z = q.sample((200_000,))
     samples = (q.log_prob(z) - p.log_prob(z)).sum(-1)
     assert within(samples, vl.gaussian_kl(mean, log_var).item())
-    assert not within(samples, vl.gaussian_kl(mean, 2 * log_var).item())  # planted: log std read as log variance
-    assert not within(samples, vl.gaussian_kl(mean, log_var).item() / 5)  # planted: a mean over the latents
+    assert not within(
+        samples, vl.gaussian_kl(mean, 2 * log_var).item()
+    )  # planted: log std read as log variance
+    assert not within(
+        samples, vl.gaussian_kl(mean, log_var).item() / 5
+    )  # planted: a mean over the latents
 
 
-# T2: probabilistic PCA, a linear VAE whose ELBO is the log-likelihood
+# Probabilistic PCA, a linear VAE whose ELBO is the log-likelihood
 
 
 @pytest.fixture(scope="module")
 def ppca():
     generator = torch.Generator().manual_seed(3)
-    x = torch.randn(4000, 6, generator=generator).double() * torch.tensor([3.0, 2, 1.5, 0.5, 0.4, 0.3])
+    x = torch.randn(4000, 6, generator=generator).double() * torch.tensor(
+        [3.0, 2, 1.5, 0.5, 0.4, 0.3]
+    )
     x = x @ torch.linalg.qr(torch.randn(6, 6, generator=generator).double())[0] + 1.0
     return oracles.LinearGaussian.fit(x, 3), x
 
@@ -56,7 +64,9 @@ def test_ppca_log_likelihood_formula(ppca):
     model, x = ppca
     eigenvalues = torch.linalg.eigvalsh((x - x.mean(0)).T @ (x - x.mean(0)) / len(x)).flip(0)
     assert model.variance == pytest.approx(eigenvalues[3:].mean().item())
-    formula = -0.5 * (6 * math.log(2 * math.pi) + eigenvalues[:3].log().sum() + 3 * math.log(model.variance) + 6)
+    formula = -0.5 * (
+        6 * math.log(2 * math.pi) + eigenvalues[:3].log().sum() + 3 * math.log(model.variance) + 6
+    )
     assert model.log_likelihood(x).mean().item() == pytest.approx(formula.item(), abs=1e-9)
     direct = torch.distributions.MultivariateNormal(
         model.mean, model.weight @ model.weight.T + model.variance * torch.eye(6).double()
@@ -75,9 +85,12 @@ def test_ppca_elbo_is_the_log_likelihood_at_the_posterior(ppca):
     assert vl.gaussian_kl(mean, log_var).mean().item() == pytest.approx(
         0.5 * (eigenvalues / model.variance).log().sum().item(), abs=1e-9
     )
-    worse = model.elbo(x, mean + 0.3, log_var)  # planted: a wrong posterior must cost exactly its KL to the true one
+    worse = model.elbo(
+        x, mean + 0.3, log_var
+    )  # planted: a wrong posterior must cost exactly its KL to the true one
     gap = torch.distributions.kl_divergence(
-        torch.distributions.MultivariateNormal(mean + 0.3, torch.diag_embed(log_var.exp())), posterior
+        torch.distributions.MultivariateNormal(mean + 0.3, torch.diag_embed(log_var.exp())),
+        posterior,
     )
     assert torch.allclose(model.log_likelihood(x) - worse, gap, atol=1e-8) and gap.min() > 0.01
 
@@ -98,15 +111,20 @@ def test_ppca_estimates(ppca):
 
 def test_rotated_axes_cost_what_theory_says(ppca):
     model, x = ppca
-    rotation = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1)).double())[0]
+    rotation = torch.linalg.qr(
+        torch.randn(3, 3, generator=torch.Generator().manual_seed(1)).double()
+    )[0]
     rotated = oracles.LinearGaussian(model.weight @ rotation, model.mean, model.variance)
     precision = torch.linalg.inv(rotated.posterior(x[:1]).covariance_matrix[0])
     loss = 0.5 * (precision.diagonal().log().sum() - torch.logdet(precision))
     mean, log_var = rotated.vae().encode(x)
-    assert torch.allclose(rotated.log_likelihood(x) - rotated.elbo(x, mean, log_var), loss, atol=1e-8) and loss > 0.01
+    assert (
+        torch.allclose(rotated.log_likelihood(x) - rotated.elbo(x, mean, log_var), loss, atol=1e-8)
+        and loss > 0.01
+    )
 
 
-# T3 and T4 for β = 1: the linear VAE's optimum, reached by training, and the moment identity
+# The linear VAE's optimum for β = 1, reached by training, and the moment identity
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +135,20 @@ def trained_linear():
     def build(seed):
         return vl.VAE(vl.mlp(1, 2), vl.mlp(1, 1), 1, "gaussian", scale=1.0)
 
-    run = vl.fit(build, vl.elbo, x, steps=3000, batch_size=1024, lr=lambda step: 1e-2 * (1 - step / 3000))
+    run = vl.fit(
+        build, vl.elbo, x, steps=3000, batch_size=1024, lr=lambda step: 1e-2 * (1 - step / 3000)
+    )
     return run.model, x
 
 
 def test_linear_vae_values():
     assert oracles.linear_beta_vae(4.0, 1.0) == pytest.approx(
-        {"weight_squared": 3.0, "posterior_variance": 0.25, "kl": 0.5 * math.log(4), "activity": 0.75}
+        {
+            "weight_squared": 3.0,
+            "posterior_variance": 0.25,
+            "kl": 0.5 * math.log(4),
+            "activity": 0.75,
+        }
     )
     activity = [oracles.linear_beta_vae(4.0, 1.0, beta)["activity"] for beta in (2, 3.9, 4, 5)]
     assert activity == pytest.approx([0.5, 0.025, 0, 0])
@@ -137,7 +162,9 @@ def test_linear_vae_training_reaches_the_closed_form(trained_linear):
     assert log_var.exp().mean().item() == pytest.approx(truth["posterior_variance"], rel=0.02)
     assert vl.gaussian_kl(mean, log_var).mean().item() == pytest.approx(truth["kl"], rel=0.02)
     assert vl.activity(model, x).item() == pytest.approx(truth["activity"], rel=0.02)
-    assert truth["activity"] != pytest.approx(oracles.linear_beta_vae(4.0, 1.1)["activity"], rel=0.02)  # planted noise
+    assert truth["activity"] != pytest.approx(
+        oracles.linear_beta_vae(4.0, 1.1)["activity"], rel=0.02
+    )  # planted noise
 
 
 def test_moment_identity_at_the_optimum(trained_linear, ppca):
@@ -145,14 +172,20 @@ def test_moment_identity_at_the_optimum(trained_linear, ppca):
     moments = vl.latent_moments(model.vae(), x)
     assert torch.allclose(moments["mean"], torch.zeros(3).double(), atol=1e-9)
     assert torch.allclose(moments["second"], torch.ones(3).double(), atol=1e-9)
-    wrong = oracles.LinearGaussian(model.weight * 1.2, model.mean, model.variance).vae()  # planted: not stationary
-    assert not torch.allclose(vl.latent_moments(wrong, x)["second"], torch.ones(3).double(), atol=0.05)
+    wrong = oracles.LinearGaussian(
+        model.weight * 1.2, model.mean, model.variance
+    ).vae()  # planted: not stationary
+    assert not torch.allclose(
+        vl.latent_moments(wrong, x)["second"], torch.ones(3).double(), atol=0.05
+    )
     trained, data = trained_linear
     moments = vl.latent_moments(trained, data)
-    assert abs(moments["mean"].item()) < 0.01 and moments["second"].item() == pytest.approx(1, abs=0.01)
+    assert abs(moments["mean"].item()) < 0.01 and moments["second"].item() == pytest.approx(
+        1, abs=0.01
+    )
 
 
-# T5: the bounds L_k of the scalar model
+# The bounds L_k of the scalar model
 
 
 @pytest.mark.parametrize("q", BOUNDS)
@@ -166,21 +199,30 @@ def test_scalar_bounds_agree_with_the_table(q):
 def test_elbo_and_importance_sampling_estimate_the_bounds(q):
     torch.manual_seed(1)
     model, x = oracles.scalar_vae(*q), torch.full((50_000, 1), 1.5)
-    estimates = {"elbo": vl.elbo(model, x)["objective"], "sampled": vl.elbo(model, x, kl="sampled")["objective"]}
+    estimates = {
+        "elbo": vl.elbo(model, x)["objective"],
+        "sampled": vl.elbo(model, x, kl="sampled")["objective"],
+    }
     for name, values in estimates.items():
         assert within(values, BOUNDS[q][0]), name
         assert not within(values, LOG_P), name  # planted: the bound taken for the log-likelihood
     for k, truth in zip((2, 5, 50), BOUNDS[q][1:], strict=False):
         values = vl.log_likelihood(model, x, samples=k)
         assert within(values, truth), k
-        assert not within(values, BOUNDS[q][0]), k  # planted: an average of logs instead of a log of averages
+        assert not within(values, BOUNDS[q][0]), (
+            k
+        )  # planted: an average of logs instead of a log of averages
 
 
 def test_importance_sampling_approaches_log_p_at_the_rate_of_chi_squared():
     mean, var = 0.0, 1.0  # q is the prior; the posterior is N(0.75, 0.5)
-    chi2 = var / math.sqrt(0.5 * (2 * var - 0.5)) * math.exp((0.75 - mean) ** 2 / (2 * var - 0.5)) - 1
+    chi2 = (
+        var / math.sqrt(0.5 * (2 * var - 0.5)) * math.exp((0.75 - mean) ** 2 / (2 * var - 0.5)) - 1
+    )
     for k, tolerance in ((50, 0.03), (500, 0.003)):
-        assert LOG_P - oracles.scalar_bound(1.5, mean, 1.0, k) == pytest.approx(chi2 / (2 * k), rel=tolerance)
+        assert LOG_P - oracles.scalar_bound(1.5, mean, 1.0, k) == pytest.approx(
+            chi2 / (2 * k), rel=tolerance
+        )
 
 
 def test_posterior_gives_zero_variance():
@@ -189,25 +231,33 @@ def test_posterior_gives_zero_variance():
     assert torch.allclose(log_w, torch.tensor(LOG_P).double(), atol=1e-6)
 
 
-# T12: entropies of the priors
+# Entropies of the priors
 
 
 def test_entropies():
     assert oracles.normal_entropy() == pytest.approx(1.41894, abs=1e-5)
     unit_variance = math.sqrt(3) / math.pi
     assert oracles.logistic_entropy(unit_variance) == pytest.approx(1.40458, abs=1e-5)
-    assert oracles.logistic_entropy(1.0) == pytest.approx(2.0)  # unit scale has MORE entropy than the normal
+    assert oracles.logistic_entropy(1.0) == pytest.approx(
+        2.0
+    )  # unit scale has MORE entropy than the normal
     assert oracles.logistic_entropy(0.55930) == pytest.approx(oracles.normal_entropy(), abs=1e-4)
-    u = torch.rand(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
+    u = torch.rand(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64).clamp(
+        1e-12, 1 - 1e-12
+    )
     for scale in (1.0, unit_variance):
         z = scale * torch.logit(u)
-        surprise = z / scale + 2 * torch.nn.functional.softplus(-z / scale) + math.log(scale)  # -log density
+        surprise = (
+            z / scale + 2 * torch.nn.functional.softplus(-z / scale) + math.log(scale)
+        )  # -log density
         assert within(surprise, oracles.logistic_entropy(scale))
-        assert not within(surprise, oracles.normal_entropy(z.std().item()))  # planted: the normal at equal variance
+        assert not within(
+            surprise, oracles.normal_entropy(z.std().item())
+        )  # planted: the normal at equal variance
         assert within(z**2, (math.pi * scale) ** 2 / 3)
 
 
-# T20: ELBO surgery, and T9's building block
+# ELBO surgery, and the mutual information of two posteriors
 
 
 def test_surgery_adds_up_and_is_bounded():
@@ -215,8 +265,13 @@ def test_surgery_adds_up_and_is_bounded():
     for n in (1, 2, 7):
         mean, std = rng.normal(size=n) * 2, rng.uniform(0.2, 1.5, size=n)
         terms = oracles.surgery(mean, std)
-        assert terms["kl"] == pytest.approx(terms["mutual_information"] + terms["marginal_kl"], abs=1e-8)
-        assert -1e-9 <= terms["mutual_information"] <= math.log(n) + 1e-9 and terms["marginal_kl"] >= -1e-9
+        assert terms["kl"] == pytest.approx(
+            terms["mutual_information"] + terms["marginal_kl"], abs=1e-8
+        )
+        assert (
+            -1e-9 <= terms["mutual_information"] <= math.log(n) + 1e-9
+            and terms["marginal_kl"] >= -1e-9
+        )
         # planted: a variance read as a standard deviation breaks the balance
         broken = oracles.surgery(mean, std**2)
         assert abs(terms["kl"] - broken["mutual_information"] - broken["marginal_kl"]) > 1e-3
@@ -235,13 +290,17 @@ def test_surgery_against_samples():
     assert within(own - log_p, terms["kl"])
     assert within(own - log_q, terms["mutual_information"])
     assert within(log_q - log_p, terms["marginal_kl"])
-    assert not within(own - log_q, terms["kl"])  # planted: the average KL taken for the mutual information
+    assert not within(
+        own - log_q, terms["kl"]
+    )  # planted: the average KL taken for the mutual information
 
 
 def test_two_gaussian_information():
     values = [oracles.two_gaussian_information(d) for d in (0.5, 1, 2, 3)]
     assert values == pytest.approx([0.11142, 0.33683, 0.63272, 0.68930], abs=1e-5)
-    assert oracles.surgery([-2, 2], [1, 1])["mutual_information"] == pytest.approx(values[2], abs=1e-8)
+    assert oracles.surgery([-2, 2], [1, 1])["mutual_information"] == pytest.approx(
+        values[2], abs=1e-8
+    )
 
 
 def test_bad_arguments():

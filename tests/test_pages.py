@@ -23,10 +23,14 @@ from bs4 import BeautifulSoup
 from conftest import need
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
            --disable-component-update --disable-sync""".split()
-PAGES = re.findall(r"^[ -]*(?:root|file): *(\S+)", (ROOT / "book/_toc.yml").read_text(encoding="utf-8"), re.M)
+PAGES = re.findall(
+    r"^[ -]*(?:root|file): *(\S+)", (ROOT / "book/_toc.yml").read_text(encoding="utf-8"), re.M
+)
 VIEWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 LOOK = r"""async scheme => {
@@ -87,22 +91,38 @@ LOOK = r"""async scheme => {
 def problems(page, url, scheme="light", wait="load"):
     """Open a URL in a Playwright page; what its reader would suffer from, one message each."""
     site, found = urljoin(url, "/"), []
-    say, missing = found.append, "Failed to load resource"  # on the console without an address: seen below with it
+    say, missing = (
+        found.append,
+        "Failed to load resource",
+    )  # on the console without an address: seen below with it
     foreign = re.compile(rf"^(?!{re.escape(site)}|data:|blob:|about:)")
-    page.route(foreign, lambda route: (say(f"asks another site: {route.request.url}"), route.abort()))
+    page.route(
+        foreign, lambda route: (say(f"asks another site: {route.request.url}"), route.abort())
+    )
     page.on("websocket", lambda socket: say(f"opens a socket: {socket.url}"))
     page.on("response", lambda r: r.status >= 400 and say(f"request failed: {r.url} {r.status}"))
-    page.on("requestfailed", lambda r: r.url.startswith(site) and say(f"request failed: {r.url} {r.failure}"))
-    page.on("console", lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"))
+    page.on(
+        "requestfailed",
+        lambda r: r.url.startswith(site) and say(f"request failed: {r.url} {r.failure}"),
+    )
+    page.on(
+        "console",
+        lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"),
+    )
     page.on("pageerror", lambda error: say(f"script error: {error}"))
-    page.goto(url)  # until its scripts have run; a slow machine is quiet for half a second before they have
+    page.goto(
+        url
+    )  # until its scripts have run; a slow machine is quiet for half a second before they have
     page.wait_for_load_state(wait)
     looks = page.evaluate(LOOK, scheme)
     return found + looks
 
 
 def need_browser():
-    need(find_spec("playwright") is not None, "Playwright is missing: pip install -r requirements-browser.txt")
+    need(
+        find_spec("playwright") is not None,
+        "Playwright is missing: pip install -e '.[browser]' -c requirements.txt",
+    )
     need(CHROMIUM is not None, "no Chromium on this machine: apt install chromium")
 
 
@@ -115,8 +135,15 @@ def book(tmp_path_factory):
     out = tmp_path_factory.mktemp("book")
     run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
     run += ["--toc", "book/_toc.yml", "-W", "-n", "--keep-going", "--path-output", str(out)]
-    env = os.environ | {"VAELIB_PROFILE": "smoke", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    done = subprocess.run(run, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    env = os.environ | {
+        "VAELIB_PROFILE": "smoke",
+        "TQDM_DISABLE": "1",
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        run, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if done.returncode:
         (out / "failed.log").write_text("\n".join(done.stdout.splitlines()[-60:]), encoding="utf-8")
     return out / "_build/html"
@@ -139,7 +166,9 @@ def served(folder, handler=Quiet):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")  # no longer: Playwright's event loop would run on beside tests of other files
+@pytest.fixture(
+    scope="module"
+)  # no longer: Playwright's event loop would run on beside tests of other files
 def browser():
     need_browser()
     from playwright.sync_api import sync_playwright
@@ -168,7 +197,9 @@ def test_book_builds(book):
 def test_page(book, view, name):
     assert (book / f"{name}.html").is_file(), f"{name} was not built"
     context, site, width, scheme = view
-    wait = "networkidle" if (width, scheme) == VIEWS[0] else "load"  # late requests: once a page is enough
+    wait = (
+        "networkidle" if (width, scheme) == VIEWS[0] else "load"
+    )  # late requests: once a page is enough
     with context.new_page() as page:
         found = problems(page, f"{site}{name}.html", scheme, wait)
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
@@ -179,7 +210,9 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": [
 
 
 # These two take minutes, and ask about the book that readers get.
-real_book = pytest.mark.skipif(not os.environ.get("VAELIB_BOOK"), reason="run by make pages, on the book as built")
+real_book = pytest.mark.skipif(
+    not os.environ.get("VAELIB_BOOK"), reason="run by make pages, on the book as built"
+)
 
 
 @real_book
@@ -190,14 +223,22 @@ def test_accessible(book, browser, name):
     found = []
     with served(book) as site:
         for width, scheme in (VIEWS[0], VIEWS[1], VIEWS[2]):
-            with browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme) as page:
+            with browser.new_page(
+                viewport={"width": width, "height": 844}, color_scheme=scheme
+            ) as page:
                 page.goto(f"{site}{name}.html", wait_until="load")
                 page.evaluate("() => window.MathJax?.startup?.promise.then(() => 1)")
                 page.wait_for_timeout(100)  # then boxes that scroll have become reachable
-                parts = {"exclude": [["mjx-container"]] + ([["pre"]] if name != "chapters/A_engine" else [])}
+                parts = {
+                    "exclude": [["mjx-container"]]
+                    + ([["pre"]] if name != "chapters/A_engine" else [])
+                }
                 for violation in Axe().run(page, context=parts, options=AXE).response["violations"]:
                     nodes = [node["html"][:110] for node in violation["nodes"]]
-                    found.append(f"{width} px, {scheme}: {violation['id']} ({len(nodes)}): " + "; ".join(nodes[:3]))
+                    found.append(
+                        f"{width} px, {scheme}: {violation['id']} ({len(nodes)}): "
+                        + "; ".join(nodes[:3])
+                    )
     assert not found, "\n- ".join([f"{name}:", *found])
 
 
@@ -225,7 +266,12 @@ class Zipped(SimpleHTTPRequestHandler):
 
 
 HEAVIEST, SLOWEST = 1.2e6, 2.0  # bytes without images; seconds to the first view
-LINE = {"offline": False, "latency": 40, "downloadThroughput": 10e6 / 8, "uploadThroughput": 5e6 / 8}  # 10 Mbit/s
+LINE = {
+    "offline": False,
+    "latency": 40,
+    "downloadThroughput": 10e6 / 8,
+    "uploadThroughput": 5e6 / 8,
+}  # 10 Mbit/s
 
 
 @real_book
@@ -247,9 +293,18 @@ def test_light_and_quick(book, browser, name):
                 page.on("response", weigh)
                 page.goto(f"{site}{name}.html", wait_until="load", timeout=60_000)
                 page.wait_for_load_state("networkidle")
-                times.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3)
-    heaviest = ", ".join(f"{url.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for url, size in weight.most_common(4))
-    assert sum(weight.values()) <= HEAVIEST, f"{name} weighs {sum(weight.values()) / 1e6:.2f} MB: {heaviest}"
+                times.append(
+                    page.evaluate(
+                        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+                    )
+                    / 1e3
+                )
+    heaviest = ", ".join(
+        f"{url.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for url, size in weight.most_common(4)
+    )
+    assert sum(weight.values()) <= HEAVIEST, (
+        f"{name} weighs {sum(weight.values()) / 1e6:.2f} MB: {heaviest}"
+    )
     assert sorted(times)[1] <= SLOWEST, f"the first view of {name} takes {sorted(times)[1]:.1f} s"
 
 
@@ -269,10 +324,18 @@ def test_self_tests_answer(book, browser):
                         page.keyboard.press("Enter")
                     else:
                         button.click()
-                    said, kind = box.locator(".said").text_content(), button.locator("..").get_attribute("class")
+                    said, kind = (
+                        box.locator(".said").text_content(),
+                        button.locator("..").get_attribute("class"),
+                    )
                     verdicts.append(kind)
-                    assert said.startswith({"right": "Yes:", "wrong": "No:"}[kind]) and len(said) > 15
-                assert sorted(verdicts)[0] == "right" and verdicts.count("right") == 1, (name, verdicts)
+                    assert (
+                        said.startswith({"right": "Yes:", "wrong": "No:"}[kind]) and len(said) > 15
+                    )
+                assert sorted(verdicts)[0] == "right" and verdicts.count("right") == 1, (
+                    name,
+                    verdicts,
+                )
                 assert box.locator("li.right, li.wrong").count() == 1
 
 
@@ -280,20 +343,29 @@ def test_self_tests_answer(book, browser):
 def parsed(path):
     """The addresses a page refers to, and the places on it that can be referred to."""
     tags = BeautifulSoup(path.read_bytes(), "html.parser").find_all(True)
-    return [{t[key] for t in tags for key in keys if key in t.attrs} for keys in (("href", "src"), ("id", "name"))]
+    return [
+        {t[key] for t in tags for key in keys if key in t.attrs}
+        for keys in (("href", "src"), ("id", "name"))
+    ]
 
 
 @pytest.mark.parametrize("name", ["index", *PAGES])
 def test_links(book, name):
     broken = []
     for address in sorted(parsed(book / f"{name}.html")[0]):
-        target = urlsplit(urljoin(f"http://site/book/{name}.html", address))  # a book need not be at a site's root
+        target = urlsplit(
+            urljoin(f"http://site/book/{name}.html", address)
+        )  # a book need not be at a site's root
         path = book / unquote(target.path).removeprefix("/book/")
         if target.netloc != "site":
             continue
         if not path.is_file():
             broken.append(f"{address}: no such file")
-        elif target.fragment and path.suffix == ".html" and unquote(target.fragment) not in parsed(path)[1]:
+        elif (
+            target.fragment
+            and path.suffix == ".html"
+            and unquote(target.fragment) not in parsed(path)[1]
+        ):
             broken.append(f"{address}: no such place on that page")
     assert not broken, "\n- ".join([f"{name}:", *broken])
 
@@ -320,7 +392,9 @@ BROKEN = {
     "background is rgb(0, 0, 0) in light": "<style>body { background: #000 !important; }</style>",
     "solution starts open": '<div class="solution"><p>Solution</p><p>42</p></div>',
     "solution does not open": '<div class="solution"><p>Solution</p><p style="visibility: hidden">42</p></div>',
-} | {f"raw markup: {text}": f"<p>{text}" for text in ("$$ x", "\\begin{aligned}", "{eq}`elbo`", "??")}
+} | {
+    f"raw markup: {text}": f"<p>{text}" for text in ("$$ x", "\\begin{aligned}", "{eq}`elbo`", "??")
+}
 
 
 @pytest.mark.parametrize("message", ["", *BROKEN])

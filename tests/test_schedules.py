@@ -16,6 +16,10 @@ def test_staircase_is_the_papers():
     """3^i passes at each of eight rates, 3,280 in all: one step a pass here."""
     rate = staircase(1e-3, 3280)
     first = [0, 1, 4, 13, 40, 121, 364, 1093]  # where the stages begin
-    assert [rate(step) for step in first] == pytest.approx([1e-3 * 10 ** (-i / 7) for i in range(8)])
-    assert [rate(step - 1) for step in first[1:]] == pytest.approx([1e-3 * 10 ** (-i / 7) for i in range(7)])
+    assert [rate(step) for step in first] == pytest.approx(
+        [1e-3 * 10 ** (-i / 7) for i in range(8)]
+    )
+    assert [rate(step - 1) for step in first[1:]] == pytest.approx(
+        [1e-3 * 10 ** (-i / 7) for i in range(7)]
+    )
     assert rate(3279) == rate(10_000) == pytest.approx(1e-4)

@@ -27,7 +27,9 @@ def how(request, monkeypatch):
 
 
 def build(seed=0, activation=nn.Tanh, likelihood="cross_entropy", **more):
-    return vl.VAE(vl.mlp(64, 32, 8, activation=activation), vl.mlp(4, 32, 64), 4, likelihood, **more)
+    return vl.VAE(
+        vl.mlp(64, 32, 8, activation=activation), vl.mlp(4, 32, 64), 4, likelihood, **more
+    )
 
 
 def normed(seed):
@@ -72,7 +74,9 @@ def test_what_differs_is_named(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"model=encoder.1: Tanh\(\), now model=encoder.1: ReLU"):
         run(tmp_path, build=partial(build, activation=nn.ReLU))
-    with pytest.raises(ValueError, match="likelihood_name='cross_entropy'.*likelihood_name='gaussian'"):
+    with pytest.raises(
+        ValueError, match="likelihood_name='cross_entropy'.*likelihood_name='gaussian'"
+    ):
         run(tmp_path, build=partial(build, likelihood="gaussian"))
 
 
@@ -121,18 +125,30 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 
 def poisoned(model, x, step):
     terms = vl.elbo(model, x)
-    return {**terms, "objective": terms["objective"] * torch.where(torch.as_tensor(step) == 37, math.nan, 1.0)}
+    return {
+        **terms,
+        "objective": terms["objective"] * torch.where(torch.as_tensor(step) == 37, math.nan, 1.0),
+    }
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_the_last_good_checkpoint_is_kept(seeds, tmp_path, how):
-    options = {"steps": 60, "hyper": {"step": lambda step: step}, "seeds": seeds, "checkpoint": tmp_path}
-    with pytest.warns(UserWarning, match='not finite at step 37. .* holds step 36; resume="models" trains on from'):
+    options = {
+        "steps": 60,
+        "hyper": {"step": lambda step: step},
+        "seeds": seeds,
+        "checkpoint": tmp_path,
+    }
+    with pytest.warns(
+        UserWarning, match='not finite at step 37. .* holds step 36; resume="models" trains on from'
+    ):
         run = vl.fit(build, poisoned, X, **options)
     assert run.broken == [(37, "objective")] * len(seeds)
     for file in tmp_path.iterdir():
         tensors, state = checkpoints.read(file, "cpu")
-        assert state["step"] == 36 and all(torch.isfinite(t).all() for n, t in tensors.items() if n[:5] == "model")
+        assert state["step"] == 36 and all(
+            torch.isfinite(t).all() for n, t in tensors.items() if n[:5] == "model"
+        )
 
 
 def test_training_starts_again_from_the_last_good_models(tmp_path):
@@ -143,7 +159,9 @@ def test_training_starts_again_from_the_last_good_models(tmp_path):
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-4, checkpoint=tmp_path)
     run = vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
     assert torch.allclose(run.model.encoder[0].weight, before.model.encoder[0].weight, atol=1e-6)
-    with pytest.warns(UserWarning, match="nothing was trained"):  # the folder is now that of the second run
+    with pytest.warns(
+        UserWarning, match="nothing was trained"
+    ):  # the folder is now that of the second run
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
 
 
@@ -152,7 +170,10 @@ def test_parameters_that_are_not_finite_are_seen(how):
 
     def objective(model, x):
         terms = vl.elbo(model, x)
-        return {**terms, "objective": terms["objective"] + (model.decoder[0].bias * 0).abs().sqrt().sum()}
+        return {
+            **terms,
+            "objective": terms["objective"] + (model.decoder[0].bias * 0).abs().sqrt().sum(),
+        }
 
     with pytest.warns(UserWarning, match="parameters are not finite at step|is not finite at step"):
         run = vl.fit(build, objective, X, steps=25, seeds=(0, 1))
@@ -205,15 +226,28 @@ def test_frozen_parameters_stay_frozen(seeds, how):
 
 
 def test_all_frozen_is_refused():
-    with pytest.raises(ValueError, match="every player must have a parameter to train, but all are frozen"):
+    with pytest.raises(
+        ValueError, match="every player must have a parameter to train, but all are frozen"
+    ):
         vl.fit(lambda seed: build().requires_grad_(False), vl.elbo, X, steps=3)
 
 
 def test_nets_that_seeds_share_are_refused(how):
     encoder, decoder = vl.mlp(64, 32, 8), vl.mlp(4, 32, 64)
-    with pytest.raises(ValueError, match="build must make new nets for every seed, but seeds 0 and 1 share 'encoder.0"):
-        vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3, seeds=(0, 1))
-    vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3)  # one seed may
+    with pytest.raises(
+        ValueError,
+        match="build must make new nets for every seed, but seeds 0 and 1 share 'encoder.0",
+    ):
+        vl.fit(
+            lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"),
+            vl.elbo,
+            X,
+            steps=3,
+            seeds=(0, 1),
+        )
+    vl.fit(
+        lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3
+    )  # one seed may
 
 
 class Tied(nn.Module):
@@ -251,7 +285,9 @@ def test_a_parameter_without_a_gradient_is_named_once(how):
         model.idle = nn.Linear(2, 1)
         return model
 
-    with pytest.warns(UserWarning, match="no objective depends on idle.bias, idle.weight; it stays as it is") as seen:
+    with pytest.warns(
+        UserWarning, match="no objective depends on idle.bias, idle.weight; it stays as it is"
+    ) as seen:
         vl.fit(idle, vl.elbo, X, steps=5, seeds=(0, 1))
     assert len(seen) == (1 if how == "together" else 2)  # for each group of copies once
 
@@ -264,7 +300,9 @@ class Learned(nn.Module):
         self.mean = nn.Parameter(torch.full((latent_dim,), 3.0))
 
     def forward(self):
-        return Independent(vl.priors.Gaussian(self.mean, torch.ones_like(self.mean), validate_args=False), 1)
+        return Independent(
+            vl.priors.Gaussian(self.mean, torch.ones_like(self.mean), validate_args=False), 1
+        )
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
@@ -284,9 +322,18 @@ def own(model, batch):
     ("data", "message"),
     [
         ({"x": (X * 255, LABELS)}, r"data\['x'\]: values must lie in \[0, 1\] .* got 0 to 255"),
-        ({"x": ((X * 255).byte(), LABELS)}, r"data\['x'\]: images must be a floating-point tensor .* got torch.uint8"),
-        ({"x": X, "more": (X[:500] - 1, LABELS[:500])}, r"data\['more'\]: values must lie in \[0, 1\]"),
-        ({"x": (X.double(), LABELS)}, r"the model is torch.float32, so images must be, got torch.float64; use .float"),
+        (
+            {"x": ((X * 255).byte(), LABELS)},
+            r"data\['x'\]: images must be a floating-point tensor .* got torch.uint8",
+        ),
+        (
+            {"x": X, "more": (X[:500] - 1, LABELS[:500])},
+            r"data\['more'\]: values must lie in \[0, 1\]",
+        ),
+        (
+            {"x": (X.double(), LABELS)},
+            r"the model is torch.float32, so images must be, got torch.float64; use .float",
+        ),
         ({}, "data is an empty dict"),
     ],
 )
@@ -297,7 +344,9 @@ def test_streams_are_checked_as_plain_tensors_are(data, message):
 
 def test_a_stream_of_other_things_is_left_alone():
     noise = torch.randn(len(X), 4)
-    objective = lambda model, batch: {"objective": vl.elbo(model, batch["x"])["objective"] + batch["noise"].sum(1)}  # noqa: E731
+    objective = lambda model, batch: {
+        "objective": vl.elbo(model, batch["x"])["objective"] + batch["noise"].sum(1)
+    }  # noqa: E731
     assert vl.fit(build, objective, {"x": X, "noise": noise}, steps=3).broken == [None]
 
 
@@ -306,7 +355,9 @@ def test_a_stream_of_other_things_is_left_alone():
                                   lambda x: vl.activity(build(), x)])  # fmt: skip
 @pytest.mark.parametrize("kind", [torch.float64, torch.float16])
 def test_another_dtype_is_named(kind, call):
-    with pytest.raises(ValueError, match=f"the model is torch.float32, so images must be, got {kind}; use .float"):
+    with pytest.raises(
+        ValueError, match=f"the model is torch.float32, so images must be, got {kind}; use .float"
+    ):
         call(X.to(kind))
 
 
@@ -328,18 +379,28 @@ def test_labels_outside_the_classes_are_refused(seeds, label, how):
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_mixture_of_torchs_own_is_a_prior(seeds, how):
     means = torch.tensor([[-3.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
-    mixture = MixtureSameFamily(Categorical(torch.ones(3)), Independent(Normal(means, torch.full((3, 2), 0.5)), 1))
+    mixture = MixtureSameFamily(
+        Categorical(torch.ones(3)), Independent(Normal(means, torch.full((3, 2), 0.5)), 1)
+    )
     imq = partial(vl.imq_kernel, scale=4.0)
     for prior in (mixture, lambda latent_dim: mixture):
         run = vl.fit(partial(judged, prior=prior), vl.aae_players(), X, steps=5, seeds=seeds)
         assert run.broken == [None] * len(seeds)
-        vl.fit(partial(judged, prior=prior), partial(vl.mmd_vae, lam=10.0, kernel=imq), X, steps=5, seeds=seeds)
+        vl.fit(
+            partial(judged, prior=prior),
+            partial(vl.mmd_vae, lam=10.0, kernel=imq),
+            X,
+            steps=5,
+            seeds=seeds,
+        )
 
 
 def test_a_prior_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"prior must be over codes of shape \(4,\), got \(2,\)"):
         build(prior=vl.pinwheel())
-    with pytest.raises(ValueError, match="prior must be, or make, a module that returns a distribution"):
+    with pytest.raises(
+        ValueError, match="prior must be, or make, a module that returns a distribution"
+    ):
         build(prior=lambda latent_dim: 3)
 
 
@@ -356,7 +417,11 @@ class TwoHeads(nn.Module):
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_an_encoder_may_return_a_pair(seeds, how):
     run = vl.fit(
-        lambda seed: vl.VAE(TwoHeads(), vl.mlp(4, 32, 64), 4, "cross_entropy"), vl.elbo, X, steps=5, seeds=seeds
+        lambda seed: vl.VAE(TwoHeads(), vl.mlp(4, 32, 64), 4, "cross_entropy"),
+        vl.elbo,
+        X,
+        steps=5,
+        seeds=seeds,
     )
     assert run.broken == [None] * len(seeds)
     assert vl.log_likelihood(run.model, X[:5], samples=5).shape == (5,)
@@ -370,7 +435,13 @@ def test_numpy_numbers_are_numbers():
     for beta in (np.float32(4), torch.tensor(4.0), np.array(4.0)):
         assert vl.fit(build, vl.beta_vae, X, steps=3, hyper={"beta": beta}).broken == [None]
     assert vl.fit(build, vl.iwae, X, steps=3, hyper={"k": np.int64(5)}).broken == [None]
-    vl.fit(build, lambda model, x: vl.iwae(model, x, np.arange(1, 6)[-1]), X, steps=3, lr=np.float64(1e-3))
+    vl.fit(
+        build,
+        lambda model, x: vl.iwae(model, x, np.arange(1, 6)[-1]),
+        X,
+        steps=3,
+        lr=np.float64(1e-3),
+    )
     vl.mlp(np.int64(3), np.int32(2))
 
 
@@ -381,9 +452,18 @@ def test_numpy_numbers_are_numbers():
         ({"seeds": (0.5,)}, "seeds must be integers"),
         ({"steps": True}, "steps must be a positive integer, got True"),
         ({"steps": 2.0}, "steps must be a positive integer, got 2.0"),
-        ({"objective": lambda m, x: -vl.elbo(m, x)["objective"].mean()}, "must return a dict of terms, .* got Tensor"),
-        ({"objective": lambda m, x: {"loss": vl.elbo(m, x)["kl"]}}, "among them 'objective', got a dict with 'loss'"),
-        ({"objective": lambda m, x: {"objective": x.sum(1)}}, "objective must depend on the parameters"),
+        (
+            {"objective": lambda m, x: -vl.elbo(m, x)["objective"].mean()},
+            "must return a dict of terms, .* got Tensor",
+        ),
+        (
+            {"objective": lambda m, x: {"loss": vl.elbo(m, x)["kl"]}},
+            "among them 'objective', got a dict with 'loss'",
+        ),
+        (
+            {"objective": lambda m, x: {"objective": x.sum(1)}},
+            "objective must depend on the parameters",
+        ),
         ({"hyper": {"beta": 2.0}}, "hyper must name arguments of the objective, got 'beta'"),
         ({"resume": "weights"}, "resume must be True, False or 'models', got 'weights'"),
     ],
@@ -404,7 +484,10 @@ def test_a_hyper_parameter_goes_to_the_players_that_take_it():
         seen.append(("second", None))
         return vl.elbo(model, x)
 
-    players = [vl.Player(lambda m: m.encoder.parameters(), first), vl.Player(lambda m: m.decoder.parameters(), second)]
+    players = [
+        vl.Player(lambda m: m.encoder.parameters(), first),
+        vl.Player(lambda m: m.decoder.parameters(), second),
+    ]
     vl.fit(build, players, X, steps=1, hyper={"lam": 3.0})
     assert seen == [("first", 3.0), ("second", None)]
 
@@ -419,7 +502,10 @@ def branching(model, x):
 
 def masking(model, x):
     terms = vl.elbo(model, x)
-    return {**terms, "objective": terms["objective"].mean() + 0 * terms["kl"][terms["kl"] > 1.0].sum()}
+    return {
+        **terms,
+        "objective": terms["objective"].mean() + 0 * terms["kl"][terms["kl"] > 1.0].sum(),
+    }
 
 
 @pytest.mark.parametrize("objective", [branching, masking])
@@ -437,7 +523,9 @@ def test_what_vmap_cannot_run_is_trained_copy_by_copy(objective, monkeypatch):
 # Keeping models
 
 
-@pytest.mark.parametrize("prior", [vl.standard_normal, vl.normal(2.0), vl.logistic(0.5), vl.logistic_unit_variance])
+@pytest.mark.parametrize(
+    "prior", [vl.standard_normal, vl.normal(2.0), vl.logistic(0.5), vl.logistic_unit_variance]
+)
 def test_models_can_be_pickled_and_copied(prior):
     model = build(prior=prior)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
@@ -454,19 +542,29 @@ def test_a_model_is_saved_with_its_settings(tmp_path):
     model = vl.fit(lambda seed: sized(16), vl.elbo, X, steps=5).model
     vl.save(model, tmp_path / "model.safetensors", hidden=16)
     back = vl.load(tmp_path / "model.safetensors", sized)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), back.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), back.parameters(), strict=True)
+    )
     assert not back.training
-    with pytest.raises(ValueError, match="must make the module that was saved, .*cross_entropy.* got .*gaussian"):
+    with pytest.raises(
+        ValueError, match="must make the module that was saved, .*cross_entropy.* got .*gaussian"
+    ):
         vl.load(tmp_path / "model.safetensors", partial(sized, likelihood="gaussian"))
     with pytest.raises(ValueError, match="must make the module that was saved"):
         vl.load(tmp_path / "model.safetensors", lambda hidden: sized(hidden + 1))
     for name in ("encoder", "decoder"):  # alone
         vl.save(getattr(model, name), tmp_path / f"{name}.safetensors")
         part = vl.load(tmp_path / f"{name}.safetensors", lambda name=name: getattr(sized(16), name))
-        assert all(torch.equal(a, b) for a, b in zip(getattr(model, name).parameters(), part.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(getattr(model, name).parameters(), part.parameters(), strict=True)
+        )
     trained = normed(0)
     trained.encoder[1].running_mean += 1
     vl.save(trained, tmp_path / "normed.safetensors")
-    assert vl.load(tmp_path / "normed.safetensors", lambda: normed(0)).encoder[1].running_mean.mean() == 1
+    assert (
+        vl.load(tmp_path / "normed.safetensors", lambda: normed(0)).encoder[1].running_mean.mean()
+        == 1
+    )
     with pytest.raises(RuntimeError, match="load: .* cannot be read"):
         vl.load(tmp_path / "nothing.safetensors", sized)

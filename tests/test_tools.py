@@ -1,4 +1,4 @@
-"""The tools of book/tools: what they write, and that a failure leaves everything as it was."""
+"""The tools of book/tools: what they write, and that a failure changes no file."""
 
 import importlib
 import os
@@ -8,15 +8,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import mutants
 import nbformat
 import pytest
+import record
+import repository
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-import mutants  # noqa: E402
-import record  # noqa: E402
-import repository  # noqa: E402
 
 CHECKED = {"tags": ["nbval-check-output"]}
 NEW = "https://github.com/somebody/vae.book"
@@ -45,7 +44,7 @@ def notebook(tmp_path):
     )  # fmt: skip
 
 
-def test_record_keeps_checked_outputs_only_and_repeats_to_the_byte(notebook):
+def test_record_stores_only_checked_outputs_and_is_deterministic(notebook):
     before = record.load(notebook)
     assert record.main([str(notebook)]) == 0
     first = notebook.read_bytes()
@@ -63,40 +62,58 @@ def test_record_keeps_checked_outputs_only_and_repeats_to_the_byte(notebook):
     assert [o.output_type for o in checked.outputs] == ["stream", "execute_result"]
     assert checked.outputs[0].text == "a\n1 é\n" and checked.outputs[1].data == {"text/plain": "42"}
     assert folder.outputs[0].text == "True 1\n"
-    assert nb.metadata == {"kernelspec": record.KERNELSPEC, "language_info": {"name": "python"}, "other": 1}
+    assert nb.metadata == {
+        "kernelspec": record.KERNELSPEC,
+        "language_info": {"name": "python"},
+        "other": 1,
+    }
     assert "é" in first.decode() and first.startswith(b'{\n "cells"') and first.endswith(b"}\n")
 
 
-def test_record_leaves_a_failing_notebook_alone_and_names_the_cell(notebook, capsys):
-    failing = write(notebook.with_name("failing.ipynb"), code("x = 1", "fine"), code("1 / 0", "broken"))
+def test_record_does_not_change_a_failing_notebook_and_names_the_cell(notebook, capsys):
+    failing = write(
+        notebook.with_name("failing.ipynb"), code("x = 1", "fine"), code("1 / 0", "broken")
+    )
     before = failing.read_bytes()
     assert record.main([str(failing), str(notebook)]) == 1
     assert failing.read_bytes() == before
-    said = capsys.readouterr()
-    assert "failing.ipynb: cell broken (number 2) failed: ZeroDivisionError: division by zero" in said.err
-    assert "small.ipynb: recorded" in said.out
+    printed = capsys.readouterr()
+    assert (
+        "failing.ipynb: cell broken (number 2) failed: ZeroDivisionError: division by zero"
+        in printed.err
+    )
+    assert "small.ipynb: recorded" in printed.out
     assert sorted(p.name for p in notebook.parent.iterdir()) == ["failing.ipynb", "small.ipynb"]
 
 
-def test_record_names_what_is_no_notebook(tmp_path, capsys):
+def test_record_names_files_that_are_not_notebooks(tmp_path, capsys):
     (tmp_path / "broken.ipynb").write_text("{")
     assert record.main([str(tmp_path / "broken.ipynb"), str(tmp_path / "absent.ipynb")]) == 1
-    said = capsys.readouterr().err
-    assert "broken.ipynb is not a notebook" in said and "absent.ipynb: left as it was" in said
+    printed = capsys.readouterr().err
+    assert "broken.ipynb is not a notebook" in printed and "absent.ipynb: unchanged" in printed
 
 
-def test_strip_runs_nothing(tmp_path):
+def test_strip_does_not_run_cells(tmp_path):
     stored = [nbformat.v4.new_output("stream", name="stdout", text="1\n")]
     fields = {"metadata": CHECKED, "outputs": stored, "execution_count": 1}
-    path = write(tmp_path / "a.ipynb", code("1 / 0", "checked", **fields), code("2", "plain", execution_count=2))
+    path = write(
+        tmp_path / "a.ipynb",
+        code("1 / 0", "checked", **fields),
+        code("2", "plain", execution_count=2),
+    )
     assert record.main(["--strip", str(path)]) == 0
     checked, plain = record.load(path).cells
-    assert checked.outputs == stored and checked.execution_count == 1 and plain.execution_count is None
+    assert (
+        checked.outputs == stored and checked.execution_count == 1 and plain.execution_count is None
+    )
 
 
 @pytest.fixture
 def book(tmp_path):
-    """A copy of what the address stands in: the book's own _config.yml, two notebooks, README.md, CITATION.cff."""
+    """A copy of the files that contain the address.
+
+    _config.yml, two notebooks, README, CITATION.
+    """
     config = (ROOT / "_config.yml").read_text(encoding="utf-8")
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     old = repository.read_url(tmp_path / "_config.yml")
@@ -125,7 +142,9 @@ def test_repository_changes_the_address_everywhere(book):
         bootstrap, other = record.load(path).cells
         assert bootstrap.source == repository.bootstrap_source(NEW) and other.source == "1"
     assert len(repository.notebooks(book)) == 2
-    assert (book / "CITATION.cff").read_text() == f'title: T\nrepository-code: "{NEW}"\nlicense: MIT\n'
+    assert (
+        book / "CITATION.cff"
+    ).read_text() == f'title: T\nrepository-code: "{NEW}"\nlicense: MIT\n'
     assert (book / "README.md").read_text() == (
         f"Clone {NEW}.git or see {NEW}. Not {old}-data, not {old}.org.\n"
         "https://colab.research.google.com/github/somebody/vae.book/blob/main\n"
@@ -141,24 +160,30 @@ REFUSED = """http://github.com/a/b https://github.com/a https://github.com/a/b/ 
 https://gitlab.com/a/b https://github.com/-a/b https://github.com/a/.. https://github.com/a/b/tree/main a/b""".split()
 
 
-@pytest.mark.parametrize("url", ["", "https://github.com/a/b c", 'https://github.com/a/b"', *REFUSED])
-def test_repository_refuses_what_is_no_address(book, url, capsys):
+@pytest.mark.parametrize(
+    "url", ["", "https://github.com/a/b c", 'https://github.com/a/b"', *REFUSED]
+)
+def test_repository_refuses_invalid_addresses(book, url, capsys):
     before = contents(book)
     assert repository.main([url], book) == 2
-    said = capsys.readouterr().err
-    assert repr(url) in said and "https://github.com/<owner>/<name>" in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert (
+        repr(url) in printed
+        and "https://github.com/<owner>/<name>" in printed
+        and printed.count("\n") == 1
+    )
     assert contents(book) == before
 
 
-def test_repository_says_when_the_config_has_no_address(book, capsys):
+def test_repository_reports_a_config_without_an_address(book, capsys):
     (book / "_config.yml").write_text("repository:\n  branch: main\nother:\n  url: x\n")
     before = contents(book)
     assert repository.main([NEW], book) == 2
     assert "_config.yml has no line" in capsys.readouterr().err and contents(book) == before
 
 
-def test_bootstrap_does_nothing_where_vaelib_is_and_says_what_failed(monkeypatch):
-    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")  # so that it is set back afterwards
+def test_bootstrap_skips_an_installed_vaelib_and_reports_failures(monkeypatch):
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")  # restored afterwards
     source = repository.bootstrap_source(NEW)
     assert f'"git+{NEW}"' in source
     assert len([line for line in source.splitlines() if line.strip()]) <= 20
@@ -166,43 +191,58 @@ def test_bootstrap_does_nothing_where_vaelib_is_and_says_what_failed(monkeypatch
     space = {}
     exec(compile(source, "bootstrap", "exec"), space)
     assert "done" not in space
-    with pytest.raises(SystemExit, match="vaelib could not be installed from ./no-such-folder.*make book"):
-        here = source.replace('"vaelib"', '"no_such_module"').replace(f'"git+{NEW}"', '"./no-such-folder"')
+    with pytest.raises(
+        SystemExit, match="vaelib could not be installed from ./no-such-folder.*make book"
+    ):
+        here = source.replace('"vaelib"', '"no_such_module"').replace(
+            f'"git+{NEW}"', '"./no-such-folder"'
+        )
         exec(compile(here, "bootstrap", "exec"), {})
 
 
-def test_workflows_run_what_is_there():
-    """Each file is YAML of the form that GitHub reads, and each `make` in it is a target of the Makefile."""
+def test_workflows_are_valid_and_run_existing_targets():
+    """Each file has the form that GitHub reads, and each `make` in it is a target of the Makefile."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     ran = set()
     for path in (ROOT / ".github/workflows").glob("*.yml"):
         flow = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert flow["name"] == path.stem and flow[True] and flow["permissions"]["contents"] == "read"  # `on` is True
+        assert (
+            flow["name"] == path.stem and flow[True] and flow["permissions"]["contents"] == "read"
+        )  # `on` is True
         for job in flow["jobs"].values():
             assert job["runs-on"] and all("uses" in step or "run" in step for step in job["steps"])
             for step in job["steps"]:
-                for line in re.findall(r"(?m)^(?:sudo (?:\w+=\w+ )*)?make (.+)$", step.get("run", "")):
+                for line in re.findall(
+                    r"(?m)^(?:sudo (?:\w+=\w+ )*)?make (.+)$", step.get("run", "")
+                ):
                     ran |= {word for word in re.sub(r"\w+=(\".*?\"|\S+)", "", line).split()}
-    assert {"data", "book", "links", "colab", "colab-test", "grade-demo", "mutants"} <= ran <= targets
+    assert (
+        {"data", "book", "links", "colab", "colab-test", "grade-demo", "mutants"} <= ran <= targets
+    )
     assert ".ci/run" in (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
 
 
-def test_the_weekly_run_takes_colabs_versions(tmp_path):
-    """The step of colab.yml, on a list of Colab's with both forms of a line that its lists have."""
-    steps = yaml.safe_load((ROOT / ".github/workflows/colab.yml").read_text())["jobs"]["run"]["steps"]
+def test_the_weekly_run_uses_colabs_versions(tmp_path):
+    """The step of colab.yml reads both forms of lines in Colab's list of versions."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/colab.yml").read_text())["jobs"]["run"][
+        "steps"
+    ]
     (step,) = [step["run"] for step in steps if "freeze.txt" in step.get("run", "")]
     (tmp_path / "list.txt").write_text(
         "# Do not modify\nabsl-py==1.4.0\nipython==7.34.0\nipython-genutils==0.2.0\nnumpy==2.1.3\npytorch-x==1\n"
         "torch @ https://a.b/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl#sha256=ab\n"
         "torchvision @ https://a.b/whl/cpu/torchvision-0.26.0%2Bcpu-cp313-cp313-linux.whl\ntqdm==4.67.3+x\n"
     )
+    (tmp_path / "book/tools").mkdir(parents=True)
     environment = os.environ | {"FREEZE": f"file://{tmp_path}/list.txt"}
-    subprocess.run(["bash", "-eo", "pipefail", "-c", step], cwd=tmp_path, env=environment, check=True)
-    found = (tmp_path / "requirements-colab.txt").read_text().split()
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step], cwd=tmp_path, env=environment, check=True
+    )
+    found = (tmp_path / "book/tools/colab-requirements.txt").read_text().split()
     assert found == ["ipython==7.34.0", "numpy==2.1.3", "torch==2.11.0", "tqdm==4.67.3"]
 
 
-def test_a_renamed_page_leads_on(tmp_path):
+def test_a_renamed_page_redirects(tmp_path):
     (tmp_path / "index.md").write_text("# A book\n\n```{toctree}\nnew\n```\n")
     (tmp_path / "new.md").write_text("# A page\n")
     (tmp_path / "conf.py").write_text(
@@ -214,22 +254,22 @@ def test_a_renamed_page_leads_on(tmp_path):
     assert "new.html" in (tmp_path / "html/old.html").read_text()
 
 
-def test_functions_that_are_decorated_later_are_the_same():
+def test_decorating_functions_later_is_equivalent():
     source = "def loud(f):\n    return lambda x: 2 * f(x)\n\n@loud\ndef one(x):\n    return x + 1\n\nCALLED = 3\n"
     later, scope = mutants.decorated_later(source), {}
     exec(later, scope)
     assert "@" not in later and scope["one"](1) == 4 and scope["CALLED"] == 3
 
 
-def test_an_unknown_end_of_a_mutant_is_not_called_killed():
+def test_an_unknown_exit_code_does_not_count_as_killed():
     assert [mutants.end(code) for code in (0, 1, -24, None, 2, 5, -11)] == [
         "survived", "killed", "timeout", "waiting", "untested", "untested", "untested"]  # fmt: skip
 
 
-def test_every_survivor_is_listed_once_with_its_reason():
+def test_each_surviving_mutant_is_listed_once_with_a_reason():
     reasons = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["reason"]
     listed = [mutant for reason in reasons for mutant in reason["mutants"]]
     assert len(set(listed)) == len(listed) and all(len(reason["why"]) > 20 for reason in reasons)
-    for mutant in listed:  # of a function that is still there
+    for mutant in listed:  # of a function that still exists
         module, function = mutant.split(": ")[0].split(".")
         assert hasattr(importlib.import_module(f"vaelib.{module}"), function), mutant

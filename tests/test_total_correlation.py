@@ -29,7 +29,9 @@ def test_the_exact_aggregate_is_the_mixture():
     z = torch.randn(5, 3, dtype=torch.float64)
     joint, each = vl.log_aggregate_posterior(z, mean, log_var, 7, "exact")
     table = log_q(z, mean, log_var)
-    assert torch.allclose(joint, table.sum(2).exp().mean(1).log(), rtol=1e-12) and joint.shape == (5,)
+    assert torch.allclose(joint, table.sum(2).exp().mean(1).log(), rtol=1e-12) and joint.shape == (
+        5,
+    )
     assert torch.allclose(each, table.exp().mean(1).log(), rtol=1e-12) and each.shape == (5, 3)
 
 
@@ -41,13 +43,17 @@ def test_stratified_sampling_averaged_over_all_subsets_is_exact():
         truth, truths = (t.exp() for t in vl.log_aggregate_posterior(z, mean, log_var, n, "exact"))
         joint, each = [], []
         for others in itertools.combinations([i for i in range(n) if i != own], b - 1):
-            place = len(joint) % b  # the own one anywhere: a wrong diagonal is right in its first row
+            place = (
+                len(joint) % b
+            )  # the own one anywhere: a wrong diagonal is right in its first row
             rows = torch.tensor([*others[:place], own, *others[place:]])
             batch = torch.cat([mean[list(others[:place])], z, mean[list(others[place:])]])
             found = vl.log_aggregate_posterior(batch, mean[rows], log_var[rows], n, "mss")
             joint.append(found[0][place].exp())
             each.append(found[1][place].exp())
-        assert torch.allclose(torch.stack(joint).mean(), truth) and torch.allclose(torch.stack(each).mean(0), truths)
+        assert torch.allclose(torch.stack(joint).mean(), truth) and torch.allclose(
+            torch.stack(each).mean(0), truths
+        )
 
 
 @pytest.mark.parametrize("n", [2, 6])
@@ -73,7 +79,9 @@ def test_everything_stays_on_its_device():
     """The device "meta" has shapes and no numbers: a tensor made elsewhere by mistake cannot meet it."""
     mean = torch.zeros(4, 2, device="meta")
     for estimator in ("exact", "mss", "mws"):
-        joint, each = vl.log_aggregate_posterior(mean, mean, mean, 9 if estimator == "mws" else 4, estimator)
+        joint, each = vl.log_aggregate_posterior(
+            mean, mean, mean, 9 if estimator == "mws" else 4, estimator
+        )
         assert joint.device.type == each.device.type == "meta"
     assert vl.kl_decomposition(mean, mean, samples=7)["kl"].device.type == "meta"
 
@@ -84,12 +92,14 @@ def test_weighted_sampling_of_a_collapsed_posterior_reports_a_total_correlation_
     z = torch.randn(b, d, dtype=torch.float64)
     found = {e: vl.log_aggregate_posterior(z, mean, log_var, n, e) for e in ("mws", "mss")}
     tc = {e: (joint - each.sum(1)).mean().item() for e, (joint, each) in found.items()}
-    assert tc["mws"] == pytest.approx((d - 1) * math.log(n)) and tc["mws"] == pytest.approx(34.07, abs=0.01)
+    assert tc["mws"] == pytest.approx((d - 1) * math.log(n)) and tc["mws"] == pytest.approx(
+        34.07, abs=0.01
+    )
     assert tc["mss"] == pytest.approx(0, abs=1e-9)
 
 
 def test_two_codes_have_the_ledger_that_quadrature_gives():
-    """T9 of the closed forms: two posteriors at ±(0.8, 0.8) with s = 0.6."""
+    """The KL decomposition in closed form: two posteriors at ±(0.8, 0.8) with s = 0.6."""
     mu, s = 0.8, 0.6
     mean = torch.tensor([[mu, mu], [-mu, -mu]], dtype=torch.float64)
     log_var = torch.full_like(mean, 2 * math.log(s))
@@ -119,13 +129,18 @@ def test_a_joint_gaussian_has_the_known_total_correlation():
     torch.manual_seed(0)
     s2 = 0.1
     cov = torch.tensor([[1, 0.8], [0.8, 1]], dtype=torch.float64)
-    mean = MultivariateNormal(torch.zeros(2, dtype=torch.float64), cov - s2 * torch.eye(2)).sample((4000,))
+    mean = MultivariateNormal(torch.zeros(2, dtype=torch.float64), cov - s2 * torch.eye(2)).sample(
+        (4000,)
+    )
     found = vl.kl_decomposition(mean, torch.full_like(mean, math.log(s2)), samples=4000)
     assert found["total_correlation"].item() == pytest.approx(0.5108, abs=0.03)
 
 
 def test_a_quadratic_discriminator_recovers_the_density_ratio():
-    """T8: logit = -½ ln(1-ρ²) - ½(1/(1-ρ²) - 1)(z1² + z2²) + ρ/(1-ρ²) z1 z2; its mean is the total correlation."""
+    """The optimal logit is -½ ln(1-ρ²) - ½(1/(1-ρ²) - 1)(z1² + z2²) + ρ/(1-ρ²) z1 z2.
+
+    Its mean is the total correlation.
+    """
     from sklearn.linear_model import LogisticRegression
 
     torch.manual_seed(0)
@@ -144,7 +159,7 @@ def test_a_quadratic_discriminator_recovers_the_density_ratio():
 
 
 class TrueLogit(torch.nn.Module):
-    """The best judge of a Gaussian with correlation rho against its permuted codes: T8's logit."""
+    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed form."""
 
     def __init__(self, rho):
         super().__init__()
@@ -152,7 +167,11 @@ class TrueLogit(torch.nn.Module):
 
     def forward(self, z):
         rest, product = 1 - self.rho**2, z[..., 0] * z[..., 1]
-        logit = -0.5 * math.log(rest) - 0.5 * (1 / rest - 1) * (z**2).sum(-1) + self.rho / rest * product
+        logit = (
+            -0.5 * math.log(rest)
+            - 0.5 * (1 / rest - 1) * (z**2).sum(-1)
+            + self.rho / rest * product
+        )
         return logit[..., None]
 
 
@@ -212,7 +231,10 @@ def test_the_weighted_objectives_meet_in_the_elbo():
     plain, sampled = drawn(vl.elbo), drawn(vl.elbo, kl="sampled")
     assert torch.equal(drawn(vl.beta_vae, 1.0)["objective"], plain["objective"])
     four = drawn(vl.beta_vae, 4.0)
-    assert torch.allclose(four["objective"], plain["reconstruction"] - 4 * plain["kl"]) and "kl" in four
+    assert (
+        torch.allclose(four["objective"], plain["reconstruction"] - 4 * plain["kl"])
+        and "kl" in four
+    )
     loose = drawn(vl.beta_vae, 4.0, kl="sampled")["objective"]
     assert torch.allclose(loose, sampled["reconstruction"] - 4 * sampled["kl"])
     tc = drawn(vl.tc_vae, 100)
@@ -221,21 +243,27 @@ def test_the_weighted_objectives_meet_in_the_elbo():
     parts = tc["mutual_information"] + tc["total_correlation"] + tc["dimension_wise_kl"]
     assert torch.allclose(parts, sampled["kl"], atol=1e-5)
     six = drawn(vl.tc_vae, 100, beta=6.0)
-    assert torch.allclose(six["objective"], tc["objective"] - 5 * tc["total_correlation"], atol=1e-5)
+    assert torch.allclose(
+        six["objective"], tc["objective"] - 5 * tc["total_correlation"], atol=1e-5
+    )
     ablated = drawn(vl.tc_vae, 100, alpha=0.0, gamma=2.0)
     expected = tc["objective"] + tc["mutual_information"] - tc["dimension_wise_kl"]
     assert torch.allclose(ablated["objective"], expected, atol=1e-5)
     factor = drawn(vl.factor_vae, 0.0)
     assert torch.allclose(factor["objective"], plain["objective"], atol=1e-6)
     ten = drawn(vl.factor_vae, 10.0)
-    assert torch.allclose(ten["objective"], plain["objective"] - 10 * ten["total_correlation"], atol=1e-5)
+    assert torch.allclose(
+        ten["objective"], plain["objective"] - 10 * ten["total_correlation"], atol=1e-5
+    )
     assert all(torch.equal(ten[name], plain[name]) for name in ("reconstruction", "kl"))
 
 
 def test_the_tc_objective_of_the_whole_data_set_is_the_exact_decomposition():
     model = build()
     torch.manual_seed(0)
-    runs = [{n: t.mean().item() for n, t in vl.tc_vae(model, X, len(X)).items()} for _ in range(600)]
+    runs = [
+        {n: t.mean().item() for n, t in vl.tc_vae(model, X, len(X)).items()} for _ in range(600)
+    ]
     mean, log_var = model.encode(X)
     exact = vl.kl_decomposition(mean.detach(), log_var.detach(), samples=60_000)
     for name in ("mutual_information", "total_correlation", "dimension_wise_kl"):
@@ -248,10 +276,14 @@ def test_capacity_pulls_the_kl_to_its_target_from_both_sides():
         torch.manual_seed(5)
         terms = vl.capacity_vae(model, X, 100.0, capacity)
         kl = terms["kl"].mean()
-        assert torch.allclose(terms["objective"].mean(), terms["reconstruction"].mean() - 100 * (kl - capacity).abs())
+        assert torch.allclose(
+            terms["objective"].mean(), terms["reconstruction"].mean() - 100 * (kl - capacity).abs()
+        )
         gradients = []
         for value in (terms["objective"].mean() - terms["reconstruction"].mean(), kl):
-            gradients.append(torch.autograd.grad(value, model.encoder[0].weight, retain_graph=True)[0])
+            gradients.append(
+                torch.autograd.grad(value, model.encoder[0].weight, retain_graph=True)[0]
+            )
         sign = 1.0 if kl < capacity else -1.0
         assert torch.allclose(gradients[0], sign * 100 * gradients[1], atol=1e-4)
     exact = vl.capacity_vae(model, X, 100.0, vl.elbo(model, X)["kl"].mean().item())
@@ -279,7 +311,9 @@ def test_the_players_run_as_copies_with_a_strength_each():
         vl.Player(lambda m: [*m.encoder.parameters(), *m.decoder.parameters()], vl.factor_vae),
         vl.Player(lambda m: m.discriminator.parameters(), vl.factor_discriminator),
     ]
-    run = vl.fit(build, players, X, steps=4, batch_size=6, seeds=(0, 1), hyper={"gamma": (0.0, 9.0)})
+    run = vl.fit(
+        build, players, X, steps=4, batch_size=6, seeds=(0, 1), hyper={"gamma": (0.0, 9.0)}
+    )
     assert run.history["objective"].shape == (2, 4) and run.broken == [None, None]
     for objective, hyper in ((vl.tc_vae, {"dataset_size": 12, "beta": (1.0, 5.0)}), (vl.beta_vae, {"beta": (1.0, 4.0)}),
                              (vl.capacity_vae, {"gamma": 3.0, "capacity": vl.ramp(0, 3, 2)})):  # fmt: skip
@@ -288,7 +322,7 @@ def test_the_players_run_as_copies_with_a_strength_each():
 
 
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
-    """T3: data variance λ, noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse where βσ² >= λ."""
+    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
     torch.manual_seed(0)
     x = torch.randn(4000, 1)
     x = 2 * (x - x.mean()) / x.std(correction=0)
@@ -302,40 +336,57 @@ def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
         truth = oracles.linear_beta_vae(4.0, 1.0, beta)
         active = vl.activity(model, x).item()
         assert active == pytest.approx(max(0, 1 - beta / 4), abs=0.02)
-        assert model.decoder[0].weight.item() ** 2 == pytest.approx(max(0, 4 - beta), abs=0.1), truth
+        assert model.decoder[0].weight.item() ** 2 == pytest.approx(max(0, 4 - beta), abs=0.1), (
+            truth
+        )
 
 
 def test_bad_arguments():
     model = build()
     mean = torch.zeros(4, 2)
     with pytest.raises(
-        ValueError, match="log_aggregate_posterior: estimator must be 'exact', 'mss' or 'mws', got 'mis'"
+        ValueError,
+        match="log_aggregate_posterior: estimator must be 'exact', 'mss' or 'mws', got 'mis'",
     ):
         vl.log_aggregate_posterior(mean, mean, mean, 10, "mis")
-    with pytest.raises(ValueError, match="log_aggregate_posterior: dataset_size must be an integer of at least"):
+    with pytest.raises(
+        ValueError, match="log_aggregate_posterior: dataset_size must be an integer of at least"
+    ):
         vl.log_aggregate_posterior(mean, mean, mean, 3, "mss")
     with pytest.raises(
-        ValueError, match="log_aggregate_posterior: the batch must have at least 2 codes for mss, got 1"
+        ValueError,
+        match="log_aggregate_posterior: the batch must have at least 2 codes for mss, got 1",
     ):
         vl.log_aggregate_posterior(mean[:1], mean[:1], mean[:1], 3, "mss")
-    with pytest.raises(ValueError, match=r"mean and log_var have \(2, 2\), \(4, 2\), \(4, 2\); they must fit"):
+    with pytest.raises(
+        ValueError, match=r"mean and log_var have \(2, 2\), \(4, 2\), \(4, 2\); they must fit"
+    ):
         vl.log_aggregate_posterior(mean[:2], mean, mean, 10, "mss")
-    for z, log_var in ((mean, mean[:, :1]), (mean[:, :1], mean)):  # shapes that broadcasting would let through
+    for z, log_var in (
+        (mean, mean[:, :1]),
+        (mean[:, :1], mean),
+    ):  # shapes that broadcasting would let through
         with pytest.raises(ValueError, match="log_aggregate_posterior: z has shape"):
             vl.log_aggregate_posterior(z, mean, log_var, 10, "mss")
     for name in ("alpha", "beta", "gamma"):
-        with pytest.raises(ValueError, match=f"tc_vae: {name} must be a finite number of at least 0, got -1"):
+        with pytest.raises(
+            ValueError, match=f"tc_vae: {name} must be a finite number of at least 0, got -1"
+        ):
             vl.tc_vae(model, X, 100, **{name: -1})
     with pytest.raises(ValueError, match="dataset_size is 5"):
         vl.tc_vae(model, X, 5)
-    with pytest.raises(ValueError, match="beta_vae: beta must be a finite number of at least 0, got -1"):
+    with pytest.raises(
+        ValueError, match="beta_vae: beta must be a finite number of at least 0, got -1"
+    ):
         vl.beta_vae(model, X, -1)
     with pytest.raises(ValueError, match="beta_vae: beta is inf"):
         vl.beta_vae(model, X, math.inf)
     logistic = vl.VAE(vl.mlp(8, 4), vl.mlp(2, 8), 2, prior=vl.logistic_unit_variance)
     with pytest.raises(ValueError, match="factor_vae: this model has no closed-form KL"):
         vl.factor_vae(logistic, X, 1.0)
-    with pytest.raises(ValueError, match="capacity_vae: gamma must be a positive finite number, got 0"):
+    with pytest.raises(
+        ValueError, match="capacity_vae: gamma must be a positive finite number, got 0"
+    ):
         vl.capacity_vae(model, X, 0, 1.0)
     with pytest.raises(ValueError, match="capacity_vae: capacity is -1"):
         vl.capacity_vae(model, X, 2, -1)

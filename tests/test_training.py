@@ -20,7 +20,9 @@ def digits():
 
 
 def run(digits, **options):
-    return vl.fit(build, vl.elbo, digits.train, **{"steps": 20, "transform": vl.binarize, **options})
+    return vl.fit(
+        build, vl.elbo, digits.train, **{"steps": 20, "transform": vl.binarize, **options}
+    )
 
 
 def test_the_same_seed_is_bit_identical(digits):
@@ -39,7 +41,11 @@ def test_the_same_seed_is_bit_identical(digits):
 def test_seeds_differ_and_one_after_another_they_stand_alone(digits, monkeypatch):
     monkeypatch.setattr(loop, "VMAP_FLOPS", 0)
     both, second = run(digits, seeds=(0, 1)), run(digits, seeds=(1,))
-    assert both.history["kl"].shape == (2, 20) and len(both.models) == 2 and both.broken == [None, None]
+    assert (
+        both.history["kl"].shape == (2, 20)
+        and len(both.models) == 2
+        and both.broken == [None, None]
+    )
     assert not np.array_equal(both.history["kl"][0], both.history["kl"][1])
     assert np.array_equal(both.history["kl"][1], second.history["kl"][0])
 
@@ -70,11 +76,16 @@ def test_hyper_parameters_and_learning_rates_may_follow_the_step(digits):
         values.append((beta, fixed))
         return vl.elbo(model, x)
 
-    vl.fit(build, objective, digits.test, steps=4, hyper={"beta": lambda step: step / 4, "fixed": 7})
+    vl.fit(
+        build, objective, digits.test, steps=4, hyper={"beta": lambda step: step / 4, "fixed": 7}
+    )
     assert values == [(0.0, 7), (0.25, 7), (0.5, 7), (0.75, 7)]
     frozen = run(digits, steps=5, lr=lambda step: 1e-3 if step == 0 else 0.0)
     once = run(digits, steps=1)
-    assert all(torch.equal(p, q) for p, q in zip(frozen.model.parameters(), once.model.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q)
+        for p, q in zip(frozen.model.parameters(), once.model.parameters(), strict=True)
+    )
 
 
 def test_a_term_that_breaks_is_named(digits):
@@ -83,7 +94,9 @@ def test_a_term_that_breaks_is_named(digits):
         return {**terms, "kl": terms["kl"] * (math.nan if step == 13 else 1)}
 
     with pytest.warns(UserWarning, match="seed 4 stopped: 'kl' is not finite at step 13"):
-        broken = vl.fit(build, objective, digits.test, steps=40, seeds=(4,), hyper={"step": lambda step: step})
+        broken = vl.fit(
+            build, objective, digits.test, steps=40, seeds=(4,), hyper={"step": lambda step: step}
+        )
     assert broken.broken == [(13, "kl")] and np.isnan(broken.history["kl"][0, 13])
     assert np.isfinite(broken.history["kl"][0, :13]).all()
 
@@ -96,7 +109,10 @@ def test_ctrl_c_returns_what_was_trained(digits):
 
     with pytest.warns(UserWarning, match="interrupted at step 7"):
         stopped = vl.fit(build, objective, digits.test, steps=40, hyper={"step": lambda step: step})
-    assert np.isfinite(stopped.history["kl"][0, :7]).all() and np.isnan(stopped.history["kl"][0, 7:]).all()
+    assert (
+        np.isfinite(stopped.history["kl"][0, :7]).all()
+        and np.isnan(stopped.history["kl"][0, 7:]).all()
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +126,10 @@ def test_ctrl_c_returns_what_was_trained(digits):
         ({"batch_size": 5000}, "batch_size must be at most the 1437 samples of data, got 5000"),
         ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
         ({"seeds": ()}, r"seeds must be integers such as \(0, 1, 2\), got \(\)"),
-        ({"transform": None}, 'values must be 0 or 1 for likelihood="bernoulli", got the grey value .*cross_entropy'),
+        (
+            {"transform": None},
+            'values must be 0 or 1 for likelihood="bernoulli", got the grey value .*cross_entropy',
+        ),
     ],
 )
 def test_bad_arguments(change, message, digits):
@@ -122,7 +141,10 @@ def test_bad_arguments(change, message, digits):
     ("data", "message"),
     [
         (torch.full((200, 64), math.nan), "data must be finite"),
-        (torch.full((200, 64), 1.5), r"data must lie in \[0, 1\] for transform=binarize, got 1.5 to 1.5"),
+        (
+            torch.full((200, 64), 1.5),
+            r"data must lie in \[0, 1\] for transform=binarize, got 1.5 to 1.5",
+        ),
         (torch.zeros(0, 64), "batch_size must be at most the 0 samples of data, got 128"),
         ([[0.0] * 64] * 200, "data must be a tensor, such as digits.train, got list"),
         (torch.zeros(200, 32), r"the encoder must take images of shape \(32,\), but fails"),
@@ -134,8 +156,15 @@ def test_bad_data(data, message, digits):
 
 
 def test_data_outside_the_unit_interval_without_transform():
-    with pytest.raises(ValueError, match=r"values must lie in \[0, 1\] for likelihood='bernoulli', got -1 to 1"):
-        vl.fit(build, vl.elbo, torch.ones(200, 64) * torch.tensor([-1.0, 1.0]).repeat(100)[:, None], steps=2)
+    with pytest.raises(
+        ValueError, match=r"values must lie in \[0, 1\] for likelihood='bernoulli', got -1 to 1"
+    ):
+        vl.fit(
+            build,
+            vl.elbo,
+            torch.ones(200, 64) * torch.tensor([-1.0, 1.0]).repeat(100)[:, None],
+            steps=2,
+        )
 
 
 def test_grey_targets_can_be_asked_for_by_name(digits):

@@ -1,4 +1,4 @@
-"""An experiment of a few seconds, for tests/test_experiments.py; it writes down what it does in $TINY_LOG."""
+"""An experiment of a few seconds for tests/test_runner.py; it logs its steps in $TINY_LOG."""
 
 import os
 import time
@@ -29,7 +29,7 @@ def build(seed):
 def run(config, device, folder):
     seeds = config["seeds"]
     if os.environ.get("TINY_FAILS") in map(str, seeds):
-        raise RuntimeError("it was told to fail")
+        raise RuntimeError("fails as requested")
 
     def objective(model, x, step):
         if step % 30 == 0:  # a checkpoint is written every 30 steps

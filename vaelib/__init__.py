@@ -19,7 +19,14 @@ from .adversarial import (
 )
 from .data import Dataset, binarize, cifar10, digits, mnist, omniglot, svhn, two_points
 from .disentanglement import dci, factor_score, higgins_score, mig, mig_mixture
-from .divergences import gaussian_kernel, gaussian_kl, imq_kernel, kl_decomposition, log_aggregate_posterior, mmd
+from .divergences import (
+    gaussian_kernel,
+    gaussian_kl,
+    imq_kernel,
+    kl_decomposition,
+    log_aggregate_posterior,
+    mmd,
+)
 from .evaluation import (
     active_units,
     activity,

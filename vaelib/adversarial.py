@@ -91,7 +91,11 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
                discriminator_lr, adam),
         Player(lambda m: m.encoder.parameters(), class_encoder, encoder_lr or lr, adam),
     ]  # fmt: skip
-    return [*players, Player(lambda m: m.encoder.parameters(), classification, lr)] if supervised else players
+    return (
+        [*players, Player(lambda m: m.encoder.parameters(), classification, lr)]
+        if supervised
+        else players
+    )
 
 
 def class_reconstruction(model, batch):
@@ -110,18 +114,28 @@ def class_discriminators(model, batch):
     x = _images(batch)
     with torch.no_grad():
         y, z = model.encode(x)
-        truth = one_hot(torch.randint(model.classes, (len(x),), device=x.device), model.classes).to(x.dtype)
+        truth = one_hot(torch.randint(model.classes, (len(x),), device=x.device), model.classes).to(
+            x.dtype
+        )
         style = sample(model.prior, len(x))
         y = y.softmax(-1)
     on_style = logsigmoid(model.discriminator(style)) + logsigmoid(-model.discriminator(z))
-    on_class = logsigmoid(model.class_discriminator(truth)) + logsigmoid(-model.class_discriminator(y))
-    return {"objective": (on_style + on_class)[:, 0], "style": on_style[:, 0], "class": on_class[:, 0]}
+    on_class = logsigmoid(model.class_discriminator(truth)) + logsigmoid(
+        -model.class_discriminator(y)
+    )
+    return {
+        "objective": (on_style + on_class)[:, 0],
+        "style": on_style[:, 0],
+        "class": on_class[:, 0],
+    }
 
 
 def class_encoder(model, batch):
     """The encoder's turn against both discriminators: log D(z) + log D(ŷ)."""
     y, z = model.encode(_images(batch))
-    score = logsigmoid(model.discriminator(z)) + logsigmoid(model.class_discriminator(y.softmax(-1)))
+    score = logsigmoid(model.discriminator(z)) + logsigmoid(
+        model.class_discriminator(y.softmax(-1))
+    )
     return {"objective": score[:, 0]}
 
 
@@ -129,7 +143,10 @@ def classification(model, batch):
     """The supervised turn: log ŷ of the true label, on the stream "labelled"."""
     x, labels = batch["labelled"]
     y, _ = model.encode(x)
-    return {"objective": -cross_entropy(y, labels, reduction="none"), "accuracy": (y.argmax(-1) == labels).float()}
+    return {
+        "objective": -cross_entropy(y, labels, reduction="none"),
+        "accuracy": (y.argmax(-1) == labels).float(),
+    }
 
 
 def few_labels(labels, each, generator=None):
@@ -141,7 +158,9 @@ def few_labels(labels, each, generator=None):
     for c in range(int(labels.max()) + 1):
         own = (labels == c).nonzero()[:, 0]
         if len(own) < each:
-            raise ValueError(f"few_labels: class {c} has {len(own)} labels; {each} of each class are asked for.")
+            raise ValueError(
+                f"few_labels: class {c} has {len(own)} labels; {each} of each class are asked for."
+            )
         places.append(own[torch.randperm(len(own), generator=generator)[:each]])
     return torch.cat(places)
 
@@ -156,7 +175,9 @@ def cluster_labels(probabilities, labels):
         raise ValueError(f"cluster_labels: shapes must be (N, K) and (N,), got {shapes}.")
     if probabilities.shape[1] > len(labels):
         n = f"{probabilities.shape[1]} clusters and {len(labels)} images"
-        raise ValueError(f"cluster_labels: there must be at most as many clusters as images, got {n}.")
+        raise ValueError(
+            f"cluster_labels: there must be at most as many clusters as images, got {n}."
+        )
     return labels[probabilities.argmax(0)]
 
 

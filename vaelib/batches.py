@@ -14,7 +14,12 @@ class Batches:
     """
 
     def __init__(self, streams, named, batch_size, transform, seeds):
-        self.streams, self.named, self.batch_size, self.transform = streams, named, batch_size, transform
+        self.streams, self.named, self.batch_size, self.transform = (
+            streams,
+            named,
+            batch_size,
+            transform,
+        )
         self.copies, first = len(seeds), next(iter(streams.values()))[0]
         self.generators = [torch.Generator(first.device).manual_seed(seed) for seed in seeds]
         self.order = {
@@ -61,20 +66,28 @@ def as_streams(data, batch_size):
     named = data if isinstance(data, dict) else {"x": data}
     if not named:
         raise ValueError("fit: data is an empty dict; it must hold at least one stream.")
-    streams = {name: list(part) if isinstance(part, tuple) else [part] for name, part in named.items()}
+    streams = {
+        name: list(part) if isinstance(part, tuple) else [part] for name, part in named.items()
+    }
     for name, parts in streams.items():
         where = label(data, name)
         for part in parts:
             if not torch.is_tensor(part):
-                raise ValueError(f"fit: {where} must be a tensor, such as digits.train, got {type(part).__name__}.")
+                raise ValueError(
+                    f"fit: {where} must be a tensor, such as digits.train, got {type(part).__name__}."
+                )
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"
-                raise ValueError(f"fit: {where} must hold tensors of as many samples each, got {n}.")
+                raise ValueError(
+                    f"fit: {where} must hold tensors of as many samples each, got {n}."
+                )
             if part.is_floating_point() and not torch.isfinite(part).all():
                 raise ValueError(f"fit: {where} must be finite, but holds NaN or infinite values.")
         if batch_size > len(parts[0]):
             n = len(parts[0])
-            raise ValueError(f"fit: batch_size must be at most the {n} samples of {where}, got {batch_size}.")
+            raise ValueError(
+                f"fit: batch_size must be at most the {n} samples of {where}, got {batch_size}."
+            )
     return streams
 
 
@@ -95,13 +108,18 @@ def check(model, data, streams, transform, batch_size):
         elif transform is binarize and not isinstance(data, dict):
             low, high = images.min().item(), images.max().item()
             if low < 0 or high > 1:
-                raise ValueError(f"{where} must lie in [0, 1] for transform=binarize, got {low:g} to {high:g}.")
+                raise ValueError(
+                    f"{where} must lie in [0, 1] for transform=binarize, got {low:g} to {high:g}."
+                )
         for part in beside:
             if not part.is_floating_point():
                 model.check_labels(part, where)
     if transform is not None:
         with without_a_trace(transform):
-            first = {name: torch.arange(batch_size, device=parts[0].device)[None] for name, parts in streams.items()}
+            first = {
+                name: torch.arange(batch_size, device=parts[0].device)[None]
+                for name, parts in streams.items()
+            }
             x = batch(streams, isinstance(data, dict), first, transform, stacked=False)
         x = x.get("x") if isinstance(x, dict) else x
         x = x[0] if isinstance(x, tuple) else x

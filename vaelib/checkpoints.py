@@ -59,7 +59,9 @@ class Keeper:
             order.copy_(tensors[f"order/{name}"])
         for r, generator in enumerate(job.batches.generators):
             generator.set_state(tensors[f"generator/{r}"].cpu())
-        set_random_state(job.device, [tensors[name].cpu() for name in ("rng", "rng/cuda") if name in tensors])
+        set_random_state(
+            job.device, [tensors[name].cpu() for name in ("rng", "rng/cuda") if name in tensors]
+        )
         past = tensors["history"]
         job.history = torch.full((job.plan.steps, *past.shape[1:]), torch.nan, device=job.device)
         job.history[: len(past)] = past
@@ -95,9 +97,7 @@ class Keeper:
         """What the file holds when a copy breaks, and how to go on from there."""
         if self.file is None or self.saved is None:
             return ""
-        return (
-            f' {self.file} holds step {self.saved}; resume="models" trains on from there, with another lr if you like.'
-        )
+        return f' {self.file} holds step {self.saved}; resume="models" trains on from there, with another lr if you like.'
 
 
 def write(file, tensors, state):
@@ -108,7 +108,11 @@ def write(file, tensors, state):
     fresh = file.with_suffix(".partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.detach().contiguous() for name, t in tensors.items()}, fresh, {"state": json.dumps(state)})
+        save_file(
+            {name: t.detach().contiguous() for name, t in tensors.items()},
+            fresh,
+            {"state": json.dumps(state)},
+        )
         with open(fresh, "r+b") as written:  # Windows flushes only files that are open for writing
             os.fsync(written.fileno())
         os.replace(fresh, file)
@@ -136,13 +140,16 @@ def announce(jobs):
     if files:
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         warnings.warn(
-            f"fit: this run was finished; it was read from {files[0]}{more}, nothing was trained.", stacklevel=3
+            f"fit: this run was finished; it was read from {files[0]}{more}, nothing was trained.",
+            stacklevel=3,
         )
 
 
 def random_states(device):
     """The state of torch's own generators, on the CPU and on the device."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), torch.cuda.get_rng_state(
+        device
+    ) if device.type == "cuda" else None
 
 
 def set_random_state(device, state):
@@ -156,7 +163,12 @@ def _difference(made, now, names=None):
     for name in names or now:
         old, new = made.get(name), now[name]
         if old != new:
-            if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and name == "model":
+            if (
+                isinstance(old, list)
+                and isinstance(new, list)
+                and len(old) == len(new)
+                and name == "model"
+            ):
                 old, new = next((a, b) for a, b in zip(old, new, strict=True) if a != b)
             return f"{name}={_short(old)}, now {name}={_short(new)}"
     return None

@@ -26,7 +26,8 @@ def number(where, name, value, *, least=None, above=None):
     fits = isinstance(plain, Real) and not isinstance(plain, bool) and math.isfinite(plain)
     if not fits or (least is not None and plain < least) or (above is not None and plain <= above):
         kind = {(None, None): "a finite number", (None, 0): "a positive finite number"}.get(
-            (least, above), f"a finite number {f'of at least {least}' if above is None else f'above {above}'}"
+            (least, above),
+            f"a finite number {f'of at least {least}' if above is None else f'above {above}'}",
         )
         raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
     return plain

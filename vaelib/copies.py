@@ -15,8 +15,14 @@ class Objective(nn.Module):
     def forward(self, x, hyper):
         terms = self.objective(self.model, x, **hyper)
         if not isinstance(terms, dict) or "objective" not in terms:
-            got = f"a dict with {', '.join(map(repr, terms))}" if isinstance(terms, dict) else type(terms).__name__
-            raise ValueError(f"fit: the objective must return a dict of terms, among them 'objective', got {got}.")
+            got = (
+                f"a dict with {', '.join(map(repr, terms))}"
+                if isinstance(terms, dict)
+                else type(terms).__name__
+            )
+            raise ValueError(
+                f"fit: the objective must return a dict of terms, among them 'objective', got {got}."
+            )
         return {name: term.mean() for name, term in terms.items()}
 
 
@@ -30,9 +36,15 @@ class Copies:
         self.models, self.stacked = models, len(models) > 1
         if self.stacked:
             params, self.buffers = stack_module_state(models)
-            self.params = {name: p.detach().clone().requires_grad_(p.requires_grad) for name, p in params.items()}
+            self.params = {
+                name: p.detach().clone().requires_grad_(p.requires_grad)
+                for name, p in params.items()
+            }
         else:
-            self.params, self.buffers = dict(models[0].named_parameters()), dict(models[0].named_buffers())
+            self.params, self.buffers = (
+                dict(models[0].named_parameters()),
+                dict(models[0].named_buffers()),
+            )
         self.places = _places(models[0])
 
     def call(self, objective, compile=False):
@@ -59,10 +71,14 @@ class Copies:
         known = {id(p): name for name, p in self.models[0].named_parameters()}
         found = list(dict.fromkeys(parameters))
         if any(id(p) not in known for p in found):
-            raise ValueError("fit: a player's parameters must belong to the model that build returned.")
+            raise ValueError(
+                "fit: a player's parameters must belong to the model that build returned."
+            )
         names = [known[id(p)] for p in found if p.requires_grad]
         if not names:
-            raise ValueError("fit: every player must have a parameter to train, but all are frozen.")
+            raise ValueError(
+                "fit: every player must have a parameter to train, but all are frozen."
+            )
         return names
 
     def tensors(self):
@@ -92,7 +108,10 @@ def _places(model):
     names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
     found = {}
     for at, module in model.named_modules():  # each module once
-        for leaf, t in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+        for leaf, t in [
+            *module.named_parameters(recurse=False),
+            *module.named_buffers(recurse=False),
+        ]:
             found[f"{at}.{leaf}".removeprefix(".")] = names[id(t)]
     return found
 

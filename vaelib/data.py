@@ -107,7 +107,9 @@ def mnist(binarization="none", cache=None, download=True):
     """
     raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
            for name, sha in MNIST_FILES.items()}  # fmt: skip
-    x, y, x_test, y_test = (np.frombuffer(raw[name], np.uint8, offset=16 if "images" in name else 8) for name in raw)
+    x, y, x_test, y_test = (
+        np.frombuffer(raw[name], np.uint8, offset=16 if "images" in name else 8) for name in raw
+    )
     x, x_test = (torch.from_numpy(a.reshape(-1, 784).copy()).float() / 255 for a in (x, x_test))
     y, y_test = (torch.from_numpy(a.astype(np.int64)) for a in (y, y_test))
     return _dataset("mnist", x, x_test, y, y_test, (1, 28, 28), binarization)
@@ -134,11 +136,18 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
         characters = sorted({name.rsplit("/", 1)[0] for name in drawings})
         number = {character: i for i, character in enumerate(characters)}
         names = sorted(drawings)
-        test = np.array([int(name[-6:-4]) > 15 for name in names])  # .../0123_16.png is a character's 16th drawing
-        x, y = np.stack([drawings[n] for n in names]), np.array([number[n.rsplit("/", 1)[0]] for n in names])
+        test = np.array(
+            [int(name[-6:-4]) > 15 for name in names]
+        )  # .../0123_16.png is a character's 16th drawing
+        x, y = (
+            np.stack([drawings[n] for n in names]),
+            np.array([number[n.rsplit("/", 1)[0]] for n in names]),
+        )
         arrays = x[~test], x[test], y[~test], y[test]
     else:
-        raise ValueError(f"omniglot: source must be chardata, {', '.join(OMNIGLOT_FILES)}, got {source!r}.")
+        raise ValueError(
+            f"omniglot: source must be chardata, {', '.join(OMNIGLOT_FILES)}, got {source!r}."
+        )
     return _dataset("omniglot", *(torch.from_numpy(a) for a in arrays), (1, 28, 28), binarization)
 
 
@@ -146,12 +155,16 @@ def _drawings(archive):
     """{"Alphabet/character01/0123_01.png": its pixels (784,)} of one of Omniglot's archives."""
     from PIL import Image
 
-    area = np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15  # of each old row in each new one
+    area = (
+        np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
+    )  # of each old row in each new one
     found = {}
     with zipfile.ZipFile(archive) as files:
         for name in files.namelist():
             if name.endswith(".png"):
-                ink = 1 - np.asarray(Image.open(io.BytesIO(files.read(name))).convert("1"), np.float64)
+                ink = 1 - np.asarray(
+                    Image.open(io.BytesIO(files.read(name))).convert("1"), np.float64
+                )
                 found[name.split("/", 1)[1]] = (area @ ink @ area.T).reshape(784).astype(np.float32)
     return found
 
@@ -161,8 +174,13 @@ def _chardata(path):
     from scipy.io import loadmat
 
     file = loadmat(path)
-    x, x_test = (np.ascontiguousarray(file[name].reshape(784, -1).T, np.float32) for name in ("data", "testdata"))
-    y, y_test = (file[name].reshape(-1).astype(np.int64) for name in ("targetchar", "testtargetchar"))
+    x, x_test = (
+        np.ascontiguousarray(file[name].reshape(784, -1).T, np.float32)
+        for name in ("data", "testdata")
+    )
+    y, y_test = (
+        file[name].reshape(-1).astype(np.int64) for name in ("targetchar", "testtargetchar")
+    )
     return x, x_test, y, y_test
 
 
@@ -172,7 +190,9 @@ def cifar10(cache=None, download=True):
     From the binary archive, so that nothing is unpickled. Errors as in `mnist`.
     """
     read = checked(_cifar10, sha256=CIFAR10_SUM)
-    x, y, x_test, y_test = fetch("cifar10", "cifar-10-binary.tar.gz", "cifar10", CIFAR10_HOME, read, cache, download)
+    x, y, x_test, y_test = fetch(
+        "cifar10", "cifar-10-binary.tar.gz", "cifar10", CIFAR10_HOME, read, cache, download
+    )
     x, x_test = (torch.from_numpy(a).float() / 255 for a in (x, x_test))
     y, y_test = (torch.from_numpy(a.astype(np.int64)) for a in (y, y_test))
     return _dataset("cifar10", x, x_test, y, y_test, (3, 32, 32), "none")
@@ -184,7 +204,9 @@ def _cifar10(path):
     with tarfile.open(path) as archive:
         for member in archive:
             if member.name.endswith(".bin"):
-                rows = np.frombuffer(archive.extractfile(member).read(), np.uint8).reshape(CIFAR10_ROWS, 3073)
+                rows = np.frombuffer(archive.extractfile(member).read(), np.uint8).reshape(
+                    CIFAR10_ROWS, 3073
+                )
                 batches[member.name.rsplit("/", 1)[1]] = rows
     train = np.concatenate([batches[f"data_batch_{i}.bin"] for i in range(1, 6)])
     test = batches["test_batch.bin"]
@@ -200,7 +222,9 @@ def svhn(cache=None, download=True):
              for name, md5 in SVHN_FILES.items()]  # fmt: skip
     (x, y), (x_test, y_test) = parts
     x, x_test = (torch.from_numpy(a).float() / 255 for a in (x, x_test))
-    return _dataset("svhn", x, x_test, torch.from_numpy(y), torch.from_numpy(y_test), (3, 32, 32), "none")
+    return _dataset(
+        "svhn", x, x_test, torch.from_numpy(y), torch.from_numpy(y_test), (3, 32, 32), "none"
+    )
 
 
 def _svhn(path):

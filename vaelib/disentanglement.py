@@ -179,7 +179,9 @@ def dci(codes, factors, train=None, trees=100, seed=0, model="forest"):
         )
     importance, accuracy = np.empty((codes.shape[1], factors.shape[1])), []
     for k, values in enumerate(factors.T):
-        ensemble = ExtraTreesClassifier(trees, max_features=None, min_samples_leaf=2, random_state=seed)
+        ensemble = ExtraTreesClassifier(
+            trees, max_features=None, min_samples_leaf=2, random_state=seed
+        )
         if model == "boosting":
             ensemble = GradientBoostingClassifier(n_estimators=trees, random_state=seed)
         ensemble.fit(codes[fitted], values[fitted])

@@ -35,17 +35,27 @@ def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
     one_of("log_aggregate_posterior", "estimator", estimator, AGGREGATES)
     b, m = len(z), len(mean)
     n = integer("log_aggregate_posterior", "dataset_size", dataset_size, least=m)
-    if mean.shape != log_var.shape or z.shape[1:] != mean.shape[1:] or (estimator != "exact" and b != m):
+    if (
+        mean.shape != log_var.shape
+        or z.shape[1:] != mean.shape[1:]
+        or (estimator != "exact" and b != m)
+    ):
         shapes = ", ".join(str(tuple(t.shape)) for t in (z, mean, log_var))
-        raise ValueError(f"log_aggregate_posterior: z, mean and log_var must have shapes that fit, got {shapes}.")
+        raise ValueError(
+            f"log_aggregate_posterior: z, mean and log_var must have shapes that fit, got {shapes}."
+        )
     if estimator == "mss" and b < 2:
-        raise ValueError(f"log_aggregate_posterior: the batch must have at least 2 codes for mss, got {b}.")
+        raise ValueError(
+            f"log_aggregate_posterior: the batch must have at least 2 codes for mss, got {b}."
+        )
     pairs = _log_normal(z[:, None], mean, log_var)  # (B, M, Q)
     if estimator == "mss":
         weight = torch.full((b, b), math.log((n - 1) / n / (b - 1)), dtype=z.dtype, device=z.device)
         weight.fill_diagonal_(-math.log(n))
     else:
-        weight = torch.full((1, m), -math.log(m if estimator == "exact" else n * m), dtype=z.dtype, device=z.device)
+        weight = torch.full(
+            (1, m), -math.log(m if estimator == "exact" else n * m), dtype=z.dtype, device=z.device
+        )
     return torch.logsumexp(pairs.sum(-1) + weight, 1), torch.logsumexp(pairs + weight[..., None], 1)
 
 
@@ -118,10 +128,14 @@ def mmd(x, y, kernel, unbiased=True):
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise ValueError(f"mmd: x and y must have shapes (n, Q) and (m, Q) with the same Q, got {shapes}.")
+        raise ValueError(
+            f"mmd: x and y must have shapes (n, Q) and (m, Q) with the same Q, got {shapes}."
+        )
     n, m = len(x), len(y)
     if min(n, m) < (2 if unbiased else 1):
-        raise ValueError(f"mmd: with unbiased={unbiased} x and y must hold at least two samples, got {n} and {m}.")
+        raise ValueError(
+            f"mmd: with unbiased={unbiased} x and y must hold at least two samples, got {n} and {m}."
+        )
     within = _mean_kernel(x, x, kernel, unbiased) + _mean_kernel(y, y, kernel, unbiased)
     return within - 2 * _mean_kernel(x, y, kernel)
 
@@ -130,7 +144,9 @@ def _mean_kernel(x, y, kernel, off_diagonal=False):
     rows, total = max(1, BLOCK // len(y)), 0.0
     for at in range(0, len(x), rows):
         block = kernel(x[at : at + rows], y)
-        total = total + block.sum() - (block[:, at : at + rows].diagonal().sum() if off_diagonal else 0)
+        total = (
+            total + block.sum() - (block[:, at : at + rows].diagonal().sum() if off_diagonal else 0)
+        )
     return total / (len(x) * (len(y) - off_diagonal))
 
 

@@ -42,7 +42,9 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
         problems.append(f"{kept} was broken and has been removed")
     advice = f"Put {file} into {home}, or set VAELIB_DATA to a folder that holds {folder}/{file}"
     if not download:
-        raise FileNotFoundError(f"{dataset}: {file} is not on this machine. {advice}, or call with download=True.")
+        raise FileNotFoundError(
+            f"{dataset}: {file} is not on this machine. {advice}, or call with download=True."
+        )
     pooch.get_logger().setLevel("WARNING")
     if own := os.environ.get("VAELIB_MIRROR"):
         mirrors = (f"{own.rstrip('/')}/{folder}/", *mirrors)

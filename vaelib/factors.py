@@ -20,7 +20,10 @@ DSPRITES_HOME = ("https://github.com/deepmind/dsprites-dataset/raw/master/",)
 DSPRITES_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 HALF_SIDE, AXES, HEART = 0.16, (0.23, 0.115), 0.15  # at scale 1, in parts of the image's side
 MARGIN = 0.25  # x and y in [0, 1] put the centre between MARGIN and 1 - MARGIN of the image
-BLOCK = {"cpu": 2**18, "cuda": 2**26}  # pixels that are drawn at once; a small block stays in a CPU's cache
+BLOCK = {
+    "cpu": 2**18,
+    "cuda": 2**26,
+}  # pixels that are drawn at once; a small block stays in a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Sprites:
 
     def images(self, index=None):
         """The images with the numbers `index` (default: all), (n, H W), each pixel 0 or 1."""
-        return self.look_up(torch.arange(len(self), device=self.classes.device) if index is None else index)
+        return self.look_up(
+            torch.arange(len(self), device=self.classes.device) if index is None else index
+        )
 
 
 def sprites(size=64, device="cpu", **subset):
@@ -58,15 +63,21 @@ def sprites(size=64, device="cpu", **subset):
     grids = []
     for name in [*GRID, *(name for name in subset if name not in GRID)]:
         if name not in GRID:
-            raise ValueError(f"sprites: every argument must be a factor ({', '.join(GRID)}), got {name!r}.")
+            raise ValueError(
+                f"sprites: every argument must be a factor ({', '.join(GRID)}), got {name!r}."
+            )
         n = len(GRID[name])
         chosen = list(subset.get(name, range(n)))
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(n)):
-            raise ValueError(f"sprites: {name} must be different integers from 0 to {n - 1}, got {chosen}.")
+            raise ValueError(
+                f"sprites: {name} must be different integers from 0 to {n - 1}, got {chosen}."
+            )
         grids.append(torch.tensor(GRID[name][chosen], dtype=torch.float32, device=device))
     classes = torch.cartesian_prod(*(torch.arange(len(grid), device=device) for grid in grids))
     values = torch.cartesian_prod(*grids)
-    return Sprites("sprites", classes, values, (1, size, size), lambda index: draw_sprites(values[index], size))
+    return Sprites(
+        "sprites", classes, values, (1, size, size), lambda index: draw_sprites(values[index], size)
+    )
 
 
 def draw_sprites(values, size=64):
@@ -87,7 +98,10 @@ def _draw(values, size):
     u = (cos * across)[:, None, :] - (sin * down)[:, :, None]
     v = (-sin * across)[:, None, :] - (cos * down)[:, :, None]
     square, ellipse = shape == 1, shape == 2
-    u, v = u / _half(square, ellipse, AXES[0])[..., None], v / _half(square, ellipse, AXES[1])[..., None]
+    u, v = (
+        u / _half(square, ellipse, AXES[0])[..., None],
+        v / _half(square, ellipse, AXES[1])[..., None],
+    )
     u2, v2 = u * u, v * v
     circle = u2 + v2
     # All outlines for each sprite: to pick out the sprites of one shape, a GPU would be asked how many there are.
@@ -116,8 +130,12 @@ def dsprites(cache=None, download=True):
 
 def _dsprites(path):
     """Images (bytes), classes and values of the file; its first factor, colour, has one value and is left out."""
-    with np.load(path, allow_pickle=False) as file:  # its metadata are pickled, and nobody needs them
-        images, classes, values = (file[name] for name in ("imgs", "latents_classes", "latents_values"))
+    with np.load(
+        path, allow_pickle=False
+    ) as file:  # its metadata are pickled, and nobody needs them
+        images, classes, values = (
+            file[name] for name in ("imgs", "latents_classes", "latents_values")
+        )
     if images.ndim != 3 or classes.shape != (len(images), 6) or values.shape != classes.shape:
         raise ValueError("not dSprites")
     return (torch.from_numpy(images), torch.from_numpy(classes[:, 1:].copy()),

@@ -6,7 +6,10 @@ from torch.utils._pytree import tree_flatten, tree_map
 from . import checkpoints
 from .data import binarize
 
-RECORDED = (None, binarize)  # the transforms that may run inside a graph; any other may branch in Python
+RECORDED = (
+    None,
+    binarize,
+)  # the transforms that may run inside a graph; any other may branch in Python
 
 
 def used_on(device):
@@ -27,7 +30,12 @@ def recorded(job):
     inside, held, replayed = plan.transform in RECORDED, None, None
 
     def batch():
-        return batches.at({name: order.index_select(1, offsets + at[name]) for name, order in batches.order.items()})
+        return batches.at(
+            {
+                name: order.index_select(1, offsets + at[name])
+                for name, order in batches.order.items()
+            }
+        )
 
     def body():
         return job.turns(batch() if inside else held, varying, fixed)
@@ -90,7 +98,9 @@ def refill(held, batch):
     fresh, form = tree_flatten(batch)
     for part in fresh:
         if not torch.is_tensor(part):
-            raise ValueError(f"fit: on a GPU transform must return tensors, in tuples or dicts, got {part!r}.")
+            raise ValueError(
+                f"fit: on a GPU transform must return tensors, in tuples or dicts, got {part!r}."
+            )
     if held is None:
         return tree_map(torch.clone, batch)
     kept, first = tree_flatten(held)

@@ -24,15 +24,23 @@ def of_model(model):
             for key, value in vars(module).items()
             if key != "training" and not key.startswith("_") and (_plain(value) or callable(value))
         }
-        settings = ", ".join([module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))])
-        lines.append(f"{name or 'model'}: {type(module).__name__}({settings.removeprefix(', ').removesuffix(', ')})")
+        settings = ", ".join(
+            [module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))]
+        )
+        lines.append(
+            f"{name or 'model'}: {type(module).__name__}({settings.removeprefix(', ').removesuffix(', ')})"
+        )
     return lines
 
 
 def describe(value, depth=6):
     """A text of a value. Of a function: its name and a digest of its code, constants and what it holds."""
     if torch.is_tensor(value) or isinstance(value, np.ndarray):
-        array = value.detach().cpu().contiguous() if torch.is_tensor(value) else torch.from_numpy(np.array(value))
+        array = (
+            value.detach().cpu().contiguous()
+            if torch.is_tensor(value)
+            else torch.from_numpy(np.array(value))
+        )
         return f"{array.dtype} {tuple(array.shape)} {_digest(array.view(-1).view(torch.uint8).numpy().tobytes())}"
     if isinstance(value, nn.Module):
         return "; ".join(of_model(value))
@@ -55,7 +63,9 @@ def describe(value, depth=6):
 
 def _plain(value):
     kinds = (str, bytes, bool, int, float, complex, type(None), torch.dtype, torch.Size, np.generic)
-    return isinstance(value, kinds) or (isinstance(value, (tuple, list)) and all(map(_plain, value)))
+    return isinstance(value, kinds) or (
+        isinstance(value, (tuple, list)) and all(map(_plain, value))
+    )
 
 
 def _constants(code):
@@ -72,7 +82,9 @@ def _constants(code):
 def _globals(function, code):
     """The plain global values that a function reads, such as a weight set at the top of a notebook."""
     known = getattr(getattr(function, "__func__", function), "__globals__", {})
-    return [f"{name}={known[name]!r}" for name in code.co_names if name in known and _plain(known[name])]
+    return [
+        f"{name}={known[name]!r}" for name in code.co_names if name in known and _plain(known[name])
+    ]
 
 
 def _digest(data):

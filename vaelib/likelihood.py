@@ -25,7 +25,10 @@ def evaluating(where, model):
     depend on the images that share its chunk.
     """
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+        if (
+            isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+            and module.running_mean is None
+        ):
             raise ValueError(f"{where}: {name} must have running statistics, got {module}.")
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, name, buffer, buffer.clone()) for module in model.modules()
@@ -157,7 +160,9 @@ def annealed_log_likelihood(model, x, temperatures=500, *, chains=16, leapfrogs=
     ladder = _ladder(where, temperatures)
     model.check_targets(x)
     if hasattr(model, "decoder2"):
-        raise ValueError(f"{where}: model must have one layer of codes, got {type(model).__name__}.")
+        raise ValueError(
+            f"{where}: model must have one layer of codes, got {type(model).__name__}."
+        )
     try:
         model.prior.log_prob(model.prior.sample((1,)))
     except NotImplementedError:
@@ -169,7 +174,9 @@ def annealed_log_likelihood(model, x, temperatures=500, *, chains=16, leapfrogs=
     values = torch.logsumexp(total, 0) - math.log(chains)
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
-        raise ValueError(f"{where}: every value must be finite, got {bad} of {len(x)} that are not.")
+        raise ValueError(
+            f"{where}: every value must be finite, got {bad} of {len(x)} that are not."
+        )
     return values, accepted
 
 

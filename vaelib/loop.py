@@ -35,7 +35,10 @@ class Plan:
     def together(self, models, seeds, hyper):
         """Whether copies are trained together: where that is faster, and where vmap can run the step."""
         plan = replace(self, compile=False)
-        first, pair = ({name: v[:n] if isinstance(v, tuple) else v for name, v in hyper.items()} for n in (1, 2))
+        first, pair = (
+            {name: v[:n] if isinstance(v, tuple) else v for name, v in hyper.items()}
+            for n in (1, 2)
+        )
         if next(iter(self.streams.values()))[0].device.type != "cuda":
             with self._look(models[0]), torch.no_grad(), FlopCounterMode(display=False) as counter:
                 job = Job(plan, models[:1], seeds[:1], first)
@@ -46,12 +49,16 @@ class Plan:
         try:
             with self._look(models[0]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                job = Job(plan, models[:2], seeds[:2], pair)  # stacked tensors are copies: the models stay as they are
+                job = Job(
+                    plan, models[:2], seeds[:2], pair
+                )  # stacked tensors are copies: the models stay as they are
                 job.batches.shuffle()
                 job.turns(job.batches.next(), *job.values())
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # a mistake of the user's is raised again when the first model is trained alone
+        except (
+            Exception
+        ) as error:  # a mistake of the user's is raised again when the first model is trained alone
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             message = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
             warnings.warn(f"{message} ({reason}).", stacklevel=3)
@@ -59,7 +66,9 @@ class Plan:
         return True
 
     def _look(self, model):
-        return without_a_trace(model, self.transform, *(player.objective for player in self.players))
+        return without_a_trace(
+            model, self.transform, *(player.objective for player in self.players)
+        )
 
 
 class Job:
@@ -68,11 +77,15 @@ class Job:
     def __init__(self, plan, models, seeds, hyper):
         self.plan, self.models, self.seeds, self.hyper = plan, models, seeds, hyper
         self.copies = Copies(models)
-        self.batches = batches.Batches(plan.streams, plan.named, plan.batch_size, plan.transform, seeds)
+        self.batches = batches.Batches(
+            plan.streams, plan.named, plan.batch_size, plan.transform, seeds
+        )
         self.device = next(iter(plan.streams.values()))[0].device
         self.recorded = graph.used_on(self.device)
         self.owns = [self.copies.names(player.parameters(models[0])) for player in plan.players]
-        rates = [torch.tensor(0.0, device=self.device) if self.recorded else 0.0 for _ in plan.players]
+        rates = [
+            torch.tensor(0.0, device=self.device) if self.recorded else 0.0 for _ in plan.players
+        ]
         self.optimizers = [
             torch.optim.Adam([self.copies.params[name] for name in own], lr=rate, fused=True,
                              capturable=self.recorded, **player.adam)
@@ -89,7 +102,10 @@ class Job:
             self.read_only, self.looked = self.step == steps, self.step
         look, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
         label = f"{len(self.models)} copies" if self.copies.stacked else f"seed {self.seeds[0]}"
-        quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")  # tqdm itself reads it in terminals only
+        quiet = os.environ.get("TQDM_DISABLE", "") not in (
+            "",
+            "0",
+        )  # tqdm itself reads it in terminals only
         bar = tqdm(total=steps, initial=self.step, desc=label, leave=False, disable=quiet)
         try:
             advance = graph.recorded(self) if self.recorded else self.advance
@@ -101,16 +117,24 @@ class Job:
                 self.history[self.step] = rows
                 self.step += 1
                 bar.update()
-                due = self.step % save == 0 or self.step == steps or time.monotonic() - saved > SAVE_SECONDS
+                due = (
+                    self.step % save == 0
+                    or self.step == steps
+                    or time.monotonic() - saved > SAVE_SECONDS
+                )
                 due = due and self.keeper.file is not None
-                if due or self.step % look == 0 or self.step == steps:  # the only place that waits for the device
+                if (
+                    due or self.step % look == 0 or self.step == steps
+                ):  # the only place that waits for the device
                     self.look_for_breaks(bar)
                 if due:
                     self.keeper.save()
                     saved = time.monotonic()
         except KeyboardInterrupt:
             self.interrupted = True
-            warnings.warn(f"fit: interrupted at step {self.step}; what was trained is returned.", stacklevel=3)
+            warnings.warn(
+                f"fit: interrupted at step {self.step}; what was trained is returned.", stacklevel=3
+            )
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
@@ -135,22 +159,36 @@ class Job:
             gradients = torch.autograd.grad(-terms["objective"].sum(), mine, allow_unused=True)
             for name, p, gradient in zip(own, mine, gradients, strict=True):
                 reached |= set() if gradient is None else {name}
-                p.grad = torch.zeros_like(p) if gradient is None else gradient.contiguous()  # as fused Adam reads it
+                p.grad = (
+                    torch.zeros_like(p) if gradient is None else gradient.contiguous()
+                )  # as fused Adam reads it
             optimizer.step()
             rows |= {name if i == 0 else f"{name}/{i}": t for name, t in terms.items()}
         if not self.names:
             self.names = list(rows)
             if idle := sorted({name for own in self.owns for name in own} - reached):
-                warnings.warn(f"fit: no objective depends on {', '.join(idle)}; it stays as it is.", stacklevel=5)
+                warnings.warn(
+                    f"fit: no objective depends on {', '.join(idle)}; it stays as it is.",
+                    stacklevel=5,
+                )
         return torch.stack([t.detach().float().expand(len(self.models)) for t in rows.values()])
 
     def terms(self, i, x, varying, fixed):
         """The terms of player i on a batch, {name: (R,)}; every hyper-parameter goes to the players that take it."""
-        mine = [{name: v for name, v in values.items() if name in self.plan.takes[i]} for values in (varying, fixed)]
-        with torch.autocast(self.device.type, self.plan.autocast) if self.plan.autocast else nullcontext():
+        mine = [
+            {name: v for name, v in values.items() if name in self.plan.takes[i]}
+            for values in (varying, fixed)
+        ]
+        with (
+            torch.autocast(self.device.type, self.plan.autocast)
+            if self.plan.autocast
+            else nullcontext()
+        ):
             terms = self.calls[i](x, *mine)
         if torch.is_grad_enabled() and not terms["objective"].requires_grad:
-            raise ValueError("fit: the objective must depend on the parameters that it is to train, but does not.")
+            raise ValueError(
+                "fit: the objective must depend on the parameters that it is to train, but does not."
+            )
         return terms
 
     def values(self):
@@ -161,7 +199,9 @@ class Job:
                 fixed[name] = value
                 continue
             now = [value(self.step)] * len(self.models) if callable(value) else list(value)
-            if self.copies.stacked or self.recorded:  # floats, also where a schedule returns 1 and later 0.5
+            if (
+                self.copies.stacked or self.recorded
+            ):  # floats, also where a schedule returns 1 and later 0.5
                 now = torch.tensor(now, dtype=torch.get_default_dtype(), device=self.device)
             varying[name] = now if self.copies.stacked else now[0]
         return varying, fixed
@@ -174,7 +214,9 @@ class Job:
         for r, seed in enumerate(self.seeds):
             bad = (~torch.isfinite(rows[:, :, r])).nonzero()
             if self.broken[r] is None and (len(bad) or not whole[r]):
-                found = (self.looked + int(bad[0, 0]), self.names[int(bad[0, 1])]) if len(bad) else None
+                found = (
+                    (self.looked + int(bad[0, 0]), self.names[int(bad[0, 1])]) if len(bad) else None
+                )
                 self.broken[r] = at, term = found or (self.step - 1, "parameters")
                 what = f"{term!r} is" if found else "parameters are"
                 message = f"fit: seed {seed} stopped: {what} not finite at step {at}.{self.keeper.advice()}"

@@ -64,7 +64,9 @@ class VAE(nn.Module):
         out = self.encoder(x)
         pair = out if isinstance(out, tuple) else out.chunk(2, -1)
         if len(pair) != 2 or any(part.shape[-1] != self.latent_dim for part in pair):
-            got = " and ".join(str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out]))
+            got = " and ".join(
+                str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out])
+            )
             raise ValueError(
                 f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, side by side in a "
                 f"tensor of width {2 * self.latent_dim} or as a pair, got shape {got}."
@@ -89,7 +91,10 @@ class VAE(nn.Module):
             distribution, join = Bernoulli(logits=out, validate_args=False), IndependentBernoulli
         else:
             mean, log_std = out.chunk(2, -1) if self.scale == "head" else (out, None)
-            distribution, join = Normal(mean, self._std(mean, log_std), validate_args=False), Independent
+            distribution, join = (
+                Normal(mean, self._std(mean, log_std), validate_args=False),
+                Independent,
+            )
         if x is not None and x.shape[1:] != distribution.batch_shape[z.dim() - 1 :]:
             raise ValueError(
                 f"VAE: x has shape {tuple(x.shape)}; the decoder makes samples of shape "
@@ -102,7 +107,9 @@ class VAE(nn.Module):
             return log_std.exp() + self.scale_floor
         if self.scale == "learned":
             return (self.log_scale.exp() + self.scale_floor).expand_as(mean)
-        return torch.full((), float(self.scale), dtype=mean.dtype, device=mean.device).expand_as(mean)
+        return torch.full((), float(self.scale), dtype=mean.dtype, device=mean.device).expand_as(
+            mean
+        )
 
     def draw(self, x, k):
         """k codes z of q(z|x) by the path, (k, B, Q), and q(z|x) itself."""
@@ -124,20 +131,32 @@ class VAE(nn.Module):
     def check_targets(self, x, where="data"):
         """ValueError unless x is a tensor of images that this model can be trained and evaluated on."""
         if not torch.is_tensor(x) or not x.is_floating_point() or x.dim() < 2:
-            what = f"{x.dtype} of shape {tuple(x.shape)}" if torch.is_tensor(x) else type(x).__name__
-            raise ValueError(f"{where}: images must be a floating-point tensor of shape (N, ...), got {what}.")
+            what = (
+                f"{x.dtype} of shape {tuple(x.shape)}" if torch.is_tensor(x) else type(x).__name__
+            )
+            raise ValueError(
+                f"{where}: images must be a floating-point tensor of shape (N, ...), got {what}."
+            )
         if x.numel() == 0:
-            raise ValueError(f"{where}: there must be at least one image, got shape {tuple(x.shape)}.")
+            raise ValueError(
+                f"{where}: there must be at least one image, got shape {tuple(x.shape)}."
+            )
         dtype = next((p.dtype for p in self.parameters()), x.dtype)
         if x.dtype != dtype:
             call = {torch.float32: "float()", torch.float64: "double()"}.get(dtype, f"to({dtype})")
-            raise ValueError(f"{where}: the model is {dtype}, so images must be, got {x.dtype}; use .{call}.")
+            raise ValueError(
+                f"{where}: the model is {dtype}, so images must be, got {x.dtype}; use .{call}."
+            )
         low, high = x.min().item(), x.max().item()
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError(f"{where}: every value must be finite, got {high if math.isfinite(low) else low}.")
+            raise ValueError(
+                f"{where}: every value must be finite, got {high if math.isfinite(low) else low}."
+            )
         name = self.likelihood_name
         if name != "gaussian" and (low < 0 or high > 1):
-            raise ValueError(f"{where}: values must lie in [0, 1] for likelihood={name!r}, got {low:g} to {high:g}.")
+            raise ValueError(
+                f"{where}: values must lie in [0, 1] for likelihood={name!r}, got {low:g} to {high:g}."
+            )
         if name == "bernoulli" and bool(((x != 0) & (x != 1)).any()):
             grey = x[(x != 0) & (x != 1)][0].item()
             raise ValueError(
@@ -170,7 +189,9 @@ class VAE(nn.Module):
         classes = getattr(self, "classes", None) or self.label_inputs()
         low, high = labels.min().item(), labels.max().item()
         if classes and (low < 0 or high >= classes):
-            raise ValueError(f"{where}: labels must lie in 0 to {classes - 1}, got {low} to {high}.")
+            raise ValueError(
+                f"{where}: labels must lie in 0 to {classes - 1}, got {low} to {high}."
+            )
 
 
 class TwoLayerVAE(VAE):
@@ -218,7 +239,9 @@ class TwoLayerVAE(VAE):
 
 def _gaussian(mean, log_var):
     """A diagonal Gaussian."""
-    return Independent(Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
+    return Independent(
+        Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False
+    )
 
 
 def _fixed(q):
@@ -234,7 +257,9 @@ class ImplicitVAE(VAE):
     It can be sampled but has no density, so the KL and the log-weights are undefined. Otherwise as `VAE`.
     """
 
-    def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, noise_dim=0, **more):
+    def __init__(
+        self, encoder, decoder, latent_dim, likelihood="bernoulli", *, noise_dim=0, **more
+    ):
         super().__init__(encoder, decoder, latent_dim, likelihood, **more)
         self.noise_dim = noise_dim
 
@@ -246,7 +271,9 @@ class ImplicitVAE(VAE):
         return self.encoder(torch.cat([x.expand(k, *x.shape), noise], -1)), None
 
     def encode(self, x):
-        raise ValueError("ImplicitVAE: this encoder has no mean and log_var; use draw(x, k) for its codes.")
+        raise ValueError(
+            "ImplicitVAE: this encoder has no mean and log_var; use draw(x, k) for its codes."
+        )
 
 
 class ClassAAE(VAE):

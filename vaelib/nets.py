@@ -53,6 +53,8 @@ def conv_decoder(latent_dim, shape, width=32):
 def _channels(name, shape, width):
     """Channels from the image to the smallest picture, and the side of that."""
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32, 64):
-        raise ValueError(f"{name}: shape must be (C, H, H) with H = 28, 32 or 64, got {tuple(shape)}.")
+        raise ValueError(
+            f"{name}: shape must be (C, H, H) with H = 28, 32 or 64, got {tuple(shape)}."
+        )
     twice = 2 if shape[1] == 64 else 1
     return [shape[0], *[width] * twice, *[2 * width] * twice], shape[1] // 4**twice

@@ -21,7 +21,11 @@ def elbo(model, x, k=1, kl="analytic"):
     """
     z, q = model.draw(x, integer("elbo", "k", k))
     reconstruction, divergence = _reconstruction_and_kl("elbo", model, x, z, q, kl)
-    return {"objective": reconstruction - divergence, "reconstruction": reconstruction, "kl": divergence}
+    return {
+        "objective": reconstruction - divergence,
+        "reconstruction": reconstruction,
+        "kl": divergence,
+    }
 
 
 def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
@@ -51,7 +55,12 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
     reconstruction, average_kl = _reconstruction_and_kl("info_vae", model, x, z, q, kl)
     mismatch = divergence(z[0], sample(model.prior, len(x)))
     objective = reconstruction - (1 - alpha) * average_kl - (alpha + lam - 1) * mismatch
-    return {"objective": objective, "reconstruction": reconstruction, "kl": average_kl, "divergence": mismatch}
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "kl": average_kl,
+        "divergence": mismatch,
+    }
 
 
 def mmd_vae(model, x, lam, kernel, unbiased=True):
@@ -63,7 +72,11 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
     lam, z = number("mmd_vae", "lam", lam, least=0), model.draw(x, 1)[0]
     reconstruction = model.likelihood(z, x).log_prob(x)[0]
     mismatch = mmd(z[0], sample(model.prior, len(x)), kernel, unbiased)
-    return {"objective": reconstruction - lam * mismatch, "reconstruction": reconstruction, "divergence": mismatch}
+    return {
+        "objective": reconstruction - lam * mismatch,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
 
 
 def vim(model, x, lam, kernel, unbiased=True):
@@ -94,7 +107,10 @@ def capacity_vae(model, x, gamma, capacity):
     number("capacity_vae", "gamma", gamma, above=0)
     number("capacity_vae", "capacity", capacity, least=0)
     terms = elbo(model, x)
-    return {**terms, "objective": terms["reconstruction"] - gamma * (terms["kl"].mean() - capacity).abs()}
+    return {
+        **terms,
+        "objective": terms["reconstruction"] - gamma * (terms["kl"].mean() - capacity).abs(),
+    }
 
 
 def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="mss"):
@@ -143,7 +159,9 @@ def factor_discriminator(model, x):
     ValueError: a batch of one image, no discriminator.
     """
     if len(x) < 2:
-        raise ValueError(f"factor_discriminator: the batch must have at least 2 images, got {len(x)}.")
+        raise ValueError(
+            f"factor_discriminator: the batch must have at least 2 images, got {len(x)}."
+        )
     net = discriminator_of("factor_discriminator", model)
     with torch.no_grad():
         real, others = model.draw(x, 1)[0][0].split(-(-len(x) // 2))
@@ -156,7 +174,9 @@ def factor_discriminator(model, x):
 def discriminator_of(name, model):
     """The net that plays against the model's codes. ValueError: there is none."""
     if not hasattr(model, "discriminator"):
-        raise ValueError(f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit.")
+        raise ValueError(
+            f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit."
+        )
     return model.discriminator
 
 
@@ -191,7 +211,11 @@ def iwae(model, x, k, estimator="standard"):
     if estimator == "dreg":
         with torch.no_grad():
             weights = torch.softmax(sum(model.log_ratio(x, z, q)), 0).unsqueeze(-1)
-        z = tuple(_scale_gradient(part, weights) for part in z) if isinstance(z, tuple) else _scale_gradient(z, weights)
+        z = (
+            tuple(_scale_gradient(part, weights) for part in z)
+            if isinstance(z, tuple)
+            else _scale_gradient(z, weights)
+        )
     log_w = sum(model.log_ratio(x, z, q, score=estimator == "standard"))
     return {"objective": iwae_bound(log_w), "surrogate": iwae_surrogate(log_w)}
 

@@ -30,19 +30,25 @@ class LinearGaussian:
         """
         n, d = x.shape
         if not 1 <= latent_dim < d:
-            raise ValueError(f"LinearGaussian.fit: latent_dim must be 1 to {d - 1}, got {latent_dim}.")
+            raise ValueError(
+                f"LinearGaussian.fit: latent_dim must be 1 to {d - 1}, got {latent_dim}."
+            )
         mean = x.mean(0)
         values, vectors = torch.linalg.eigh(((x - mean).T @ (x - mean) / n).double())
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
         variance = values[latent_dim:].mean().item()
         if variance <= 0:
-            raise ValueError(f"LinearGaussian.fit: {latent_dim} directions leave no variance in x; use fewer.")
+            raise ValueError(
+                f"LinearGaussian.fit: {latent_dim} directions leave no variance in x; use fewer."
+            )
         weight = vectors[:, :latent_dim] * (values[:latent_dim] - variance).clamp(min=0).sqrt()
         return cls(weight.to(x.dtype), mean, variance)
 
     def marginal(self):
         """p(x), a distribution: N(mean, weight weightᵀ + variance I)."""
-        return LowRankMultivariateNormal(self.mean, self.weight, torch.full_like(self.mean, self.variance))
+        return LowRankMultivariateNormal(
+            self.mean, self.weight, torch.full_like(self.mean, self.variance)
+        )
 
     def log_likelihood(self, x):
         """log p(x), (N, D) -> (N,), exact, in nats."""
@@ -50,14 +56,20 @@ class LinearGaussian:
 
     def posterior(self, x):
         """p(z|x), a batch (N,): N(M⁻¹Wᵀ(x - mean), variance M⁻¹), M = WᵀW + variance I (eq-ppca-posterior)."""
-        m = self.weight.T @ self.weight + self.variance * torch.eye(self.weight.shape[1], dtype=self.weight.dtype)
+        m = self.weight.T @ self.weight + self.variance * torch.eye(
+            self.weight.shape[1], dtype=self.weight.dtype
+        )
         inverse = torch.linalg.inv(m)
         return MultivariateNormal((x - self.mean) @ self.weight @ inverse, self.variance * inverse)
 
     def elbo(self, x, mean, log_var):
         """The ELBO of q = N(mean, exp(log_var)), (N, D), (N, Q), (N, Q) -> (N,), exact, in nats (eq-elbo)."""
-        error = ((x - self.mean - mean @ self.weight.T) ** 2).sum(-1) + log_var.exp() @ (self.weight**2).sum(0)
-        reconstruction = -0.5 * (error / self.variance + x.shape[1] * math.log(2 * math.pi * self.variance))
+        error = ((x - self.mean - mean @ self.weight.T) ** 2).sum(-1) + log_var.exp() @ (
+            self.weight**2
+        ).sum(0)
+        reconstruction = -0.5 * (
+            error / self.variance + x.shape[1] * math.log(2 * math.pi * self.variance)
+        )
         return reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
 
     def vae(self):
@@ -65,14 +77,18 @@ class LinearGaussian:
         d, q = self.weight.shape
         posterior = self.posterior(self.mean[None])
         precision = torch.linalg.inv(posterior.covariance_matrix[0]).diagonal()
-        encoder, decoder = (nn.Linear(*size, dtype=self.weight.dtype) for size in ((d, 2 * q), (q, d)))
+        encoder, decoder = (
+            nn.Linear(*size, dtype=self.weight.dtype) for size in ((d, 2 * q), (q, d))
+        )
         to_code = self.weight @ posterior.covariance_matrix[0] / self.variance
         with torch.no_grad():
             encoder.weight.copy_(torch.cat([to_code.T, torch.zeros(q, d)]))
             encoder.bias.copy_(torch.cat([-self.mean @ to_code, -precision.log()]))
             decoder.weight.copy_(self.weight)
             decoder.bias.copy_(self.mean)
-        return VAE(encoder, decoder, q, "gaussian", scale=math.sqrt(self.variance)).to(self.weight.dtype)
+        return VAE(encoder, decoder, q, "gaussian", scale=math.sqrt(self.variance)).to(
+            self.weight.dtype
+        )
 
 
 class _ConstantEncoder(nn.Module):
@@ -144,7 +160,9 @@ def surgery(mean, std):
 def two_gaussian_information(delta):
     """I(v; z) in nats for a fair sign v = ±1 and z|v ~ N(v delta, 1): ln 2 - E ln(1 + exp(-2 delta (delta + ε)))."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)
-    return math.log(2) - float(np.logaddexp(0, -2 * delta * (delta + nodes)) @ weights / weights.sum())
+    return math.log(2) - float(
+        np.logaddexp(0, -2 * delta * (delta + nodes)) @ weights / weights.sum()
+    )
 
 
 def gaussian_total_correlation(correlation):
@@ -184,7 +202,9 @@ def gaussian_mmd(mean, std, kernel, size):
 
     def expected(shift, variance):  # E k(x, y) for x - y ~ N(shift, diag(variance))
         spread = squared[:, None] + variance
-        return weights @ np.prod(np.sqrt(squared[:, None] / spread) * np.exp(-(shift**2) / (2 * spread)), 1)
+        return weights @ np.prod(
+            np.sqrt(squared[:, None] / spread) * np.exp(-(shift**2) / (2 * spread)), 1
+        )
 
     zero = np.zeros_like(mean)
     return expected(zero, 2 * std**2) + expected(zero, 2 + zero) - 2 * expected(mean, 1 + std**2)
@@ -200,9 +220,15 @@ def mmd_under_null(dim, n, kernel, size):
     product = w[:, None] * w
     mean = w @ (1 + 2 / h) ** (-dim / 2)
     square = (product * (1 + 2 / pairs) ** (-dim / 2)).sum()
-    shared = ((1 + 1 / h[:, None]) * (1 + 1 / h) * (1 + 1 / (h[:, None] + 1) + 1 / (h + 1))) ** (-dim / 2)
+    shared = ((1 + 1 / h[:, None]) * (1 + 1 / h) * (1 + 1 / (h[:, None] + 1) + 1 / (h + 1))) ** (
+        -dim / 2
+    )
     zeta = square - 2 * (product * shared).sum() + mean**2
-    return {"kernel": mean, "bias": 2 * (1 - mean) / n, "sd": math.sqrt(4 * zeta / (n * (n - 1)) + 4 * zeta / n**2)}
+    return {
+        "kernel": mean,
+        "bias": 2 * (1 - mean) / n,
+        "sd": math.sqrt(4 * zeta / (n * (n - 1)) + 4 * zeta / n**2),
+    }
 
 
 def two_point_reconstruction(a, scale="head", floor=0.0):
@@ -221,10 +247,14 @@ def two_point_reconstruction(a, scale="head", floor=0.0):
     if scale == "head":
         log_tau = np.maximum(0.5 * log_variance, math.log(floor) if floor else -math.inf)
     elif scale == "learned":
-        log_tau = np.maximum(0.5 * np.log(variance @ weight), math.log(floor) if floor else -math.inf)[..., None]
+        log_tau = np.maximum(
+            0.5 * np.log(variance @ weight), math.log(floor) if floor else -math.inf
+        )[..., None]
     else:
         log_tau = np.full_like(u, math.log(scale))
-    return (-0.5 * math.log(2 * math.pi) - log_tau - 0.5 * np.exp(log_variance - 2 * log_tau)) @ weight
+    return (
+        -0.5 * math.log(2 * math.pi) - log_tau - 0.5 * np.exp(log_variance - 2 * log_tau)
+    ) @ weight
 
 
 def two_point_mmd(mean, std, bandwidth):
@@ -238,7 +268,9 @@ def two_point_mmd(mean, std, bandwidth):
     return within + expected(0.0, 2.0) - 2 * expected(mean, 1 + std**2)
 
 
-def two_point_optimum(objective="elbo", scale="head", floor=5e-4, encoder_floor=0.0, lam=500.0, bandwidth=0.5**0.5):
+def two_point_optimum(
+    objective="elbo", scale="head", floor=5e-4, encoder_floor=0.0, lam=500.0, bandwidth=0.5**0.5
+):
     """The best q(z|x = ±1) = N(±mean, std²) when the decoder is the best for it (eq-two-point).
 
     objective: "elbo", or "mmd": reconstruction - lam MMD². Searched on a lattice of a = mean / std and std, then

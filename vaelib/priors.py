@@ -16,7 +16,9 @@ class Gaussian(Normal):
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
-        return self.loc + self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        return self.loc + self.scale * torch.randn(
+            shape, dtype=self.loc.dtype, device=self.loc.device
+        )
 
 
 class Prior(nn.Module):
@@ -34,12 +36,18 @@ class Prior(nn.Module):
 def as_module(prior, latent_dim):
     """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of another size."""
     prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
-    module = Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
+    module = (
+        Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
+    )
     made = module() if isinstance(module, nn.Module) else None
     if not isinstance(made, Distribution):
-        raise ValueError(f"VAE: prior must be, or make, a module that returns a distribution, got {prior!r}.")
+        raise ValueError(
+            f"VAE: prior must be, or make, a module that returns a distribution, got {prior!r}."
+        )
     if tuple(made.event_shape) != (latent_dim,):
-        raise ValueError(f"VAE: prior must be over codes of shape ({latent_dim},), got {tuple(made.event_shape)}.")
+        raise ValueError(
+            f"VAE: prior must be over codes of shape ({latent_dim},), got {tuple(made.event_shape)}."
+        )
     return module
 
 
@@ -53,7 +61,9 @@ def _constant(distribution, loc):
 
 
 def _normal(scale, loc):
-    return Independent(Gaussian(loc, torch.full_like(loc, scale), validate_args=False), 1, validate_args=False)
+    return Independent(
+        Gaussian(loc, torch.full_like(loc, scale), validate_args=False), 1, validate_args=False
+    )
 
 
 def _logistic(scale, loc):
@@ -114,7 +124,9 @@ class Plane(Distribution):
         self.loc = loc
 
     def rsample(self, sample_shape=()):
-        return self.of_class(torch.full(torch.Size(sample_shape), self.parts, device=self.loc.device))
+        return self.of_class(
+            torch.full(torch.Size(sample_shape), self.parts, device=self.loc.device)
+        )
 
     sample = rsample
 
@@ -138,7 +150,9 @@ class Pinwheel(Plane):
         cos, sin = turn.cos(), turn.sin()
         out, side = z[..., :1] * cos + z[..., 1:] * sin, z[..., 1:] * cos - z[..., :1] * sin
         parts = -0.5 * ((out - self.radius) / self.long) ** 2 - 0.5 * (side / self.short) ** 2
-        return torch.logsumexp(parts, -1) - math.log(2 * math.pi * self.long * self.short * self.parts)
+        return torch.logsumexp(parts, -1) - math.log(
+            2 * math.pi * self.long * self.short * self.parts
+        )
 
 
 class SwissRoll(Plane):
@@ -168,5 +182,7 @@ def swiss_roll(latent_dim=2):
 
 def _plane(name, latent_dim, distribution):
     if latent_dim != 2:
-        raise ValueError(f"{name}: latent_dim must be 2, because this prior lives in the plane, got {latent_dim}.")
+        raise ValueError(
+            f"{name}: latent_dim must be 2, because this prior lives in the plane, got {latent_dim}."
+        )
     return Prior(distribution, latent_dim)

@@ -15,7 +15,11 @@ def save(model, path, **settings):
 
     The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot be written.
     """
-    write(Path(path).expanduser(), _tensors(model), {"settings": settings, "model": identity.of_model(model)})
+    write(
+        Path(path).expanduser(),
+        _tensors(model),
+        {"settings": settings, "model": identity.of_model(model)},
+    )
 
 
 def load(path, build):
@@ -33,10 +37,16 @@ def load(path, build):
     made, own = identity.of_model(model), _tensors(model)
     for saved, now in zip(state["model"], made, strict=False):
         if saved != now:
-            raise ValueError(f"load: build must make the module that was saved, {saved!r}, got {now!r}.")
+            raise ValueError(
+                f"load: build must make the module that was saved, {saved!r}, got {now!r}."
+            )
     if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in tensors.items()}:
-        odd = sorted(own.keys() ^ tensors.keys()) or [n for n in own if own[n].shape != tensors[n].shape]
-        raise ValueError(f"load: build must make the module that was saved, but {', '.join(odd)} differ.")
+        odd = sorted(own.keys() ^ tensors.keys()) or [
+            n for n in own if own[n].shape != tensors[n].shape
+        ]
+        raise ValueError(
+            f"load: build must make the module that was saved, but {', '.join(odd)} differ."
+        )
     with torch.no_grad():
         for name, t in own.items():
             t.copy_(tensors[name])

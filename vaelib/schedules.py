@@ -5,7 +5,9 @@ import math
 
 def cosine(start, steps, end=0.0):
     """From `start` down (or up) to `end` along half a cosine over `steps` steps, then constant."""
-    return lambda step: end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
+    return lambda step: (
+        end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
+    )
 
 
 def ramp(start, steps, end=0.0):
@@ -15,7 +17,9 @@ def ramp(start, steps, end=0.0):
 
 def staircase(start, steps, stairs=8):
     """The learning rates of Burda et al. (2016): stage i = 0, 1, ... takes 3^i parts of `steps`, at start 10^(-i/7)."""
-    ends = [sum(3**j for j in range(i + 1)) / sum(3**j for j in range(stairs)) for i in range(stairs)]
+    ends = [
+        sum(3**j for j in range(i + 1)) / sum(3**j for j in range(stairs)) for i in range(stairs)
+    ]
 
     def rate(step):
         stage = next((i for i, end in enumerate(ends) if step < end * steps), stairs - 1)

@@ -74,7 +74,9 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
     """
     steps, batch_size = integer("fit", "steps", steps), integer("fit", "batch_size", batch_size)
     seeds = _seeds(seeds)
-    players = [Player(nn.Module.parameters, objective, lr)] if callable(objective) else list(objective)
+    players = (
+        [Player(nn.Module.parameters, objective, lr)] if callable(objective) else list(objective)
+    )
     players = [replace(player, lr=_schedule("lr", player.lr)) for player in players]
     for player in players:
         number("fit", "lr", player.lr(0), above=0)
@@ -97,15 +99,30 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
             models.append(build(seed).to(device))
             if not models[-1].training:
                 models[-1].train()  # such as a model that an earlier run has returned
-            states.append(checkpoints.random_states(device))  # training continues from here, whatever is built next
+            states.append(
+                checkpoints.random_states(device)
+            )  # training continues from here, whatever is built next
         refuse_shared(models, seeds)
         streams = {name: [t.to(device) for t in tensors] for name, tensors in streams.items()}
         batches.check(models[0], data, streams, transform, batch_size)
-        plan = Plan(players, takes, streams, isinstance(data, dict), steps, batch_size, transform, compile, autocast)
+        plan = Plan(
+            players,
+            takes,
+            streams,
+            isinstance(data, dict),
+            steps,
+            batch_size,
+            transform,
+            compile,
+            autocast,
+        )
         size = len(seeds) if len(seeds) > 1 and plan.together(models, seeds, hyper) else 1
         for first in range(0, len(seeds), size):
             group = slice(first, first + size)
-            values = {name: value[group] if isinstance(value, tuple) else value for name, value in hyper.items()}
+            values = {
+                name: value[group] if isinstance(value, tuple) else value
+                for name, value in hyper.items()
+            }
             label = f"copies-{first}-{first + size - 1}" if size > 1 else f"copy-{first}"
             job = Job(plan, models[group], seeds[group], values)
             file = folder / f"{label}.safetensors" if folder else None
@@ -117,11 +134,15 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
                 break
     checkpoints.announce(jobs)
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
-    values = [job.history.cpu().numpy() for job in jobs if job.history is not None]  # (steps, terms, copies) each
+    values = [
+        job.history.cpu().numpy() for job in jobs if job.history is not None
+    ]  # (steps, terms, copies) each
     terms = jobs[0].names if values else []
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home).eval() for job in jobs for model in job.models]
-    return Run(models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken])
+    return Run(
+        models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken]
+    )
 
 
 def _seeds(seeds):
@@ -145,11 +166,15 @@ def _schedule(name, value):
 
 def _hyper(name, value, n):
     """A number, a function of the step, or a tuple with one number a copy."""
-    if getattr(value, "ndim", None) == 0 or not isinstance(value, (list, tuple, np.ndarray, torch.Tensor)):
+    if getattr(value, "ndim", None) == 0 or not isinstance(
+        value, (list, tuple, np.ndarray, torch.Tensor)
+    ):
         return value if callable(value) else _plain(value)
     value = tuple(float(v) for v in value)
     if len(value) != n:
-        raise ValueError(f"fit: {name} must have one value, or {n} for {n} seeds, got {len(value)}.")
+        raise ValueError(
+            f"fit: {name} must have one value, or {n} for {n} seeds, got {len(value)}."
+        )
     return value
 
 

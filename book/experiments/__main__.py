@@ -1,4 +1,4 @@
-"""The command line: python -m book.experiments NAME [--jobs N] [--minutes M] [--device ...] [--engine local|ray]."""
+"""The command line of the experiments: python -m book.experiments NAME [options]."""
 
 import argparse
 import signal
@@ -15,23 +15,48 @@ from . import evening, runner
 
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m book.experiments", description=__doc__)
-    parser.add_argument("name", nargs="?", help="the experiment; without it, all are listed")
-    parser.add_argument("--row", action="append", help="only this row (may be given several times)")
-    parser.add_argument("--jobs", type=int, default=1, help="seeds that run at once, on a CPU with one thread each")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; run again to go on")
+    parser.add_argument("name", nargs="?", help="the experiment; default: list all")
+    parser.add_argument("--row", action="append", help="only this row (repeatable)")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="seeds to run in parallel (one thread each on a CPU)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="time limit; run again to resume"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: the cluster of $RAY_ADDRESS")
-    parser.add_argument("--workers", type=int, default=2, help="for a Ray of its own, where $RAY_ADDRESS is not set")
-    parser.add_argument("--again", action="store_true", help="run rows anew that have a valid receipt")
-    parser.add_argument("--list", action="store_true", help="write the plan, say what is run, run nothing")
-    parser.add_argument("--evening", action="store_true", help="run the list of evening.py (make evening)")
-    parser.add_argument("--pause", action="store_true", help="stop a running evening (make evening-pause)")
-    parser.add_argument("--receipts", type=Path, default=receipts.folder(), help="where the receipts go")
-    parser.add_argument("--scratch", type=Path, default=runner.SCRATCH, help="where unfinished work is kept")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # one unit, in this process
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: the cluster of $RAY_ADDRESS",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="workers of a local Ray, if $RAY_ADDRESS is not set"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="also run rows that have a valid receipt"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="write the plan and show the rows' states; run nothing"
+    )
+    parser.add_argument(
+        "--evening", action="store_true", help="run the queue of evening.py (make evening)"
+    )
+    parser.add_argument("--pause", action="store_true", help="stop a running `make evening`")
+    parser.add_argument(
+        "--receipts", type=Path, default=receipts.folder(), help="folder of the receipts"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, default=runner.SCRATCH, help="folder of unfinished work"
+    )
+    parser.add_argument(
+        "--here", action="store_true", help=argparse.SUPPRESS
+    )  # one unit, in this process
     parser.add_argument("--seeds", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that processes of ours end with this one
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # so that child processes end with this one
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     if given.pause:
@@ -47,7 +72,9 @@ def main(arguments=None):
     ids = [row["id"] for row in planned["rows"]]
     for row in given.row or []:
         if row not in ids:
-            parser.error(f"--row must be one of {', '.join(ids)} for {planned['experiment']}, got {row!r}")
+            parser.error(
+                f"--row must be one of {', '.join(ids)} for {planned['experiment']}, got {row!r}"
+            )
     if given.here:
         seeds = tuple(map(int, given.seeds.split(","))) if given.seeds else (None,)
         return here((given.name, given.row[0], seeds), given)
@@ -62,34 +89,40 @@ def main(arguments=None):
         if states[row["id"]] == "run" and not given.again:
             print(f"{name}: has a valid receipt", flush=True)
         elif row["needs_gpu"] and not given.device.startswith("cuda") and not given.row:
-            print(f"{name}: needs a GPU (name it with --row to run it here all the same)", flush=True)
+            print(f"{name}: needs a GPU (use --row to run it here anyway)", flush=True)
         else:
             if given.again:
                 runner.forget(given.name, row["id"], given.scratch, given.receipts)
             rows.append(row["id"])
-    # On a GPU the seeds of a row are copies in one program; on a CPU each is a unit of its own.
+    # On a GPU the seeds of a row are copies in one program; on a CPU each is a separate unit.
     todo = runner.units(given.name, rows, given.receipts, together=given.device.startswith("cuda"))
     if given.engine == "ray":
         try:
             from . import on_ray
         except ModuleNotFoundError:
-            parser.error("--engine ray needs Ray: pip install -r requirements-ray.txt")
-        failed = on_ray.run(todo, given.device, given.scratch, given.receipts, deadline, given.workers)
+            parser.error("--engine ray needs Ray: pip install -e '.[ray]' -c requirements.txt")
+        failed = on_ray.run(
+            todo, given.device, given.scratch, given.receipts, deadline, given.workers
+        )
     else:
-        failed = runner.run_local(todo, given.device, given.scratch, given.receipts, deadline, given.jobs)
+        failed = runner.run_local(
+            todo, given.device, given.scratch, given.receipts, deadline, given.jobs
+        )
     return 1 if failed else 0
 
 
 def here(unit, given):
     """Run one unit in this process and record it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # `fit` would return what it has, and half a training be judged
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # `fit` would return early, and an unfinished model be evaluated
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         runner.keep(runner.execute(*unit, given.device, given.scratch), unit, given.receipts)
     except OSError as error:
         raise SystemExit(
-            f"{runner.label(unit)}: {error.filename or 'a file'} cannot be written ({error.strerror or error}). What "
-            f"was computed is kept in {given.scratch}; make room, and the same command goes on from there."
+            f"{runner.label(unit)}: {error.filename or 'a file'} cannot be written ({error.strerror or error}). "
+            f"Unfinished work is kept in {given.scratch}; free some space and run the same command to resume."
         ) from error
     return 0
 

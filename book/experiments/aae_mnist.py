@@ -1,4 +1,4 @@
-"""The adversarial autoencoder's tables and figures: unsupervised, with labels in two places, with few, with none."""
+"""The adversarial autoencoder on MNIST: unsupervised, supervised, semi-supervised, clustering."""
 
 import math
 from functools import partial
@@ -18,26 +18,33 @@ CLAIM = ("Adversarial autoencoders generate well by the Parzen estimate, separat
          "from few labels or none.")  # fmt: skip
 SOURCES = {"xref": "Makhzani et al. (2016), as later papers quote it", "mem": "Makhzani et al. (2016), from memory",
            "sd mem": "Makhzani et al. (2016), as later papers quote it; the ± from memory"}  # fmt: skip
-# The paper trains with momentum and drops of the rate, for 5,000 epochs (from memory); here Adam, along half a cosine.
+# The paper trains with momentum and drops of the rate, for 5,000 epochs (from memory); here Adam,
+# along half a cosine.
 LONG = {"steps": 200_000, "width": 1000, "needs_gpu": True}
 SHORT = {"steps": 10_000, "width": 256}
 GAME = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-3, "encoder_lr": 5e-4}
-# With classes the two discriminators win at once unless they are held back (chapter 5).
+# With classes, both discriminators win at once unless they are slowed down (chapter 5).
 CLASSES = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-4, "encoder_lr": 3e-4, "noise": 0.3}
 
 
 def row(name, title, kind, paper=None, needs_gpu=False, **more):
     config = {"kind": kind, "data": "mnist", "batch_size": 100, "seeds": [0, 1, 2], "scale": 0.2, "held_out": 10_000,
               "judged": 10_000, **(CLASSES if kind in ("classes", "heads") else GAME), **more}  # fmt: skip
-    paper = {quantity: (value, SOURCES[source], *sd) for quantity, (value, source, *sd) in (paper or {}).items()}
+    paper = {
+        quantity: (value, SOURCES[source], *sd)
+        for quantity, (value, source, *sd) in (paper or {}).items()
+    }
     return {"id": name, "title": f"{title}, {more['steps']:,} steps", "config": config, "needs_gpu": needs_gpu,
             "paper": paper}  # fmt: skip
 
 
 def both(name, title, kind, paper=None, **more):
-    """The row at the paper's scale, and one for a CPU, which without labels takes three times as long."""
+    """Return the row at the paper's scale and one for a CPU, three times as long without labels."""
     short = SHORT | ({"steps": 30_000} if more.get("labels") == 0 else {})
-    return [row(f"{name}{end}", title, kind, paper, **more, **size) for end, size in (("", LONG), ("-short", short))]
+    return [
+        row(f"{name}{end}", title, kind, paper, **more, **size)
+        for end, size in (("", LONG), ("-short", short))
+    ]
 
 
 def error(value, sd=None, source="xref"):
@@ -47,7 +54,8 @@ def error(value, sd=None, source="xref"):
 ROWS = [
     *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref", 2.0)}, latents=8, prior=5.0,
           parzen=10_000),
-    # As in the chapter: with noise in the encoder, and both sides fast at first. Without the noise more end elsewhere.
+    # As in the chapter: noise in the encoder, high initial rates. Without noise more codes miss
+    # their blade.
     *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000,
           encoder="gaussian", discriminator_lr=6e-3, encoder_lr=3e-3, slow_down=True),
     *both("style", "MNIST, label to the decoder", "style", latents=10),
@@ -58,7 +66,8 @@ ROWS = [
           labels=50_000),
     *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55, 2.05), classes=16, latents=5, labels=0),
     *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10, 1.13), classes=30, latents=5, labels=0),
-    # Heads as far apart as in the chapter, and a slower game: nearer and faster, two or three of twenty were in use.
+    # Heads as far apart as in the chapter, and low rates: otherwise two or three of twenty were
+    # used.
     *both("embedding", "MNIST, 2-D embedding, 20 clusters", "heads", error(13.5, source="mem"), classes=20, latents=2,
           labels=0, distance=6.0, discriminator_lr=3e-5, encoder_lr=1e-4),
     *both("embedding-100", "MNIST, 2-D embedding, 100 labels", "heads", error(4.2, source="mem"), classes=10, latents=2,
@@ -69,7 +78,7 @@ ROWS = [
 
 
 def network(config, pixels):
-    """seed -> the model: two hidden layers of ReLU everywhere, linear codes, pixels with a fixed standard deviation."""
+    """Return seed -> model: ReLU networks, linear codes, a fixed standard deviation of pixels."""
     q, width = config["latents"], config["width"]
     net = lambda n_in, n_out: vl.mlp(n_in, width, width, n_out, activation=nn.ReLU)  # noqa: E731
     if config["kind"] in ("classes", "heads"):
@@ -80,10 +89,17 @@ def network(config, pixels):
     prior = vl.pinwheel if config["kind"] == "regions" else vl.normal(config.get("prior", 1.0))
 
     def build(seed):
-        told = 10 if config["kind"] == "style" else 0
+        labels = 10 if config["kind"] == "style" else 0
         gaussian = config.get("encoder") == "gaussian"
         family, out = (vl.VAE, 2 * q) if gaussian else (vl.ImplicitVAE, q)
-        model = family(net(pixels, out), net(q + told, pixels), q, "gaussian", scale=config["scale"], prior=prior)
+        model = family(
+            net(pixels, out),
+            net(q + labels, pixels),
+            q,
+            "gaussian",
+            scale=config["scale"],
+            prior=prior,
+        )
         model.discriminator = net(q + (11 if config["kind"] == "regions" else 0), 1)
         return model
 
@@ -104,7 +120,10 @@ def turns(config):
 
 
 def streams(config, x, y, seed):
-    """The images, and the labels where this kind reads them; few labelled images are drawn anew for each seed."""
+    """Return the images, with labels if this kind uses them.
+
+    Few labelled images are drawn for each seed.
+    """
     if config["kind"] not in ("classes", "heads"):
         known = torch.arange(len(y)) < config.get("labels", len(y))
         return {"x": (x, torch.where(known, y, torch.full_like(y, 10)))}
@@ -119,24 +138,28 @@ def streams(config, x, y, seed):
 def run(config, device, folder):
     data = {"mnist": vl.mnist, "svhn": vl.svhn}[config["data"]]()
     sizes = [len(data.train) - config["held_out"], config["held_out"]]
-    # Nothing trains on the held-out images: they choose the Parzen width and name the clusters.
+    # The held-out images choose the Parzen width and name the clusters; nothing trains on them.
     (x, x_held), (y, y_held) = data.train.split(sizes), data.train_labels.split(sizes)
-    judge = partial(JUDGES[config["kind"]], config=config, train=(x, y), held=(x_held, y_held), data=data)
+    judge = partial(
+        JUDGES[config["kind"]], config=config, train=(x, y), held=(x_held, y_held), data=data
+    )
     found = {}
-    for seed in config["seeds"]:  # one after another, since each has labelled images of its own
+    for seed in config["seeds"]:  # in sequence, since each has its own labelled images
         parts = streams(config, x, y, seed)
         train = partial(vl.fit, network(config, x.shape[1]), data=parts, steps=config["steps"],
                         batch_size=config["batch_size"], seeds=(seed,), device=device)  # fmt: skip
         model = train(turns(config), checkpoint=folder / f"{seed}").model
         torch.manual_seed(seed)
         quantities = judge(model.eval().cpu())
-        if "labelled" in parts:  # the same encoder, trained on the labels and nothing else
+        if "labelled" in parts:  # the same encoder, trained on the labels only
             plain = train(turns(config)[3:], checkpoint=folder / f"{seed}-plain").model
             quantities["error, labels only"] = judge(plain.eval().cpu())["error"]
             quantities["difference"] = quantities["error, labels only"] - quantities["error"]
         for name, value in quantities.items():
             found.setdefault(name, []).append(value)
-    results = {name: receipts.summary(values, UNITS.get(name, "%")) for name, values in found.items()}
+    results = {
+        name: receipts.summary(values, UNITS.get(name, "%")) for name, values in found.items()
+    }
     return results, {data.name: fingerprint(data.train, data.test)}
 
 
@@ -151,8 +174,13 @@ def codes(model, x):
 
 @torch.no_grad()
 def judge_plain(model, config, train, held, data):
-    """Parzen windows around draws, with the width chosen on held-out images, and the squared error."""
-    drawn = torch.cat([model.likelihood(model.prior.sample((1000,))).mean for _ in range(config["parzen"] // 1000)])
+    """Return the Parzen estimate, its width chosen on held-out images, and the squared error."""
+    drawn = torch.cat(
+        [
+            model.likelihood(model.prior.sample((1000,))).mean
+            for _ in range(config["parzen"] // 1000)
+        ]
+    )
     log_p, width = vl.parzen(drawn, held[0][:1000], data.test[: config["judged"]])
     mean, standard_error = vl.mean_and_error(log_p)
     decoded = model.likelihood(codes(model, data.test)).mean
@@ -168,12 +196,14 @@ def judge_regions(model, config, train, held, data):
 
 @torch.no_grad()
 def judge_style(model, config, train, held, data):
-    """What a linear classifier still reads of the label in the style, and whether drawn digits are as asked."""
+    """Return accuracies: of the label read from the style, and of samples of a given label."""
     reads = LogisticRegression(max_iter=1000).fit(codes(model, held[0]), held[1])
     n = config["judged"]
     real = LogisticRegression(max_iter=200).fit(train[0][:n], train[1][:n])
     labels = torch.arange(1000) % 10
-    drawn = model.likelihood(model.prior.sample((1000,)), y=nn.functional.one_hot(labels, 10).float()).mean
+    drawn = model.likelihood(
+        model.prior.sample((1000,)), y=nn.functional.one_hot(labels, 10).float()
+    ).mean
     return {"label read from the style": 100 * reads.score(codes(model, data.test), data.test_labels),
             "drawn as asked": 100 * real.score(drawn, labels),
             "real images read right": 100 * real.score(data.test, data.test_labels)}  # fmt: skip
@@ -181,14 +211,25 @@ def judge_style(model, config, train, held, data):
 
 @torch.no_grad()
 def judge_classes(model, config, train, held, data):
-    """Error of the class that is said; without labels the clusters are named by the paper's rule first."""
-    said = [torch.cat([model.encode(part)[0] for part in x.split(2000)]).log_softmax(1) for x in (held[0], data.test)]
-    chosen = said[1].argmax(1)
+    """Return the classification error.
+
+    Without labels, clusters are first named by the paper's rule.
+    """
+    log_p = [
+        torch.cat([model.encode(part)[0] for part in x.split(2000)]).log_softmax(1)
+        for x in (held[0], data.test)
+    ]
+    chosen = log_p[1].argmax(1)
     if config["labels"]:
         return {"error": 100 * (chosen != data.test_labels).float().mean().item()}
-    means = MiniBatchKMeans(config["classes"], n_init=10, random_state=0).fit(train[0][: config["judged"]])
-    nearest, nearness = torch.from_numpy(means.predict(data.test)).long(), -torch.from_numpy(means.transform(held[0]))
-    wrong = {"error": vl.cluster_labels(said[0], held[1])[chosen],
+    means = MiniBatchKMeans(config["classes"], n_init=10, random_state=0).fit(
+        train[0][: config["judged"]]
+    )
+    nearest, nearness = (
+        torch.from_numpy(means.predict(data.test)).long(),
+        -torch.from_numpy(means.transform(held[0])),
+    )
+    wrong = {"error": vl.cluster_labels(log_p[0], held[1])[chosen],
              "error, k-means": vl.cluster_labels(nearness, held[1])[nearest]}  # fmt: skip
     return {**{name: 100 * (label != data.test_labels).float().mean().item() for name, label in wrong.items()},
             "clusters used": float(len(chosen.unique()))}  # fmt: skip

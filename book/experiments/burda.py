@@ -1,4 +1,4 @@
-"""What the tables of Burda et al. (2016) have in common: data, networks, training, and how a model is judged."""
+"""Shared by the tables of Burda et al. (2016): data, networks, training and evaluation."""
 
 import time
 
@@ -15,11 +15,11 @@ OTHERS = "Burda et al. (2016), as quoted by a later paper"
 SIZES = {"mnist": (59_600, 10_000), "omniglot": (23_000, 8_070), "omniglot-small": (3_630, 1_210)}
 TARGETS = {"vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)}, "vae, KL in closed form": vl.elbo,
            "iwae": vl.iwae}  # fmt: skip
-BLOCK = 1000  # test images whose likelihood is estimated, and kept, at a time: what a kill can cost
+BLOCK = 1000  # test images per cached likelihood estimate, lost at most by a kill
 
 
 def images(config, device):
-    """Grey images to train, binary ones to test, and the fingerprint of the data set."""
+    """Return grey training images, binary test images, and the fingerprint of the data set."""
     name = config.get("data", "mnist")
     found = (vl.mnist("dynamic") if name == "mnist"
              else vl.omniglot("small" if name == "omniglot-small" else "chardata", "dynamic"))  # fmt: skip
@@ -28,7 +28,10 @@ def images(config, device):
 
 
 def network(train, layers=1):
-    """The paper's: 784-200-200-50, or 784-200-200-100 and 100-100-100-50, and back; tanh; output biases from data."""
+    """The paper's networks, with tanh and output biases from the data.
+
+    One layer: 784-200-200-50 and back; two: 784-200-200-100, 100-100-100-50 and back.
+    """
     bias = torch.logit(train.mean(0).clamp(0.001, 0.999)).cpu()
 
     def build(seed):
@@ -43,7 +46,7 @@ def network(train, layers=1):
 
 
 def train(build, objective, config, x, device, folder, *, k, epochs, rate):
-    """Fit `objective` for a number of epochs; rate: a function from the number of steps to a schedule."""
+    """Fit `objective` for some epochs; rate: maps the number of steps to a schedule."""
     steps = epochs * (len(x) // config["batch_size"])
     player = vl.Player(torch.nn.Module.parameters, objective, rate(steps), config.get("adam", {}))
     return vl.fit(build, [player], x, steps=steps, batch_size=config["batch_size"], seeds=config["seeds"],
@@ -56,12 +59,16 @@ def cosine(config):
 
 
 def judge(models, config, x, folder):
-    """Negative log-likelihood and active units of each layer, over the seeds, as results of a receipt."""
+    """Return negative log-likelihood and active units of each layer as results of a receipt."""
     layers = range(1, 1 + config.get("layers", 1))
     nll, units = [], {layer: [] for layer in layers}
     for seed, model in zip(config["seeds"], models, strict=True):
         blocks = [
-            remember(folder, f"nll-{seed}-{i}", lambda m=model, b=block, s=seed, i=i: block_nll(m, b, config, s, i))
+            remember(
+                folder,
+                f"nll-{seed}-{i}",
+                lambda m=model, b=block, s=seed, i=i: block_nll(m, b, config, s, i),
+            )
             for i, block in enumerate(x.split(BLOCK))
         ]
         nll.append(sum(blocks) / len(x))
@@ -73,13 +80,13 @@ def judge(models, config, x, folder):
 
 
 def block_nll(model, x, config, seed, i):
-    """The sum of -log p(x) over the i-th block of test images; its draws do not depend on what was done before."""
+    """Return the sum of -log p(x) over the i-th block of test images, with the block's own seed."""
     torch.manual_seed(1000 * seed + i)
     return -vl.log_likelihood(model, x, samples=config["samples"]).sum().item()
 
 
 def seconds(config, objective, layers, k, epochs, device):
-    """About how long one seed takes here, from a few timed steps and a few judged images."""
+    """Estimate the seconds of one seed from a few timed steps and evaluated images."""
     x, x_test = torch.rand(2048, 784, device=device), torch.ones(20, 784, device=device)
     few = max(2, 100 // (k * layers))
     rates = [vl.fit(network(x, layers), objective, x, steps=steps, batch_size=config["batch_size"], hyper={"k": k},

@@ -1,4 +1,4 @@
-"""β-VAE, β-TCVAE and FactorVAE over strengths and seeds on sprites, with every score; and β against the code's size."""
+"""β-VAE, β-TCVAE and FactorVAE on sprites: all scores by strength and seed; β by code size."""
 
 from functools import partial
 
@@ -15,12 +15,20 @@ VERSION = 1
 CLAIM = ("Penalizing the total correlation disentangles better than raising the price of the whole KL; the best β "
          "grows with the size of the code.")  # fmt: skip
 METHODS = {"beta": "β-VAE", "tc": "β-TCVAE", "factor": "FactorVAE"}
-# A strength s is β, or γ + 1 for the FactorVAE, so that the same s is the same objective in the second and the third.
+# Strength s is β, or γ + 1 for the FactorVAE: β-TCVAE and FactorVAE have the same objective at
+# equal s.
 STRENGTHS = (1, 2, 4, 8, 16)
 FULL = {"beta": (1, 2, 4, 6, 10), "tc": (1, 2, 4, 6, 10), "factor": (7, 11, 21, 36, 51)}
-# Three shapes, three sizes, 11 x 11 places, upright: 1,089 pictures of 24 x 24 pixels, of which no two are the same (on
-# fewer pixels neighbouring places give the same ones). Or the whole grid of dSprites.
-SMALL = {"size": 24, "scale": [0, 2, 5], "orientation": [0], "x": list(range(0, 32, 3)), "y": list(range(0, 32, 3))}
+# Three shapes, three sizes, 11 x 11 places, upright: 1,089 pictures of 24 x 24 pixels, of which no
+# two are the same (on fewer pixels neighbouring places give the same ones). Or the whole grid of
+# dSprites.
+SMALL = {
+    "size": 24,
+    "scale": [0, 2, 5],
+    "orientation": [0],
+    "x": list(range(0, 32, 3)),
+    "y": list(range(0, 32, 3)),
+}
 WHOLE = {"size": 64}
 
 
@@ -43,7 +51,7 @@ ROWS = [
 
 
 def draw(sprites, device):
-    """All images as bytes: a byte a pixel is a quarter of what floats would take."""
+    """Return all images as bytes, a quarter of the memory of floats."""
     blocks = torch.arange(len(sprites), device=device).split(4096)
     return torch.cat([sprites.images(block).to(torch.uint8) for block in blocks])
 
@@ -65,14 +73,16 @@ def network(config, shape, bias):
         model = vl.VAE(encoder, decoder, q)
         if config["method"] == "factor":
             hidden = 1000 if pixels == 64 * 64 else 64
-            model.discriminator = vl.mlp(q, hidden, hidden, hidden, 1, activation=partial(nn.LeakyReLU, 0.2))
+            model.discriminator = vl.mlp(
+                q, hidden, hidden, hidden, 1, activation=partial(nn.LeakyReLU, 0.2)
+            )
         return model
 
     return build
 
 
 def players(config, n):
-    """The objective with its strength in it, as `fit` takes it."""
+    """Return the objective or the players for `fit`, with the row's strength."""
     rate, s = vl.cosine(config["lr"], config["steps"], config["lr_end"]), float(config["strength"])
     if config["method"] == "beta":
         return [vl.Player(nn.Module.parameters, partial(vl.beta_vae, beta=s), rate)]
@@ -91,7 +101,9 @@ def run(config, device, folder):
     models = vl.fit(network(config, sprites.shape, bias), players(config, len(x)), x, steps=config["steps"],
                     batch_size=config["batch_size"], seeds=config["seeds"], transform=to_float, device=device,
                     checkpoint=folder).models  # fmt: skip
-    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: config["judged"]].to(device)
+    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[
+        : config["judged"]
+    ].to(device)
     images, classes = x[chosen].float(), sprites.classes[chosen].cpu().numpy()
     classes = classes[:, (classes != classes[0]).any(0)]
     found = {}
@@ -101,12 +113,15 @@ def run(config, device, folder):
             found.setdefault(name, []).append(value)
     data = {sprites.name: fingerprint(images.cpu(), torch.from_numpy(classes))}
     nats = ("reconstruction", "mutual information", "total correlation", "dimension-wise KL")
-    return {name: receipts.summary(values, "nats" if name in nats else "") for name, values in found.items()}, data
+    return {
+        name: receipts.summary(values, "nats" if name in nats else "")
+        for name, values in found.items()
+    }, data
 
 
 @torch.no_grad()
 def judge(model, images, classes, config):
-    """The ledger of the ELBO on these images, and every score of the codes."""
+    """Return the terms of the ELBO on these images, and all scores of the codes."""
     parts = [model.encode(block) for block in images.split(1000)]
     mean, log_var = (torch.cat(part) for part in zip(*parts, strict=True))
     elbo = torch.cat([vl.elbo(model, block)["reconstruction"] for block in images.split(1000)])

@@ -1,4 +1,4 @@
-"""How fast `vl.fit` trains, beside three loops on the same network, data, batch and precision (`make bench`)."""
+"""Time `vl.fit` against three loops on the same network, data and precision (`make bench`)."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ def row(name, title, steps, **more):
 
 
 def steps(ours, theirs, *contenders):
-    """Steps a round: a loop that trains one model at a time is timed on one, its rate being the same for any number."""
+    """Return the steps per round; loops that train one model at a time are timed on one model."""
     return {"vaelib": ours} | dict.fromkeys(contenders or ALL[1:], theirs)
 
 
@@ -45,7 +45,7 @@ ROWS = [
     row("cpu-digits-copies", "CPU, a network of 64-100-4, 32 copies",
         {**steps(100, 1000, "in-memory loop", "tutorial loop"), "vaelib, one after another": 100},
         data="digits", copies=32, images=1437),
-    *(row(f"cpu-jobs-k{k}", f"CPU, k = {k}, two fits of one thread beside one of two", dict.fromkeys(JOBS, n), k=k)
+    *(row(f"cpu-jobs-k{k}", f"CPU, k = {k}, two fits of one thread vs one of two threads", dict.fromkeys(JOBS, n), k=k)
       for k, n in ((1, 600), (5, 150), (50, 20))),
     # Without pythae: a machine with a GPU may have no network to install it from.
     row("gpu-k1", "GPU, k = 1, one model", steps(20_000, 1000, *LOOPS), device="cuda"),
@@ -60,11 +60,15 @@ ROWS = [
 
 
 def elbo(encode, decode, x, k):
-    """The same objective by hand: the mean over k samples and the batch."""
+    """The same objective written by hand: the mean over k samples and the batch."""
     mean, log_var = encode(x).chunk(2, -1)
     z = mean + torch.randn(k, *mean.shape, device=x.device) * (0.5 * log_var).exp()
     logits = decode(z)
-    log_lik = -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1).mean(0)
+    log_lik = (
+        -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
+        .sum(-1)
+        .mean(0)
+    )
     return (log_lik - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)).mean()
 
 
@@ -82,7 +86,7 @@ def ours(x, config, steps):
 
 
 def forced(flops):
-    """Ours, but with the copies as one program (or one after another) whatever fit would choose."""
+    """`vl.fit`, with copies forced into one program (or into a sequence)."""
 
     def timed(x, config, steps):
         chosen, vl.loop.VMAP_FLOPS = vl.loop.VMAP_FLOPS, flops
@@ -95,7 +99,7 @@ def forced(flops):
 
 
 def side_by_side(n, threads):
-    """n fits at once, each in a process of its own with so many threads; the sum of their rates."""
+    """Run n fits in parallel processes with some threads each; returns the sum of their rates."""
 
     def timed(x, config, steps):
         with get_context("spawn").Pool(n, torch.set_num_threads, (threads,)) as pool:
@@ -106,7 +110,10 @@ def side_by_side(n, threads):
 
 
 def loop(batches, wait):
-    """A loop over batches(x, config, steps), eager Adam; wait: ask for the loss at every step, as tutorials do."""
+    """Return a loop over batches(x, config, steps) with eager Adam.
+
+    wait: read the loss at every step, as tutorials do.
+    """
 
     def timed(x, config, steps):
         torch.manual_seed(0)
@@ -149,7 +156,7 @@ def from_loader(x, config, steps):
 
 
 def pythae(x, config, steps):
-    """pythae's trainer; k > 1 is its IWAE, the model of it that draws k samples. Progress bar and logging are off."""
+    """Time pythae's trainer, with its IWAE for k > 1; progress bar and logging are off."""
     try:
         from pythae.data.datasets import BaseDataset
         from pythae.models import IWAE, VAE, IWAEConfig, VAEConfig
@@ -157,7 +164,9 @@ def pythae(x, config, steps):
         from pythae.models.nn import BaseDecoder, BaseEncoder
         from pythae.trainers import BaseTrainer, BaseTrainerConfig
     except ModuleNotFoundError as error:
-        raise RuntimeError(f"engine_benchmark: {error.name} is missing; `make bench` installs it.") from error
+        raise RuntimeError(
+            f"engine_benchmark: {error.name} is missing; `make bench` installs it."
+        ) from error
     latent = SIZES[config["data"]][-1]
     encoder_net, decoder_net, _ = networks(config)
 
@@ -212,7 +221,7 @@ def synchronize(device):
 
 
 def flops_per_image(config):
-    """Multiplications and additions of the matrix products, forward and backward (three times the forward)."""
+    """Count operations of the matrix products, forward and backward (three times the forward)."""
     *sizes, latent = SIZES[config["data"]]
     pairs = list(zip(sizes, [*sizes[1:], None], strict=True))[:-1]
     body = sum(a * b for a, b in pairs)
@@ -226,7 +235,7 @@ def run(config, device, folder):
     logging.disable(logging.CRITICAL)  # pythae's
     names = [name for name in CONTENDERS if name in config["steps"]]
     rates = {name: [] for name in names}
-    for name in names:  # a round that does not count: compilation, first allocations
+    for name in names:  # warm-up: compilation, first allocations
         CONTENDERS[name](x, config, min(20, config["steps"][name]))
     for _ in range(config["rounds"]):
         for name in names:
@@ -236,9 +245,16 @@ def run(config, device, folder):
     for name in names[1:]:
         ratios = [a / b for a, b in zip(rates[first], rates[name], strict=True)]
         results[f"{first} / {name}"] = receipts.summary(ratios)
-    results["TFLOP/s"] = receipts.summary([rate * flops_per_image(config) / 1e12 for rate in rates[first]])
+    results["TFLOP/s"] = receipts.summary(
+        [rate * flops_per_image(config) / 1e12 for rate in rates[first]]
+    )
     for name in names:
         ratio = results.get(f"{first} / {name}")
-        beside = f"   {first}: {statistics.median(ratio['values']):6.2f} times as fast" if ratio else ""
-        print(f"    {name:26s} {statistics.median(rates[name]):12,.0f} images/s{beside}", flush=True)
+        comparison = (
+            f"   {first}: {statistics.median(ratio['values']):6.2f} times as fast" if ratio else ""
+        )
+        print(
+            f"    {name:26s} {statistics.median(rates[name]):12,.0f} images/s{comparison}",
+            flush=True,
+        )
     return results, {config["data"]: fingerprint(data.train)}

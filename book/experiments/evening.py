@@ -1,7 +1,7 @@
-"""What a laptop can do of the papers' tables in some evenings: a list in order of value, and how it is stopped.
+"""Run the papers' tables on a laptop, over several evenings, in order of value.
 
-`make evening` runs the list at low priority and goes on where the last evening ended; `make evening-pause` stops it, at
-the cost of at most a minute of each seed that is under way.
+`make evening` runs the queue at low priority and resumes where it stopped; `make evening-pause`
+stops it, which loses at most a minute of each running seed.
 """
 
 import contextlib
@@ -18,7 +18,8 @@ from vaelib.pages import receipts
 
 from . import runner
 
-# (experiment, row, seeds), the most valuable first: one seed of each headline, then what compares them, then the rest.
+# (experiment, row, seeds), most valuable first: one seed of each headline, then comparisons, then
+# the rest.
 QUEUE = [
     ("iwae_table1", "vae-1-k1", [0]),
     ("iwae_table1", "iwae-1-k5", [0]),
@@ -42,15 +43,15 @@ QUEUE = [
     ("iwae_table2", "vae-iwae-100", [0, 1, 2]),
     ("iwae_table2", "iwae-vae-100", [0, 1, 2]),
 ]
-QUEUE = json.loads(os.environ.get("EVENING", "null")) or QUEUE  # another list, such as the tests'
+QUEUE = json.loads(os.environ.get("EVENING", "null")) or QUEUE  # tests set another queue
 
 
 def todo(where):
-    """The units of the list that have no result yet."""
+    """Return the units of the queue without a result."""
     missing = {unit for name in dict.fromkeys(name for name, *_ in QUEUE)
                for unit in runner.units(name, unfinished(name, where), where)}  # fmt: skip
-    wanted = [(name, row, (seed,)) for name, row, seeds in QUEUE for seed in seeds]
-    return [unit for unit in wanted if unit in missing]
+    queued = [(name, row, (seed,)) for name, row, seeds in QUEUE for seed in seeds]
+    return [unit for unit in queued if unit in missing]
 
 
 def unfinished(name, where):
@@ -58,32 +59,34 @@ def unfinished(name, where):
 
 
 def minutes(units, device):
-    """How long each unit will take here, {(experiment, row): minutes}, from a few timed steps of each kind of row."""
-    torch.set_num_threads(1)  # as a seed has on a CPU
-    found = {}
+    """Estimate {(experiment, row): minutes} on this machine from a few timed steps of each row."""
+    torch.set_num_threads(1)  # as each seed on a CPU
+    estimates = {}
     for name, row, _ in units:
-        if (name, row) not in found:
+        if (name, row) not in estimates:
             (planned,) = [r for r in runner.plan(name)["rows"] if r["id"] == row]
-            found[name, row] = runner.load(name).seconds(planned["config"], device) / 60
-    return found
+            estimates[name, row] = runner.load(name).seconds(planned["config"], device) / 60
+    return estimates
 
 
 def run(device, scratch, where, jobs, say=print):
-    """Run what is left of the list; returns an exit status."""
+    """Run the rest of the queue; returns an exit status."""
     Path(scratch).mkdir(parents=True, exist_ok=True)
     with open(Path(scratch) / "evening", "a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             handle.seek(0)
-            say(f"An evening is running already, process {handle.read().strip()}; stop it with make evening-pause.")
+            say(
+                f"make evening is already running, process {handle.read().strip()}; stop it with make evening-pause."
+            )
             return 1
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
         units = todo(where)
         if not units:
-            say("Everything on the list has a result.")
+            say("The whole queue has results.")
             return 0
         for name in {name for name, *_ in units}:
             receipts.write_json(runner.plan(name), Path(where) / runner.short(name) / "plan.json")
@@ -94,15 +97,15 @@ def run(device, scratch, where, jobs, say=print):
             say(f"  {runner.label(unit)}: about {needed[unit[:2]]:.0f} min")
         total = sum(needed[unit[:2]] for unit in units) / 60
         say(f"About {total:.1f} hours of one thread, {total / jobs:.1f} with {jobs} at once. Stop at any time "
-            "(Ctrl-C, make evening-pause); make evening goes on.")  # fmt: skip
+            "(Ctrl-C, make evening-pause); make evening resumes.")  # fmt: skip
         return 1 if runner.run_local(units, device, scratch, where, float("inf"), jobs) else 0
 
 
 def yield_to_others():
-    """Lower the priority of this process and of those that it starts.
+    """Lower the priority of this process and its children.
 
-    Linux weighs terminals before processes: a nice value counts within one terminal only, unless the whole session has
-    one as well.
+    Linux schedules terminals before processes: a nice value counts within one terminal only, unless
+    the whole session has one as well.
     """
     os.nice(19)
     with contextlib.suppress(OSError):
@@ -110,10 +113,10 @@ def yield_to_others():
 
 
 def pause(scratch, patience=30):
-    """Stop the evening that runs in `scratch`; returns an exit status."""
+    """Stop the `make evening` that runs in `scratch`; returns an exit status."""
     file = Path(scratch) / "evening"
     if not running(file):
-        print("No evening is running.")
+        print("make evening is not running.")
         return 0
     process = int(file.read_text())
     os.kill(process, signal.SIGTERM)
@@ -123,7 +126,7 @@ def pause(scratch, patience=30):
     if running(file):
         print(f"Process {process} has not stopped after {patience} s.")
         return 1
-    print("Paused; make evening goes on from the last checkpoints.")
+    print("Paused; make evening resumes from the last checkpoints.")
     return 0
 
 

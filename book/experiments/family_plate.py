@@ -1,4 +1,4 @@
-"""Nine members of the family on MNIST: one encoder, one decoder, the same seeds, and every quantity of chapter 10."""
+"""Nine members of the family on MNIST: same networks and seeds, all quantities of chapter 10."""
 
 from functools import partial
 
@@ -15,9 +15,12 @@ from .vim_tables import features_of
 VERSION = 1
 CLAIM = "Members that differ in one term differ in what that term weighs, and each pays for it elsewhere."
 Q = 10
-GAUSSIAN = partial(vl.gaussian_kernel, bandwidth=Q / 2**0.5)  # exp(-|x - y|² / Q²), as in the code of Zhao et al.
+GAUSSIAN = partial(
+    vl.gaussian_kernel, bandwidth=Q / 2**0.5
+)  # exp(-|x - y|² / Q²), as in the code of Zhao et al.
 IMQ = partial(vl.imq_kernel, scale=tuple(2.0 * Q * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)))
-# A member: its title, and its objective as one function of the model and the batch (None: a game of three turns).
+# A member: its title, and its objective as a function of model and batch (None: a three-player
+# game).
 MEMBERS = {
     "vae": ("VAE", vl.elbo),
     "iwae": ("IWAE, 5 samples", partial(vl.iwae, k=5)),
@@ -35,7 +38,13 @@ def row(member, end, needs_gpu, **more):
     config = {"member": member, "latents": Q, "batch_size": 100, "lr": 1e-3, "lr_end": 1e-4, "seeds": [0, 1, 2],
               "judged": 5000, "likelihood_images": 1000, "samples": 500, "refit": 2000, **more}  # fmt: skip
     title = f"MNIST, {MEMBERS[member][0]}, {more['steps']:,} steps"
-    return {"id": f"{member}{end}", "title": title, "config": config, "needs_gpu": needs_gpu, "paper": {}}
+    return {
+        "id": f"{member}{end}",
+        "title": title,
+        "config": config,
+        "needs_gpu": needs_gpu,
+        "paper": {},
+    }
 
 
 ROWS = [
@@ -49,7 +58,10 @@ def network(config, bias):
     net = lambda n_in, n_out: vl.mlp(n_in, width, width, n_out, activation=nn.ReLU)  # noqa: E731
 
     def build(seed):
-        encoder, decoder = net(784, 2 * q), net(q, 784)  # first, so that every member begins with the same weights
+        encoder, decoder = (
+            net(784, 2 * q),
+            net(q, 784),
+        )  # first, so that all members have the same initial weights
         decoder[-1].bias.data = bias.clone()
         prior = vl.logistic_unit_variance if member == "vim-l" else vl.standard_normal
         model = vl.VAE(encoder, decoder, q, prior=prior)
@@ -61,7 +73,10 @@ def network(config, bias):
 
 
 def players(config):
-    rate, objective = vl.cosine(config["lr"], config["steps"], config["lr_end"]), MEMBERS[config["member"]][1]
+    rate, objective = (
+        vl.cosine(config["lr"], config["steps"], config["lr_end"]),
+        MEMBERS[config["member"]][1],
+    )
     if objective is None:
         return vl.aae_players(rate, rate, encoder_lr=vl.cosine(config["lr"] / 2, config["steps"], config["lr_end"] / 2),
                               betas=(0.5, 0.9))  # fmt: skip
@@ -83,18 +98,26 @@ def run(config, device, folder):
         proposal = for_likelihood(model, data, config, seed, device)
         for name, value in judge(model.cpu(), proposal.cpu(), data, config, features).items():
             found.setdefault(name, []).append(value)
-    units = {"reconstruction": "nats", "log-likelihood": "nats", "probe": "%", "probe, Gauss 0.4": "%"}
+    units = {
+        "reconstruction": "nats",
+        "log-likelihood": "nats",
+        "probe": "%",
+        "probe, Gauss 0.4": "%",
+    }
     return {name: receipts.summary(values, units.get(name, "")) for name, values in found.items()}, {
         data.name: fingerprint(data.train, data.test)}  # fmt: skip
 
 
 def for_likelihood(model, data, config, seed, device):
-    """The same prior and decoder with a new encoder, fitted to them by the ELBO.
+    """Return the model with a new encoder, fitted to its prior and decoder by the ELBO.
 
-    p(x) does not depend on the encoder, and one that paid nothing for its messages is no proposal for importance
-    sampling: the AAE's posteriors become points, with weights that are not finite.
+    p(x) does not depend on the encoder, and an encoder trained without a KL is no proposal for
+    importance sampling: the AAE's posteriors become points, with infinite weights.
     """
-    fresh, kl = network(config, torch.zeros(784)), "sampled" if config["member"] == "vim-l" else "analytic"
+    fresh, kl = (
+        network(config, torch.zeros(784)),
+        "sampled" if config["member"] == "vim-l" else "analytic",
+    )
 
     def build(seed):
         copy = fresh(seed)
@@ -109,11 +132,15 @@ def for_likelihood(model, data, config, seed, device):
 
 @torch.no_grad()
 def judge(model, proposal, data, config, features):
-    """Everything that chapter 10 asks of a member, on test images."""
+    """Return all quantities of chapter 10 for a member, on test images."""
     n = config["judged"]
     x, y, test, labels = data.train[:n], data.train_labels[:n], data.test[:n], data.test_labels[:n]
     binary = vl.binarize(test)
-    few, z, prior = binary[: config["likelihood_images"]], model.draw(binary, 1)[0][0], model.prior.sample((n,))
+    few, z, prior = (
+        binary[: config["likelihood_images"]],
+        model.draw(binary, 1)[0][0],
+        model.prior.sample((n,)),
+    )
     probe = LogisticRegression(max_iter=2000).fit(model.encode(x)[0], y)
     drawn = model.likelihood(prior[:2000]).mean
     return {

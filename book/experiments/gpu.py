@@ -1,9 +1,10 @@
-"""What a few minutes of a GPU bring most: python -m book.experiments.gpu --minutes 9 --out FOLDER (make gpu).
+"""Use a few minutes of a GPU: python -m book.experiments.gpu --minutes 9 --out FOLDER (make gpu).
 
-In order: the tests marked gpu, the GPU rows of engine_benchmark, the rows of the papers' tables by value, and last, in
-the time kept for it, one archive of results, logs and unfinished checkpoints, in parts of at most 15 MB. With --archive
-it goes on where an archive ends. It needs no network, and of packages torch, numpy, scipy, scikit-learn, matplotlib,
-safetensors, tqdm and pytest alone; MNIST must lie in $VAELIB_DATA. Without git the commit is read from $VAELIB_COMMIT.
+Runs the tests marked gpu, the GPU rows of engine_benchmark, and the rows of the papers' tables in
+order of value; then writes one archive of results, logs and unfinished checkpoints, in parts of at
+most 15 MB. --archive resumes from an archive. It needs no network and only the packages torch,
+numpy, scipy, scikit-learn, matplotlib, safetensors, tqdm and pytest; MNIST must be in $VAELIB_DATA.
+Without git, the commit is read from $VAELIB_COMMIT.
 """
 
 import argparse
@@ -29,29 +30,39 @@ TABLES = [
                                             "iwae-2-k50", "vae-1-k5", "vae-1-k50", "vae-2-k5", "vae-2-k50")),
     "iwae_table2/vae-iwae", "iwae_table2/iwae-vae",
 ]  # fmt: skip
-TESTS_SHARE, BENCHMARK_SHARE, PACKING = 0.25, 0.25, 25.0  # of the time; seconds kept for the archive
+TESTS_SHARE, BENCHMARK_SHARE, PACKING = (
+    0.25,
+    0.25,
+    25.0,
+)  # shares of the time; seconds reserved for the archive
 PART = 15 * 2**20  # bytes of a part of the archive
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m book.experiments.gpu", description=__doc__)
     parser.add_argument("--minutes", type=float, default=9.0)
-    parser.add_argument("--out", type=Path, default=runner.ROOT / "_build" / "gpu", help="where the archive goes")
-    parser.add_argument("--archive", type=Path, help="the folder with the parts of an earlier archive: go on from it")
+    parser.add_argument(
+        "--out", type=Path, default=runner.ROOT / "_build" / "gpu", help="folder of the archive"
+    )
+    parser.add_argument(
+        "--archive", type=Path, help="resume from the parts of an archive in this folder"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--benchmarks", nargs="*", default=BENCHMARKS)
     parser.add_argument("--rows", nargs="*", default=TABLES)
-    parser.add_argument("--take", type=Path, help="only copy the results of this archive into book/receipts")
+    parser.add_argument(
+        "--take", type=Path, help="only copy the results of this archive into book/receipts"
+    )
     given = parser.parse_args(arguments)
     if given.take:
         return take(given.take)
     if given.minutes * 60 <= 2 * PACKING:
         parser.error(f"--minutes must be more than {2 * PACKING / 60:.1f}, got {given.minutes:g}")
     if given.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device must be one that is here, got 'cuda'; --device cpu rehearses")
+        parser.error("--device must be available, got 'cuda'; --device cpu rehearses on the CPU")
     began = time.monotonic()
     end = began + 60 * given.minutes - PACKING
-    work = given.out / "work"  # what the archive holds: results, logs, scratch
+    work = given.out / "work"  # content of the archive: results, logs, scratch
     shutil.rmtree(work, ignore_errors=True)
     if given.archive:
         unpack(given.archive, work)
@@ -60,7 +71,12 @@ def main(arguments=None):
         f"{runner.commit()}")  # fmt: skip
     try:
         tests(work, began + TESTS_SHARE * (end - began), given.device)
-        rows(given.benchmarks, work, time.monotonic() + BENCHMARK_SHARE * (end - time.monotonic()), given.device)
+        rows(
+            given.benchmarks,
+            work,
+            time.monotonic() + BENCHMARK_SHARE * (end - time.monotonic()),
+            given.device,
+        )
         rows(given.rows, work, end, given.device)
     finally:
         pack(work, given.out)
@@ -73,23 +89,31 @@ def say(text):
 
 
 def tests(work, deadline, device):
-    """The tests marked gpu; on a CPU their rehearsal. They are done once: an archive remembers that they passed."""
+    """Run the tests marked gpu, or their rehearsal on a CPU.
+
+    Skipped if the archive says that they passed.
+    """
     done, log = work / "logs" / "tests.passed", work / "logs" / "tests.txt"
     if done.exists():
-        say("the tests passed before")
+        say("tests: passed earlier")
         return
-    env = os.environ | {"PYTHONPATH": str(runner.ROOT), "VAELIB_REHEARSE": "" if device == "cuda" else "1"}
+    env = os.environ | {
+        "PYTHONPATH": str(runner.ROOT),
+        "VAELIB_REHEARSE": "" if device == "cuda" else "1",
+    }
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-q", "--durations=0", "-p", "no:cacheprovider",
                "tests/test_gpu.py"]  # fmt: skip
     status = run(command, log, deadline, env)
-    say(f"tests: {'passed' if status == 0 else 'time is up' if status is None else f'exit status {status}'}")
+    say(
+        f"tests: {'passed' if status == 0 else 'time is up' if status is None else f'exit status {status}'}"
+    )
     print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), flush=True)
     if status == 0:
         done.touch()
 
 
 def rows(names, work, deadline, device):
-    """Rows one after another, all seeds of one together, each in a process of its own until the deadline."""
+    """Run rows in sequence until the deadline, each in a separate process with all its seeds."""
     where, scratch = work / "receipts", work / "scratch"
     for name in names:
         experiment, _, row = name.rpartition("/")
@@ -103,11 +127,13 @@ def rows(names, work, deadline, device):
         began = time.monotonic()
         status = run(command, log, deadline + 10, os.environ | {"TQDM_DISABLE": "1"})
         lines = log.read_text(errors="replace").splitlines()
-        say(f"{name}: {time.monotonic() - began:.0f} s, exit status {status}; {lines[-1] if lines else ''}")
+        say(
+            f"{name}: {time.monotonic() - began:.0f} s, exit status {status}; {lines[-1] if lines else ''}"
+        )
 
 
 def run(command, log, deadline, env):
-    """Run a command into a log; its exit status, None where the deadline ended it."""
+    """Run a command with its output in a log; returns the exit status, None at the deadline."""
     with open(log, "a") as file:
         try:
             return subprocess.run(command, cwd=runner.ROOT, env=env, stdout=file, stderr=subprocess.STDOUT,
@@ -117,7 +143,7 @@ def run(command, log, deadline, env):
 
 
 def pack(work, out):
-    """The archive in parts; checkpoints of finished seeds stay behind."""
+    """Write the archive in parts, without the checkpoints of finished seeds."""
     for folder in (work / "scratch").glob("*/*/*"):
         if folder.is_dir() and finished(folder, work / "receipts"):
             shutil.rmtree(folder)
@@ -136,17 +162,17 @@ def pack(work, out):
 
 
 def finished(folder, where):
-    """Whether all seeds of a scratch folder, NAME/ROW-key/SEEDS, have their results."""
+    """Return whether all seeds of a scratch folder, NAME/ROW-key/SEEDS, have results."""
     name, row = folder.parts[-3], folder.parts[-2].rpartition("-")[0]
     files = [where / name / "seeds" / f"{row}.{seed}.json" for seed in folder.name.split("-")]
     return all(file.exists() for file in files)
 
 
 def unpack(archive, work):
-    """Put an earlier archive's parts together in `work`."""
+    """Join the parts of an archive and unpack it in `work`."""
     parts = sorted(Path(archive).glob("gpu.tar.gz.*"))
     if not parts:
-        raise SystemExit(f"gpu: --archive must be a folder with gpu.tar.gz.00 and so on, got {archive}")
+        raise SystemExit(f"gpu: --archive must be a folder with gpu.tar.gz.00, ..., got {archive}")
     work.mkdir(parents=True)
     whole = work.parent / "gpu.tar.gz"
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -156,7 +182,7 @@ def unpack(archive, work):
 
 
 def take(archive, where=None):
-    """Put the results of an archive among the book's receipts."""
+    """Copy the results of an archive to the book's receipts."""
     where = Path(where or receipts.folder())
     work = runner.ROOT / "_build" / "gpu" / "taken"
     shutil.rmtree(work, ignore_errors=True)

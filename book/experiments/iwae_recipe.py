@@ -1,7 +1,7 @@
-"""A short scan of batch, learning rate and its end, on images held out of the training set: the recipe of iwae_table1.
+"""A short scan of batch size and learning rate on held-out images: the recipe of iwae_table1.
 
-The rule, said before the scan: the smallest negative log-likelihood on the validation images after 60 epochs; of
-settings within 0.1 nats of it, the fastest. The test images take no part.
+The rule, fixed before the scan: the smallest negative log-likelihood on the validation images after
+60 epochs; of settings within 0.1 nats of it, the fastest. The test images are not used.
 """
 
 import torch
@@ -20,7 +20,11 @@ def row(batch_size, lr, lr_end=1e-5, **more):
               "train_images": 50_000, "samples": 500, "autocast": None, **more}  # fmt: skip
     end = f", to {lr_end:g}" if lr_end != 1e-5 else ""
     name = f"b{batch_size}-{lr:g}" + (f"-{lr_end:g}" if end else "")
-    return {"id": name, "title": f"batch {batch_size}, rate {lr:g}{end}, 60 epochs", "config": config}
+    return {
+        "id": name,
+        "title": f"batch {batch_size}, rate {lr:g}{end}, 60 epochs",
+        "config": config,
+    }
 
 
 ROWS = [

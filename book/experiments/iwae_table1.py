@@ -1,9 +1,9 @@
-"""Table 1 of Burda et al. (2016): VAE and IWAE, one and two stochastic layers, k = 1, 5, 50, MNIST and Omniglot.
+"""Table 1 of Burda et al. (2016): VAE and IWAE, one and two layers, MNIST and Omniglot.
 
-With k = 1 the VAE and the IWAE are the same model. Rows without an ending are what a CPU thread can do in about an
-hour a seed; those that end in -32 have 32 epochs, the length of the rows with k = 50, so that k and layers can be
-compared at equal length; those that end in -long have what a GPU can do. The recipe of the first two is that of
-iwae_recipe.
+With k = 1 the VAE and the IWAE are the same model. Rows without a suffix take about an hour a seed
+on one CPU thread; those that end in -32 have 32 epochs, the length of the rows with k = 50, so that
+k and layers can be compared at equal length; both use the recipe of iwae_recipe. Those that end in
+-long need a GPU.
 """
 
 import vaelib as vl
@@ -27,13 +27,18 @@ OMNIGLOT = {
     ("vae", 2, 1): (107.58, 28, 4), ("vae", 2, 5): (106.31, 30, 5), ("vae", 2, 50): (106.30, 30, 5),
     ("iwae", 2, 5): (104.79, 38, 6), ("iwae", 2, 50): (103.38, 44, 7),
 }  # fmt: skip
-HOUR = {1: {1: 600, 5: 240, 50: 32}, 2: {1: 300, 5: 150, 50: 32}}  # layers, k: epochs of about an hour on one thread
+HOUR = {
+    1: {1: 600, 5: 240, 50: 32},
+    2: {1: 300, 5: 150, 50: 32},
+}  # layers, k: epochs of about an hour on one thread
 SHORT = 32
 RECIPE = {"batch_size": 128, "lr": 3e-3, "lr_end": 1e-5}
 NAMES = {"mnist": "", "omniglot": "Omniglot: ", "omniglot-small": "8 alphabets of Omniglot: "}
 
 
-def row(name, objective, layers, k, epochs, data="mnist", paper=None, title="", needs_gpu=False, **more):
+def row(
+    name, objective, layers, k, epochs, data="mnist", paper=None, title="", needs_gpu=False, **more
+):
     train_images, test_images = SIZES[data]
     config = {"data": data, "objective": objective, "layers": layers, "k": k, "epochs": epochs, "batch_size": 128,
               "schedule": "cosine", "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "train_images": train_images,
@@ -41,26 +46,34 @@ def row(name, objective, layers, k, epochs, data="mnist", paper=None, title="", 
     if paper:
         nll, *units = paper
         first = TABLE if data == "mnist" else OTHERS if nll == 103.38 else MEMORY
-        paper = {"nll": (nll, first)} | {f"active_units_{i + 1}": (n, MEMORY) for i, n in enumerate(units)}
+        paper = {"nll": (nll, first)} | {
+            f"active_units_{i + 1}": (n, MEMORY) for i, n in enumerate(units)
+        }
     title = f"{NAMES[data]}{objective.upper()}, {layers} layer{'s' * (layers > 1)}, k = {k}, {epochs} epochs{title}"
-    row = {"id": name, "title": title, "config": config, "paper": paper or {}, "needs_gpu": needs_gpu}
+    row = {
+        "id": name,
+        "title": title,
+        "config": config,
+        "paper": paper or {},
+        "needs_gpu": needs_gpu,
+    }
     return row | ({"paper_length": "3,280 epochs"} if paper else {})
 
 
 def kl(objective, layers):
-    """A VAE with one layer takes the KL in closed form; the rows of other lengths and data draw it."""
+    """A one-layer VAE uses the KL in closed form; rows of other lengths and data sample it."""
     return {"kl": "closed form"} if (objective, layers) == ("vae", 1) else {}
 
 
 def grid(data, table, prefix=""):
-    """The rows of one half of the table at full length; with 50 samples in bfloat16."""
+    """Return the full-length rows of one half of the table; bfloat16 for 50 samples."""
     return [row(f"{prefix}{objective}-{layers}-k{k}-long", objective, layers, k, {1: 1000, 5: 800, 50: 600}[k], data,
                 paper, needs_gpu=True, autocast="bfloat16" if k == 50 else None, **kl(objective, layers))
             for (objective, layers, k), paper in table.items()]  # fmt: skip
 
 
 def evening(objective, layers, k, epochs=None):
-    """A row for one thread of a CPU: one hour a seed, or a number of epochs. bfloat16 is slow on most CPUs."""
+    """Return a row for one CPU thread, without bfloat16, which is slow on most CPUs."""
     name, more = f"{objective}-{layers}-k{k}", kl(objective, layers) | RECIPE
     seeds = [0, 1, 2] if layers == 1 else [0] if k == 50 else [0, 1]
     return row(f"{name}-{epochs}" if epochs else name, objective, layers, k, epochs or HOUR[layers][k],
@@ -71,8 +84,8 @@ ROWS = [
     *(evening(*which) for which in MNIST),
     *(evening(*which, epochs=SHORT) for which in MNIST if which[2] < 50),
     *grid("mnist", MNIST),
-    # Adam as the authors' code has it, but for its first moment's decay and its start of the second: epsilon is 1e-4
-    # beside the sum of the gradients of 20 images, so 5e-6 beside their mean.
+    # The authors' Adam settings except beta1 and bias correction. Their eps = 1e-4 applies to the
+    # gradient summed over 20 images; for the mean it is 5e-6.
     row("iwae-1-k5-paper", "iwae", 1, 5, 3280, paper=MNIST["iwae", 1, 5], title=", the paper's schedule",
         needs_gpu=True, schedule="staircase", batch_size=20, adam={"eps": 5e-6}),
     *grid("omniglot", OMNIGLOT, "omniglot-"),
@@ -87,11 +100,17 @@ def target(config):
 
 def run(config, device, folder):
     x, x_test, data = images(config, device)
-    rate = cosine(config) if config["schedule"] == "cosine" else lambda steps: vl.staircase(config["lr"], steps)
+    rate = (
+        cosine(config)
+        if config["schedule"] == "cosine"
+        else lambda steps: vl.staircase(config["lr"], steps)
+    )
     models = train(network(x, config["layers"]), target(config), config, x, device, folder, k=config["k"],
                    epochs=config["epochs"], rate=rate)  # fmt: skip
     return judge(models, config, x_test, folder), data
 
 
 def seconds(config, device):
-    return burda.seconds(config, target(config), config["layers"], config["k"], config["epochs"], device)
+    return burda.seconds(
+        config, target(config), config["layers"], config["k"], config["epochs"], device
+    )

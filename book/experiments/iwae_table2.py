@@ -1,4 +1,4 @@
-"""Table 2 of Burda et al. (2016): a converged VAE trained on as an IWAE, and the other way round; MNIST, one layer."""
+"""Table 2 of Burda et al. (2016), MNIST, one layer: a VAE continued as an IWAE, and vice versa."""
 
 from . import burda
 from .burda import MEMORY, SIZES, TARGETS, cosine, images, judge, network, train
@@ -6,25 +6,29 @@ from .burda import MEMORY, SIZES, TARGETS, cosine, images, judge, network, train
 VERSION = 1
 CLAIM = ("Trained on as an IWAE, a VAE gains in likelihood and in units; trained on as a VAE, an IWAE loses: "
          "the objective makes the difference, not the path of the optimization.")  # fmt: skip
-# what it was first, what it was then: NLL and active units at the switch, and at the end
+# (first objective, second objective): NLL and active units at the switch, and at the end
 PAPER = {("vae", "iwae"): (86.76, 19, 84.88, 22), ("iwae", "vae"): (84.78, 25, 86.02, 23)}
 
 
 def row(name, first, then, k, epochs, epochs_then, needs_gpu=False, **more):
-    """k: the samples of the IWAE; the VAE draws one."""
+    """k: the samples of the IWAE; the VAE uses one."""
     ks = {"vae": 1, "iwae": k}
     config = {"first": first, "then": then, "k": ks[first], "k_then": ks[then], "epochs": epochs,
               "epochs_then": epochs_then, "batch_size": 128, "lr": 1e-3, "lr_end": 1e-4, "lr_then": 1e-4,
               "seeds": [0, 1, 2], "train_images": SIZES["mnist"][0], "test_images": SIZES["mnist"][1],
               "samples": 5000, "autocast": None, **more}  # fmt: skip
     quantities = "nll_before", "active_units_before", "nll", "active_units"
-    paper = dict(zip(quantities, [(value, MEMORY) for value in PAPER[first, then]], strict=True)) if k == 50 else {}
+    paper = (
+        dict(zip(quantities, [(value, MEMORY) for value in PAPER[first, then]], strict=True))
+        if k == 50
+        else {}
+    )
     title = f"{first.upper()}, then {then.upper()}, k = {k}, {epochs} + {epochs_then} epochs"
     row = {"id": name, "title": title, "config": config, "paper": paper, "needs_gpu": needs_gpu}
     return row | ({"paper_length": "3,280 + 2,187 epochs"} if paper else {})
 
 
-# The paper goes on for two thirds of the epochs that it began with; so do we.
+# As in the paper, the second phase has two thirds of the epochs of the first.
 ROWS = [
     row("vae-iwae", "vae", "iwae", 50, 600, 400, needs_gpu=True, autocast="bfloat16"),
     row("iwae-vae", "iwae", "vae", 50, 600, 400, needs_gpu=True, autocast="bfloat16"),
@@ -49,4 +53,6 @@ def run(config, device, folder):
 def seconds(config, device):
     parts = [(config["first"], config["k"], config["epochs"]),
              (config["then"], config["k_then"], config["epochs_then"])]  # fmt: skip
-    return sum(burda.seconds(config, TARGETS[name], 1, k, epochs, device) for name, k, epochs in parts)
+    return sum(
+        burda.seconds(config, TARGETS[name], 1, k, epochs, device) for name, k, epochs in parts
+    )

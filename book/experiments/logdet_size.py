@@ -1,4 +1,4 @@
-"""How wide the codes get when images are few: log det Cov[q(z)] against training size, ELBO and MMD-VAE."""
+"""Width of the codes, log det Cov[q(z)], by training set size, for ELBO and MMD-VAE."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ VERSION = 1
 CLAIM = ("With the ELBO the codes spread wider than the prior the fewer the images, as long as training has not "
          "converged or a floor holds the encoder's scale; with the MMD they stay.")  # fmt: skip
 PLOT = "InfoVAE authors' plot, read off to 0.1"
-SIZES = {"digits": (64, 100, 5), "mnist": (784, 400, 10)}  # pixels, hidden units, latent numbers
+SIZES = {"digits": (64, 100, 5), "mnist": (784, 400, 10)}  # pixels, hidden units, latents
 
 
 def row(name, title, data, n, steps, objective="elbo", floor=0.0, paper=None, needs_gpu=False):
@@ -25,7 +25,11 @@ def row(name, title, data, n, steps, objective="elbo", floor=0.0, paper=None, ne
             "paper": {"log det, train": (paper, PLOT)} if paper is not None else {}}  # fmt: skip
 
 
-GOALS = {"elbo": ("ELBO", {}), "mmd": ("MMD", {"objective": "mmd"}), "floor": ("ELBO, floor 0.05", {"floor": 0.05})}
+GOALS = {
+    "elbo": ("ELBO", {}),
+    "mmd": ("MMD", {"objective": "mmd"}),
+    "floor": ("ELBO, floor 0.05", {"floor": 0.05}),
+}
 AUTHORS = {("elbo", 500): 9.0, ("elbo", 5000): 5.8, ("elbo", 50_000): 2.2, ("mmd", 500): -0.1, ("mmd", 5000): 0.05,
            ("mmd", 50_000): -0.05}  # fmt: skip
 ROWS = [
@@ -38,7 +42,7 @@ ROWS = [
 
 
 class Encoder(nn.Module):
-    """x -> mean and log_var, the standard deviation a softplus plus a floor."""
+    """x -> mean and log_var; the standard deviation is a softplus plus a floor."""
 
     def __init__(self, pixels, hidden, latent, floor):
         super().__init__()
@@ -66,10 +70,19 @@ def run(config, device, folder):
     data = vl.digits() if config["data"] == "digits" else vl.mnist()
     x, x_test = data.train[: config["images"]].to(device), data.test[:2000].to(device)
     kernel = partial(vl.imq_kernel, scale=2.0 * SIZES[config["data"]][2])
-    goal = vl.elbo if config["objective"] == "elbo" else partial(vl.mmd_vae, lam=config["lam"], kernel=kernel)
+    goal = (
+        vl.elbo
+        if config["objective"] == "elbo"
+        else partial(vl.mmd_vae, lam=config["lam"], kernel=kernel)
+    )
     models = vl.fit(network(config), goal, x, steps=config["steps"], batch_size=config["batch_size"],
                     lr=config["lr"], seeds=config["seeds"], device=device, checkpoint=folder).models  # fmt: skip
-    found = {"log det, train": [], "log det, test": [], "second moment": [], "log-likelihood, test": []}
+    found = {
+        "log det, train": [],
+        "log det, test": [],
+        "second moment": [],
+        "log-likelihood, test": [],
+    }
     for seed, model in zip(config["seeds"], models, strict=True):
         torch.manual_seed(seed)
         found["log det, train"].append(log_det(model, x))
@@ -79,5 +92,7 @@ def run(config, device, folder):
                          lambda m=model: vl.log_likelihood(m, x_test, config["samples"]).mean().item())  # fmt: skip
         found["log-likelihood, test"].append(value)
     units = {"log-likelihood, test": "nats"}
-    results = {name: receipts.summary(values, units.get(name, "")) for name, values in found.items()}
+    results = {
+        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
+    }
     return results, {data.name: fingerprint(data.train, data.test)}

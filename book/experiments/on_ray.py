@@ -1,4 +1,4 @@
-"""The same units on a Ray cluster: one task each, its result written where the command was given."""
+"""Run units on a Ray cluster, one task each; results are written on the calling machine."""
 
 import os
 import time
@@ -7,21 +7,27 @@ import ray
 
 from . import runner
 
-TRIES = 5  # a unit whose worker dies is given to another one so many times
+TRIES = 5  # attempts for a unit whose worker dies
 
 
 def run(todo, device, scratch, where, deadline, workers=2):
-    """Run units on the cluster of $RAY_ADDRESS, or on one of `workers` processes here; returns those that failed.
+    """Run units on the cluster of $RAY_ADDRESS, or on a local one; returns those that failed.
 
-    A worker that dies loses no unit: Ray gives it to another, which goes on from the checkpoint in `scratch` where the
-    two share a disk. A seed whose result is written is not run again.
+    If a worker dies, Ray gives its unit to another, which resumes from the checkpoint in `scratch`
+    if the two share a disk. A seed whose result is written is not run again.
     """
-    kept = {name: os.environ[name] for name in ("VAELIB_DATA", "VAELIB_MIRROR", "TQDM_DISABLE") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("VAELIB_DATA", "VAELIB_MIRROR", "TQDM_DISABLE")
+        if name in os.environ
+    }
     address, options = os.environ.get("RAY_ADDRESS"), {"env_vars": kept}
     if address:  # the workers' machines get this working tree; ours have it
         options |= {"working_dir": str(runner.ROOT), "excludes": [".venv", "_build", ".git"]}
     else:
-        options["env_vars"]["PYTHONPATH"] = os.pathsep.join([str(runner.ROOT), os.environ.get("PYTHONPATH", "")])
+        options["env_vars"]["PYTHONPATH"] = os.pathsep.join(
+            [str(runner.ROOT), os.environ.get("PYTHONPATH", "")]
+        )
     ray.init(address=address, num_cpus=None if address else workers, runtime_env=options, include_dashboard=False,
              log_to_driver=False, logging_level="ERROR")  # fmt: skip
 
@@ -33,10 +39,12 @@ def run(todo, device, scratch, where, deadline, workers=2):
     try:
         while pending:
             left = deadline - time.monotonic()
-            done, _ = ray.wait(list(pending), timeout=None if left == float("inf") else max(0.0, left))
+            done, _ = ray.wait(
+                list(pending), timeout=None if left == float("inf") else max(0.0, left)
+            )
             if not done:
                 left = ", ".join(map(runner.label, pending.values()))
-                print(f"time is up for {left}; run the command again to go on", flush=True)
+                print(f"time is up for {left}; run the command again to resume", flush=True)
                 break
             unit = pending.pop(done[0])
             try:

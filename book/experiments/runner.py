@@ -1,8 +1,8 @@
-"""Runs an experiment's rows seed by seed: skips what is recorded, survives a kill, keeps to a time budget.
+"""Run an experiment's rows seed by seed: skip what is recorded, resume, keep a time limit.
 
-The unit of work is one seed of one row. Its result is written at once, as a receipt of that one seed beside the others
-(seeds/ROW.SEED.json); when a row has all its seeds, its own receipt is made of them. A row whose config has no seeds is
-one unit.
+The unit of work is one seed of one row. Its result is written at once as the receipt of that seed
+(seeds/ROW.SEED.json); when all seeds of a row are finished, they are combined into the row's
+receipt. A row whose config has no seeds is one unit.
 """
 
 import fcntl
@@ -31,20 +31,26 @@ SCRATCH = ROOT / "_build" / "experiments"
 
 
 def load(name):
-    """The module of an experiment: book.experiments.NAME, or NAME itself where it has a dot."""
+    """Import an experiment: book.experiments.NAME, or NAME itself if it contains a dot."""
     module = name if "." in name else f"book.experiments.{name}"
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise SystemExit(f"There is no experiment {name!r}; allowed are {', '.join(names())}.") from None
+        raise SystemExit(f"name must be one of {', '.join(names())}, got {name!r}") from None
 
 
 def names():
-    """The experiments of this folder: the modules that have ROWS."""
-    stems = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("__"))
-    return [stem for stem in stems if "\nROWS = " in (Path(__file__).parent / f"{stem}.py").read_text(encoding="utf-8")]
+    """Return the experiments of this folder: the modules with ROWS."""
+    stems = sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("__")
+    )
+    return [
+        stem
+        for stem in stems
+        if "\nROWS = " in (Path(__file__).parent / f"{stem}.py").read_text(encoding="utf-8")
+    ]
 
 
 def short(name):
@@ -52,11 +58,11 @@ def short(name):
 
 
 def plan(name):
-    """The plan of an experiment as it is recorded in plan.json."""
+    """Return the plan of an experiment, the content of plan.json."""
     module = load(name)
     rows = [{"id": row["id"], "title": row["title"], "config": row["config"],
-             "paper": {quantity: dict(zip(("value", "source", "sd"), told, strict=False))
-                       for quantity, told in row.get("paper", {}).items()},
+             "paper": {quantity: dict(zip(("value", "source", "sd"), quoted, strict=False))
+                       for quantity, quoted in row.get("paper", {}).items()},
              "needs_gpu": row.get("needs_gpu", False),
              **({"paper_length": row["paper_length"]} if "paper_length" in row else {})}
             for row in module.ROWS]  # fmt: skip
@@ -66,62 +72,78 @@ def plan(name):
 
 
 def states(name, where):
-    """{row id: state} of an experiment; a receipt that is not valid counts as not run."""
-    wanted, found = plan(name), {}
-    for row in wanted["rows"]:
+    """Return {row id: state} of an experiment; an invalid receipt counts as not run."""
+    planned, result = plan(name), {}
+    for row in planned["rows"]:
         try:
-            receipt = receipts.read(wanted["experiment"], row["id"], where)
+            receipt = receipts.read(planned["experiment"], row["id"], where)
         except ValueError as error:
             print(f"{error} It will be made anew.", file=sys.stderr)
             receipt = None
-        found[row["id"]] = receipts.state(receipt, row["config"], wanted["version"])
-    return found
+        result[row["id"]] = receipts.state(receipt, row["config"], planned["version"])
+    return result
 
 
 def units(name, rows, where, together=False):
-    """What is still to do of some rows, as (experiment, row, seeds): one seed each, or all of a row together.
+    """Return the units to run, (experiment, row, seeds): one seed each, or a row's together.
 
-    A seed's file that is of other code, or broken, is named and does not count; a row that has all its seeds gets its
-    receipt here.
+    Seed files of another version or config, and broken ones, are named and ignored. The receipt of
+    a row that has all its seeds is written here.
     """
-    planned, found = plan(name), []
+    planned, result = plan(name), []
     for row in planned["rows"]:
         if row["id"] not in rows:
             continue
-        missing = [seed for seed in seeds(row) if part(name, row, seed, planned["version"], where) is None]
+        missing = [
+            seed for seed in seeds(row) if part(name, row, seed, planned["version"], where) is None
+        ]
         if missing:
-            found += [(name, row["id"], tuple(missing))] if together else [(name, row["id"], (s,)) for s in missing]
+            groups = [tuple(missing)] if together else [(seed,) for seed in missing]
+            result += [(name, row["id"], group) for group in groups]
         else:
             assemble(name, row["id"], where)
-    return found
+    return result
 
 
 def seeds(row):
-    """The seeds of a planned row; (None,) where its config has none."""
+    """Return the seeds of a planned row; (None,) if its config has none."""
     return tuple(row["config"].get("seeds", (None,)))
 
 
 def part(name, row, seed, version, where):
-    """The recorded result of one seed of a planned row; None where there is none of this config and version."""
+    """Return the receipt of one seed of a planned row; None if none has this config and version."""
     if seed is None:
         return None
     stem = f"seeds/{row['id']}.{seed}"
     try:
-        found = receipts.read(short(name), stem, where)
+        receipt = receipts.read(short(name), stem, where)
     except ValueError as error:
         print(f"{error} It will be made anew.", file=sys.stderr)
         return None
-    if found is None or receipts.state(found, row["config"] | {"seeds": [seed]}, version) == "run":
-        return found
-    changed = [key for key in found["config"] | row["config"]
-               if key != "seeds" and found["config"].get(key) != row["config"].get(key)]  # fmt: skip
-    what = f"another {', '.join(changed)}" if changed else f"version {found['version']}, now {version}"
-    print(f"{short(name)}/{stem}.json is of {what}: it is not used and will be made anew.", file=sys.stderr)
+    if (
+        receipt is None
+        or receipts.state(receipt, row["config"] | {"seeds": [seed]}, version) == "run"
+    ):
+        return receipt
+    old, new = receipt["config"], row["config"]
+    changed = [key for key in old | new if key != "seeds" and old.get(key) != new.get(key)]
+    what = (
+        f"another {', '.join(changed)}"
+        if changed
+        else f"version {receipt['version']}, now {version}"
+    )
+    print(
+        f"{short(name)}/{stem}.json is of {what}: it is not used and will be recomputed.",
+        file=sys.stderr,
+    )
     return None
 
 
 def execute(name, row, some, device, scratch):
-    """Run one row here for some of its seeds and return the receipt of these; None where another process is at it."""
+    """Run some seeds of a row and return their receipt.
+
+    None if another process is already running them.
+    """
     module = load(name)
     (planned,) = [r for r in plan(name)["rows"] if r["id"] == row]
     config = planned["config"] | ({} if some == (None,) else {"seeds": list(some)})
@@ -131,8 +153,10 @@ def execute(name, row, some, device, scratch):
     with ExitStack() as locks:
         if not all([locks.enter_context(locked(rows / f"lock-{seed}")) for seed in some]):
             return None
-        commits = folder / "commits"  # a later try may run other code than the one that it goes on from
-        made_by = list(dict.fromkeys([*(commits.read_text().split() if commits.exists() else []), commit()]))
+        commits = folder / "commits"  # a resumed run may use newer code than the first
+        made_by = list(
+            dict.fromkeys([*(commits.read_text().split() if commits.exists() else []), commit()])
+        )
         commits.write_text("\n".join(made_by))
         with clock(folder) as seconds:
             results, data = module.run(config, torch.device(device), folder)
@@ -140,21 +164,26 @@ def execute(name, row, some, device, scratch):
             "experiment": short(name), "id": row, "version": module.VERSION, "config": config,
             "results": results, "data": data, "device": device_name(device), "seconds": round(seconds(), 1),
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": version("numpy"),
-                         "vaelib": vaelib.__version__},  # which need not be installed
+                         "vaelib": vaelib.__version__},  # it may run from a checkout
             "commit": ", ".join(made_by), "command": f"python -m book.experiments {name} --row {row} --device {device}",
             "date": date.today().isoformat(),
         }  # fmt: skip
 
 
 def folder_of(name, row, scratch):
-    """Where the unfinished work on a planned row lies: one folder a config and version, so that another starts anew."""
+    """Return the folder of a row's unfinished work, one per config and version."""
     config = {key: value for key, value in row["config"].items() if key != "seeds"}
-    key = hashlib.sha256(json.dumps([config, load(name).VERSION], sort_keys=True).encode()).hexdigest()[:12]
+    key = hashlib.sha256(
+        json.dumps([config, load(name).VERSION], sort_keys=True).encode()
+    ).hexdigest()[:12]
     return Path(scratch) / short(name) / f"{row['id']}-{key}"
 
 
 def forget(name, row, scratch, where):
-    """Remove what earlier tries have left of a row, so that it is computed anew; its receipt stays until then."""
+    """Remove unfinished work and seed files of a row, so that it is recomputed.
+
+    Its receipt is kept until then.
+    """
     for folder in Path(scratch).glob(f"{short(name)}/{row}-{'[0-9a-f]' * 12}"):
         shutil.rmtree(folder)
     for seed in seeds(next(r for r in plan(name)["rows"] if r["id"] == row)):
@@ -162,12 +191,14 @@ def forget(name, row, scratch, where):
 
 
 def keep(receipt, unit, where):
-    """Write the result of some seeds, each in a file of its own, and the row's receipt once all are there."""
+    """Write each seed's result to its own file, and the row's receipt once all are finished."""
     name, row, some = unit
     if receipt is None:
-        print(f"{label(unit)}: another process is at it", flush=True)
+        print(f"{label(unit)}: another process is already running it", flush=True)
         return
-    shown = ", ".join(f"{quantity} {receipts.show(r)}" for quantity, r in receipt["results"].items())
+    shown = ", ".join(
+        f"{quantity} {receipts.show(r)}" for quantity, r in receipt["results"].items()
+    )
     print(f"{label(unit)}: {shown}  ({receipt['seconds']:.0f} s)", flush=True)
     if some == (None,):
         receipts.write(receipt, where)
@@ -178,12 +209,12 @@ def keep(receipt, unit, where):
 
 
 def one_seed(receipt, i, seed):
-    """The receipt of the i-th seed alone; the seconds are shared out equally."""
+    """Return the receipt of the i-th seed alone; the seconds are divided equally."""
     n = len(receipt["config"]["seeds"])
     for quantity, result in receipt["results"].items():
         if len(result["values"]) != n:
-            raise ValueError(f"{receipt['experiment']}: {quantity} has {len(result['values'])} values for {n} seeds; "
-                             "it must have one a seed.")  # fmt: skip
+            raise ValueError(f"{receipt['experiment']}: {quantity} must have one value per seed, got "
+                             f"{len(result['values'])} values for {n} seeds.")  # fmt: skip
     results = {quantity: receipts.summary([result["values"][i]], result["unit"])
                for quantity, result in receipt["results"].items()}  # fmt: skip
     config, seconds = receipt["config"] | {"seeds": [seed]}, round(receipt["seconds"] / n, 1)
@@ -191,21 +222,21 @@ def one_seed(receipt, i, seed):
 
 
 def assemble(name, row, where):
-    """Make the row's receipt of its seeds' files, if all of them are there."""
+    """Combine the receipts of a row's seeds into the row's receipt, if all are finished."""
     planned = plan(name)
-    (wanted,) = [r for r in planned["rows"] if r["id"] == row]
-    parts = [part(name, wanted, seed, planned["version"], where) for seed in seeds(wanted)]
+    (target,) = [r for r in planned["rows"] if r["id"] == row]
+    parts = [part(name, target, seed, planned["version"], where) for seed in seeds(target)]
     if None in parts:
         return
     first, last = parts[0], max(parts, key=lambda p: p["date"])
     if any(p["data"] != first["data"] or set(p["results"]) != set(first["results"]) for p in parts):
-        raise SystemExit(f"{short(name)}/{row}: its seeds were made from different data or measure different things; "
-                         "make the row anew with --again.")  # fmt: skip
+        raise SystemExit(f"{short(name)}/{row}: its seeds have different data or quantities; "
+                         "recompute the row with --again.")  # fmt: skip
     results = {quantity: receipts.summary([p["results"][quantity]["values"][0] for p in parts], result["unit"])
                for quantity, result in first["results"].items()}  # fmt: skip
     each = lambda get: ", ".join(dict.fromkeys(part for p in parts for part in get(p).split(", ")))  # noqa: E731
     receipts.write(last | {
-        "config": wanted["config"], "results": results, "seconds": round(sum(p["seconds"] for p in parts), 1),
+        "config": target["config"], "results": results, "seconds": round(sum(p["seconds"] for p in parts), 1),
         "device": "; ".join(dict.fromkeys(p["device"] for p in parts)), "commit": each(lambda p: p["commit"]),
         "versions": {package: each(lambda p, n=package: p["versions"][n]) for package in first["versions"]},
     }, where)  # fmt: skip
@@ -215,10 +246,10 @@ def assemble(name, row, where):
 
 
 def run_local(todo, device, scratch, where, deadline, jobs=1):
-    """Run units, `jobs` at once, each in a process of its own that the deadline kills; returns those that failed.
+    """Run units, `jobs` at once, in separate processes; returns those that failed.
 
-    On a CPU a seed has one thread, so that several of them do not wait for each other; a row without seeds (a timing)
-    has the machine to itself.
+    On a CPU each seed has one thread, so that parallel seeds do not wait for each other. A row
+    without seeds (a timing) runs alone.
     """
     waiting, running, failed = list(todo), {}, []
     try:
@@ -232,7 +263,9 @@ def run_local(todo, device, scratch, where, deadline, jobs=1):
                 running[start(*unit, device, scratch, where)] = unit
             if time.monotonic() >= deadline:
                 for unit in waiting:
-                    print(f"{label(unit)}: no time left; run the command again to go on", flush=True)
+                    print(
+                        f"{label(unit)}: no time left; run the command again to resume", flush=True
+                    )
                 waiting = []
             for process in [p for p in running if p.poll() is not None]:
                 unit = running.pop(process)
@@ -241,10 +274,13 @@ def run_local(todo, device, scratch, where, deadline, jobs=1):
                     print(f"{label(unit)}: failed (exit status {process.returncode})", flush=True)
             if running and time.monotonic() >= deadline:
                 for unit in running.values():
-                    print(f"{label(unit)}: time is up; run the command again to go on from its checkpoint", flush=True)
+                    print(
+                        f"{label(unit)}: time is up; run the command again to resume from its checkpoint",
+                        flush=True,
+                    )
                 return failed
             time.sleep(0.1 if running else 0)
-    finally:  # also where this process is told to stop
+    finally:  # also when this process is stopped
         for process in running:
             process.kill()
             process.wait()
@@ -252,10 +288,12 @@ def run_local(todo, device, scratch, where, deadline, jobs=1):
 
 
 def start(name, row, some, device, scratch, where):
-    """Start one unit in a process of its own."""
+    """Start one unit in a separate process."""
     command = [sys.executable, "-m", "book.experiments", name, "--row", row, "--device", device, "--here",
                "--scratch", str(scratch), "--receipts", str(where)]  # fmt: skip
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    }
     if some != (None,):
         command += ["--seeds", ",".join(map(str, some))]
         if device == "cpu":
@@ -267,12 +305,14 @@ def start(name, row, some, device, scratch, where):
 
 def label(unit):
     name, row, some = unit
-    return f"{short(name)}/{row}" + (f", seed {', '.join(map(str, some))}" if some != (None,) else "")
+    return f"{short(name)}/{row}" + (
+        f", seed {', '.join(map(str, some))}" if some != (None,) else ""
+    )
 
 
 @contextmanager
 def locked(file, mode="w"):
-    """True while this process holds the file's lock; it is let go however the process ends."""
+    """Try to lock a file: yields True if this process has the lock, which ends with the process."""
     with open(file, mode) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -284,7 +324,7 @@ def locked(file, mode="w"):
 
 @contextmanager
 def clock(folder, every=2.0):
-    """A function that says how many seconds this try and the earlier ones, killed or not, have spent on a row."""
+    """Yield a function that returns the seconds spent on a row in all runs, killed ones included."""
     began, stop = time.perf_counter(), threading.Event()
     file = folder / f"{time.time_ns()}.seconds"
 
@@ -306,7 +346,7 @@ def clock(folder, every=2.0):
 
 
 def remember(folder, key, function):
-    """function(), computed once: its result, anything JSON holds, is kept in `folder` for a later try."""
+    """Return function(), cached as JSON in `folder` for a resumed run."""
     file = Path(folder) / f"{key}.json"
     if not file.exists():
         receipts.write_json(function(), file)
@@ -314,7 +354,7 @@ def remember(folder, key, function):
 
 
 def fingerprint(*tensors):
-    """The SHA-256 of tensors' bytes."""
+    """Return the SHA-256 of the tensors' bytes."""
     total = hashlib.sha256()
     for tensor in tensors:
         total.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -322,10 +362,14 @@ def fingerprint(*tensors):
 
 
 def device_name(device):
-    """What a receipt says of the machine: the GPU's name, or the processor's with the threads that torch uses."""
+    """Return the name of the GPU, or of the processor with torch's number of threads."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(torch.device(device))
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    names = [
+        line.partition(":")[2].strip()
+        for line in _lines("/proc/cpuinfo")
+        if line.startswith("model name")
+    ]
     return f"CPU, {torch.get_num_threads()} threads: {names[0] if names else platform.processor() or 'unknown'}"
 
 
@@ -337,10 +381,15 @@ def _lines(path):
 
 
 def commit():
-    """The commit that runs, with "+changes" where library or experiments differ from it; without git $VAELIB_COMMIT."""
+    """Return the commit, with "+changes" if the library or the experiments differ.
+
+    Without git, $VAELIB_COMMIT.
+    """
     git = ["git", "-C", str(ROOT)]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         changed = subprocess.run([*git, "status", "--porcelain", "vaelib", "book/experiments"], capture_output=True,
                                  text=True, check=True).stdout.strip()  # fmt: skip
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""The two points of the InfoVAE tutorial, trained for long: floors of both scales, the weight of the MMD, the rate."""
+"""The two-point problem of the InfoVAE tutorial in long runs: scale floors, MMD weight, rate."""
 
 from functools import partial
 
@@ -14,11 +14,28 @@ VERSION = 1
 CLAIM = ("With the decoder's scale floored the latent means overshoot and come back to the closed-form optimum; they "
          "run away only where the encoder's scale is floored and the decoder's is not; between lam = 250 and 300 the "
          "MMD-VAE's optimum gives up reconstruction.")  # fmt: skip
-TIMES = [200, 500, 1000, 2000, 4000, 7200, 10_000, 15_000, 20_000, 28_400, 40_000, 60_000, 80_000, 100_000]
+TIMES = [
+    200,
+    500,
+    1000,
+    2000,
+    4000,
+    7200,
+    10_000,
+    15_000,
+    20_000,
+    28_400,
+    40_000,
+    60_000,
+    80_000,
+    100_000,
+]
 QUANTITIES = ["mean", "std", "second", "objective", "reconstruction", "regularizer"]
 
 
-def row(name, title, steps, *, lam=None, lr=1e-4, batch_size=100, decoder_floor=5e-4, encoder_floor=5e-4):
+def row(
+    name, title, steps, *, lam=None, lr=1e-4, batch_size=100, decoder_floor=5e-4, encoder_floor=5e-4
+):
     config = {"lam": lam, "lr": lr, "steps": steps, "decoder_floor": decoder_floor, "encoder_floor": encoder_floor,
               "seeds": [0, 1, 2], "batch_size": batch_size}  # fmt: skip
     return {"id": name, "title": title, "config": config}
@@ -37,7 +54,10 @@ ROWS = [
 
 
 class Encoder(nn.Module):
-    """x -> mean and log_var; the standard deviation is a sigmoid plus a floor, as in the authors' code."""
+    """x -> mean and log_var.
+
+    The standard deviation is a sigmoid plus a floor, as in the authors' code.
+    """
 
     def __init__(self, floor):
         super().__init__()
@@ -49,7 +69,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z -> mean and log_std of x, the standard deviation a sigmoid; `VAE` adds its floor."""
+    """z -> mean and log_std of x; the standard deviation is a sigmoid, `VAE` adds its floor."""
 
     def __init__(self):
         super().__init__()
@@ -66,14 +86,16 @@ def network(encoder_floor, decoder_floor):
 
 
 def objective(lam):
-    """The ELBO, or reconstruction - lam MMD² with the authors' kernel; beside it what the codes are doing."""
+    """The ELBO, or reconstruction - lam MMD² with the authors' kernel; also moments of the codes."""
 
     def watched(model, x):
         if lam is None:
             terms = vl.elbo(model, x)
             cost = terms["kl"]
         else:
-            terms = vl.mmd_vae(model, x, lam, partial(vl.gaussian_kernel, bandwidth=0.5**0.5), unbiased=False)
+            terms = vl.mmd_vae(
+                model, x, lam, partial(vl.gaussian_kernel, bandwidth=0.5**0.5), unbiased=False
+            )
             cost = terms["divergence"]
         mean, log_var = (t.detach() for t in model.encode(x))
         return {"objective": terms["objective"], "reconstruction": terms["reconstruction"], "regularizer": cost,
@@ -90,7 +112,9 @@ def run(config, device, folder):
                   device=device, checkpoint=folder)  # fmt: skip
     results = {}
     for time in [t for t in TIMES if t <= config["steps"]]:
-        for name in QUANTITIES:  # means over the last hundred steps, since one batch is noisy
+        for name in QUANTITIES:  # means over the last hundred steps, since single batches are noisy
             values = done.history[name][:, max(0, time - 100) : time].mean(1)
-            results[f"{name} @ {time}"] = receipts.summary(values, "nats" if name == "reconstruction" else "")
+            results[f"{name} @ {time}"] = receipts.summary(
+                values, "nats" if name == "reconstruction" else ""
+            )
     return results, {"two points": fingerprint(x)}

@@ -1,4 +1,4 @@
-"""Tables I to V of the Variational InfoMax paper: five models, what they generate, and what their codes serve for."""
+"""Tables I to V of the Variational InfoMax paper: samples, and classification of codes."""
 
 from functools import partial
 
@@ -17,7 +17,8 @@ VERSION = 1
 CLAIM = ("VIM generates and reconstructs better than a VAE, its codes are more robust to noise, and with a logistic "
          "prior more so than with a normal one.")  # fmt: skip
 SOURCE = "Crescimanna and Graham (2019); headings, noise levels and the order of columns inferred from the text"
-# Table I's likelihood has no recoverable scale and its FID needs other features: neither is set beside ours.
+# Table I's likelihood has no recoverable scale and its FID needs other features; neither is
+# compared with ours.
 TABLES = {
     "mnist": {"vae": (80, 77, 70, 72, 52), "beta>1": (92, 86, 82, 91, 84), "beta<1": (93, 66, 13, 85, 65),
               "vim-n": (93, 92, 86, 92, 86), "vim-l": (93, 92, 88, 92, 87)},
@@ -29,14 +30,21 @@ TABLES = {
 }  # fmt: skip
 NOISES = {"clean": ("mask", 0.0), "Gauss 0.1": ("gaussian", 0.1), "Gauss 0.4": ("gaussian", 0.4),
           "mask 0.1": ("mask", 0.1), "mask 0.4": ("mask", 0.4)}  # fmt: skip
-MODELS = {"vae": "VAE", "beta>1": "β = 4", "beta<1": "β = 0.25", "vim-n": "VIMAE-n", "vim-l": "VIMAE-l"}
+MODELS = {
+    "vae": "VAE",
+    "beta>1": "β = 4",
+    "beta<1": "β = 0.25",
+    "vim-n": "VIMAE-n",
+    "vim-l": "VIMAE-l",
+}
 LATENT = {"mnist": 8, "omniglot": 8, "cifar10": 64}
 NAMES = {"mnist": "MNIST", "omniglot": "8 alphabets of Omniglot", "cifar10": "CIFAR-10 (JPEG)"}
 
 
 def row(data, model, steps, width, end="", needs_gpu=False, **more):
-    # The λ = 10 of the paper's model goes with 0.05 times the squared error; a Gaussian of 0.25 weighs it with 8, so
-    # it would be 1600 here; theirs pretrains its encoder, ours does not and takes less.
+    # The λ = 10 of the paper's model goes with 0.05 times the squared error; a Gaussian of 0.25
+    # weighs it with 8, so it would be 1600 here; theirs pretrains its encoder, ours does not and
+    # takes less.
     config = {"data": data, "model": model, "steps": steps, "width": width, "latent": LATENT[data], "scale": 0.25,
               "lam": 200.0 if model.startswith("vim") else None,
               "batch_size": 100, "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "labels": 1000,
@@ -76,31 +84,47 @@ def objective(config):
 
 
 def for_classifiers(data, config):
-    """Images and labels to train and test a classifier of codes: for Omniglot twenty characters, 300 and 100 drawings,
-    the numbers of the paper."""
+    """Return images and labels to train and test a classifier of codes.
+
+    For Omniglot twenty characters, 300 and 100 drawings, as in the paper.
+    """
     if config["data"] == "omniglot":
         few, few_test = data.train_labels < 20, data.test_labels < 20
-        return data.train[few], data.train_labels[few], data.test[few_test], data.test_labels[few_test]
+        return (
+            data.train[few],
+            data.train_labels[few],
+            data.test[few_test],
+            data.test_labels[few_test],
+        )
     n = config["labels"]
     return data.train[:n], data.train_labels[:n], data.test[:1000], data.test_labels[:1000]
 
 
 def features_of(data):
-    """The hidden units of a small classifier of these images: not Inception's, so no FID."""
-    net = MLPClassifier((64,), max_iter=15, random_state=0).fit(data.train[:10_000], data.train_labels[:10_000])
+    """Return the hidden units of a small classifier of these images.
+
+    Not Inception's, so the distance is no FID.
+    """
+    net = MLPClassifier((64,), max_iter=15, random_state=0).fit(
+        data.train[:10_000], data.train_labels[:10_000]
+    )
     weight, bias = (torch.tensor(a[0]).float() for a in (net.coefs_, net.intercepts_))
     return lambda x: torch.relu(x.cpu() @ weight + bias)
 
 
 def inception_distance(images, real, feature=2048):
-    """The FID proper: torchmetrics puts images (N, 3, H, W) through Inception's network, or through a module
-    of your own. ModuleNotFoundError: torchmetrics or torch-fidelity is missing."""
+    """Return the FID of images (N, 3, H, W) by torchmetrics, with Inception's or another network.
+
+    ModuleNotFoundError: torchmetrics or torch-fidelity is missing.
+    """
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         metric = FrechetInceptionDistance(feature, normalize=True)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error} For this row: pip install -r requirements-fid.txt") from error
+        raise ModuleNotFoundError(
+            f"{error} For this row: pip install -e '.[fid]' -c requirements.txt"
+        ) from error
     for batch in real.split(250):
         metric.update(batch, real=True)
     for batch in images.split(250):
@@ -126,10 +150,14 @@ def run(config, device, folder):
             share = svm.score(codes(vl.disturb(x_test, *noise)), y_test)
             found.setdefault(f"accuracy, {name}", []).append(100 * share)
         if n := config.get("inception"):
-            real, drawn = (images.reshape(-1, *data.shape) for images in (data.train[:n], draw(model, n)))
+            real, drawn = (
+                images.reshape(-1, *data.shape) for images in (data.train[:n], draw(model, n))
+            )
             found.setdefault("FID", []).append(inception_distance(drawn, real))
     units = {"log-likelihood": "nats"}
-    results = {name: receipts.summary(values, units.get(name, "")) for name, values in found.items()}
+    results = {
+        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
+    }
     return results, {data.name: fingerprint(data.train, data.test)}
 
 
@@ -140,7 +168,9 @@ def encode(model, x):
 
 @torch.no_grad()
 def draw(model, n):
-    return torch.cat([model.likelihood(model.prior.sample((500,))).mean for _ in range(n // 500)]).clamp(0, 1)
+    return torch.cat(
+        [model.likelihood(model.prior.sample((500,))).mean for _ in range(n // 500)]
+    ).clamp(0, 1)
 
 
 @torch.no_grad()

@@ -1,10 +1,10 @@
-"""Plain notebooks for Colab, which shows a chapter's roles and boxes raw.
+"""Write plain notebooks for Colab, which shows MyST's roles and boxes raw.
 
     python book/tools/colab.py                        # after `make book`: writes _build/colab/
-    python book/tools/colab.py --assignments FOLDER   # the students' notebooks in it join the chapters
+    python book/tools/colab.py --assignments FOLDER   # adds the students' notebooks in it
 
-What the build numbered keeps its number, and what its cells measured stands in the text. The folder is published as
-the branch colab.
+Numbers of figures and equations, and measured values in the text, are those of the build. The
+folder is published as the branch colab.
 """
 
 import argparse
@@ -32,21 +32,28 @@ Plain copies of [the book]({site})'s chapters, made from [its repository]({url})
 
 
 def read_glued(build, name, nb):
-    """What the cells of the built chapter glued. ValueError where the build is not this chapter's."""
+    """Return the values that the built chapter's cells glued. ValueError: the build is outdated."""
     executed = build / "jupyter_execute" / f"{name}.ipynb"
     if not executed.exists():
-        raise ValueError(f"{executed} is not there: numbers come from a build; run `make book` first.")
-    now, then = ([(c.id, c.source) for c in book.cells if c.id != "bootstrap"] for book in (nb, load(executed)))
+        raise ValueError(
+            f"{executed} is missing; numbers come from a build, so run `make book` first."
+        )
+    now, then = (
+        [(c.id, c.source) for c in book.cells if c.id != "bootstrap"]
+        for book in (nb, load(executed))
+    )
     if changed := [label for label, source in now if (label, source) not in then]:
-        raise ValueError(f"{name} is not as it was built, see cell {changed[0]}; run `make book` again.")
-    glued = executed.with_suffix(".glue.json")  # as myst_nb leaves it; absent where nothing was glued
+        raise ValueError(
+            f"{name} has changed since it was built, in cell {changed[0]}; run `make book` again."
+        )
+    glued = executed.with_suffix(".glue.json")  # written by myst_nb if a cell glued
     return json.loads(glued.read_text(encoding="utf-8")) if glued.exists() else {}
 
 
 def plain_cells(nb, page):
-    """The cells without outputs and tags, a caption below each figure, the works cited at the end."""
+    """Yield the cells without outputs and tags, with captions below figures and a list of works."""
     for cell in nb.cells:
-        graded = ("nbgrader", "editable", "deletable")  # what nbgrader reads when an assignment comes back
+        graded = ("nbgrader", "editable", "deletable")  # nbgrader reads these when grading
         metadata = {key: cell.metadata[key] for key in graded if key in cell.metadata}
         if cell.cell_type == "markdown":
             yield new_markdown_cell(plain(cell.source, page), id=cell.id, metadata=metadata)
@@ -61,21 +68,25 @@ def plain_cells(nb, page):
 
 
 def plain_notebook(nb, name, book, glued=()):
-    """The plain form of the notebook whose page is called name."""
+    """Return the plain form of the notebook of the page `name`."""
     page = SimpleNamespace(name=name, book=book, glued=glued, cited=set())
     cells = list(plain_cells(nb, page))
     if name in book.places:  # an assignment has no page
         rest = cells[0].source.partition("\n")[2]
         origin = ORIGIN.format(f"{book.site}{name}.html")
         cells[0].source = f"# {book.places[name].name}\n{rest}\n\n{origin}"
-    metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}, "colab": {"provenance": []}}
+    metadata = {
+        "kernelspec": KERNELSPEC,
+        "language_info": {"name": "python"},
+        "colab": {"provenance": []},
+    }
     made = new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(made)
     return made
 
 
 def readme(made, book):
-    """The index: each notebook with what opens it in Colab."""
+    """Return README.md: a table of the notebooks with their links to Colab."""
     lines = [README.format(site=book.site, url=book.url)]
     for name, nb in made.items():
         title = nb.cells[0].source.splitlines()[0].removeprefix("# ")
@@ -84,12 +95,20 @@ def readme(made, book):
 
 
 def make(root, build, assignments=None):
-    """{path: content} of all that the branch colab holds. ValueError where the build lacks something."""
+    """Return {path: content} of the branch colab. ValueError: the build lacks something."""
     if not (build / "html").is_dir():
-        raise ValueError(f"{build / 'html'} is not there: numbers come from a build; run `make book` first.")
+        raise ValueError(
+            f"{build / 'html'} is missing; numbers come from a build, so run `make book` first."
+        )
     url = read_url(root / "_config.yml")
-    folders = {"chapters": root / "chapters"} | ({"chapters/assignments": assignments} if assignments else {})
-    paths = {f"{at}/{path.stem}": path for at, folder in folders.items() for path in sorted(folder.glob("*.ipynb"))}
+    folders = {"chapters": root / "chapters"} | (
+        {"chapters/assignments": assignments} if assignments else {}
+    )
+    paths = {
+        f"{at}/{path.stem}": path
+        for at, folder in folders.items()
+        for path in sorted(folder.glob("*.ipynb"))
+    }
     book = SimpleNamespace(
         url=url,
         site=site_address(url),
@@ -102,12 +121,16 @@ def make(root, build, assignments=None):
         nb = load(path)
         glued = {} if name.startswith("chapters/assignments/") else read_glued(build, name, nb)
         made[name] = plain_notebook(nb, name, book, glued)
-    return {"README.md": readme(made, book)} | {f"{name}.ipynb": text(nb) for name, nb in made.items()}
+    return {"README.md": readme(made, book)} | {
+        f"{name}.ipynb": text(nb) for name, nb in made.items()
+    }
 
 
 def main(argv=None, root=ROOT):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=Path, default=root / "_build", help="where `make book` built")
+    parser.add_argument(
+        "--build", type=Path, default=root / "_build", help="where `make book` built"
+    )
     parser.add_argument("--out", type=Path, help="default: colab/ in the build")
     parser.add_argument("--assignments", type=Path, help="a folder of students' notebooks")
     options = parser.parse_args(argv)
@@ -117,7 +140,7 @@ def main(argv=None, root=ROOT):
     except ValueError as error:
         print(f"{error} Nothing was written.", file=sys.stderr)
         return 2
-    shutil.rmtree(out / "chapters", ignore_errors=True)  # what is no chapter any more; a .git in out stays
+    shutil.rmtree(out / "chapters", ignore_errors=True)  # chapters that were removed; keeps .git
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(content, encoding="utf-8", newline="\n")

@@ -1,14 +1,14 @@
-"""A Sphinx extension: a chapter's rocket button opens its plain notebook, on the branch colab.
+"""Sphinx extension: a chapter's rocket button opens its plain notebook, on the branch colab.
 
-The theme's own button opens the chapter itself, whose roles and boxes Colab would show raw. A page that is not made
-from a notebook file has no plain notebook, and loses its rocket. All other buttons stay as they are.
+The theme's button opens the chapter itself, whose roles and boxes Colab shows raw. Pages that are
+not notebooks have no plain version and get no rocket. All other buttons are unchanged.
 """
 
 from repository import colab_address
 
 
 def open_plain(app, pagename, templatename, context, doctree):
-    """Mend the launch buttons that the theme has put on a page."""
+    """Replace the addresses of the launch buttons that the theme has added."""
     buttons = context.get("header_buttons", [])
     for group in [group for group in buttons if group.get("label") == "launch-buttons"]:
         if context.get("page_source_suffix") != ".ipynb":

@@ -1,9 +1,10 @@
-"""Record what a chapter shows of data that a reader may not have, so that its page is complete without them.
+"""Record results of a chapter on data that a reader may not have, so that its page is complete.
 
-    python book/tools/keep.py    # needs MNIST, in $VAELIB_DATA or downloaded before by vl.mnist()
+    python book/tools/keep.py    # needs MNIST, in $VAELIB_DATA or downloaded by vl.mnist()
 
-It runs some cells of the chapter in the default profile and keeps one of their variables, a dict of arrays and numbers,
-in book/receipts/pages/NAME.npz, with its origin. `vaelib.pages.receipts.kept` reads it.
+Runs some cells of the chapter in the default profile and saves one of their variables, a dict of
+arrays and numbers, with its origin in book/receipts/pages/NAME.npz. `vaelib.pages.receipts.kept`
+reads it.
 """
 
 import hashlib
@@ -20,12 +21,18 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-# name: the chapter, its cells that are run, in order, and the variable that is kept
-KEPT = {"mnist-plane": ("03_reparameterization", ("setup", "sizes", "mnist-data", "mnist-train"), "plane")}
+# name: the chapter, the cells to run in order, and the variable to save
+KEPT = {
+    "mnist-plane": (
+        "03_reparameterization",
+        ("setup", "sizes", "mnist-data", "mnist-train"),
+        "plane",
+    )
+}
 
 
 def sources(name):
-    """The code of the cells that make what is kept under this name, in order."""
+    """Return the code of the cells that compute the variable of this name, in order."""
     chapter, cells, _ = KEPT[name]
     notebook = json.loads((ROOT / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
     code = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
@@ -33,12 +40,12 @@ def sources(name):
 
 
 def fingerprint(name):
-    """The SHA-256 of the last cell, by which a test sees that the chapter has changed since."""
+    """Return the SHA-256 of the last cell; a test compares it with the chapter."""
     return hashlib.sha256(sources(name)[-1].encode()).hexdigest()
 
 
 def make(name):
-    """Run the cells; returns the variable and its origin. SystemExit: the data are not on this machine."""
+    """Run the cells; returns the variable and its origin. SystemExit: the data are missing."""
     from book.experiments import runner
 
     scope, began = {}, time.perf_counter()
@@ -46,7 +53,7 @@ def make(name):
         exec(source, scope)
     data = scope["mnist"]
     if data is None:
-        raise SystemExit(f"{name} needs MNIST on this machine: vl.mnist() downloads it.")
+        raise SystemExit(f"{name} needs MNIST; vl.mnist() downloads it.")
     origin = {
         "command": "python book/tools/keep.py", "profile": "default", "seed": 0, "cells": fingerprint(name),
         "data": {data.name: runner.fingerprint(data.train, data.test)}, "device": runner.device_name("cpu"),
@@ -65,7 +72,9 @@ def main():
         path = ROOT / "book" / "receipts" / "pages" / f"{name}.npz"
         path.parent.mkdir(exist_ok=True)
         np.savez_compressed(path, origin=json.dumps(origin), **values)
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB, {origin['seconds']} s")
+        print(
+            f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB, {origin['seconds']} s"
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""A Sphinx extension: no page carries the scripts and styles of sphinx-thebe, which Jupyter Book loads and nobody uses.
+"""Sphinx extension: remove the scripts and styles of sphinx-thebe, which Jupyter Book loads unused.
 
-Sphinx writes its inline constants twice, and a browser refuses the second copy: a script error on every page.
+Sphinx writes its inline constants twice, and the second copy is a script error on every page.
 """
 
 
 def disconnect(app, config):
-    app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
+    app.registry.css_files[:] = [
+        entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"
+    ]
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe":

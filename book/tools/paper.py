@@ -1,10 +1,12 @@
-"""Run chapters in the paper profile, one after another, and record how long each takes and which cells fail.
+"""Run chapters in the paper profile, and record their minutes and the cells that fail.
 
-    python book/tools/paper.py [--profile paper] [--again] [chapters/01_autoencoding.ipynb ...]    # make paper
+    make paper
+    python book/tools/paper.py [--profile paper] [--again] [chapters/01_autoencoding.ipynb ...]
 
-A cell that fails does not end its chapter: what stands behind it is run as well. The record of a chapter is
-book/receipts/profiles/CHAPTER.PROFILE.json; one whose code has not changed since is skipped, so that a killed call goes
-on with the next chapter. The exit status is the number of chapters with failures.
+After a failing cell the rest of the chapter is still run. The record of a chapter is
+book/receipts/profiles/CHAPTER.PROFILE.json; chapters whose code has not changed since are skipped,
+so that an interrupted call resumes with the next chapter. The exit status is the number of chapters
+with failures.
 """
 
 import argparse
@@ -28,13 +30,13 @@ RECORDS = receipts.folder() / "profiles"
 
 
 def fingerprint(nb):
-    """The SHA-256 of a notebook's code."""
+    """Return the SHA-256 of a notebook's code."""
     code = [cell.source for cell in nb.cells if cell.cell_type == "code"]
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()
 
 
 def run(path, profile):
-    """Run a chapter to its end, failing cells included, and return its record."""
+    """Run all cells of a chapter, past failing ones, and return its record."""
     nb = load(path)
     os.environ["VAELIB_PROFILE"] = profile
     client = NotebookClient(nb, timeout=None, kernel_name="python3", allow_errors=True, record_timing=False,
@@ -42,7 +44,11 @@ def run(path, profile):
     began = time.perf_counter()
     client.execute()
     failed = [
-        {"cell": cell.id, "error": output.ename, "said": output.evalue.splitlines()[0] if output.evalue else ""}
+        {
+            "cell": cell.id,
+            "error": output.ename,
+            "said": output.evalue.splitlines()[0] if output.evalue else "",
+        }
         for cell in nb.cells
         if cell.cell_type == "code"
         for output in cell.outputs
@@ -58,18 +64,27 @@ def run(path, profile):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", choices=("smoke", "default", "paper"), default="paper")
-    parser.add_argument("--again", action="store_true", help="also chapters that have a record")
+    parser.add_argument("--again", action="store_true", help="also run chapters that have a record")
     parser.add_argument("chapters", nargs="*", type=Path, help="default: all")
     options = parser.parse_args(argv)
     failing = 0
-    for path in [path.resolve() for path in options.chapters] or sorted((ROOT / "chapters").glob("*.ipynb")):
+    for path in [path.resolve() for path in options.chapters] or sorted(
+        (ROOT / "chapters").glob("*.ipynb")
+    ):
         file = RECORDS / f"{path.stem}.{options.profile}.json"
-        record = json.loads(file.read_text(encoding="utf-8")) if file.exists() and not options.again else {}
+        record = (
+            json.loads(file.read_text(encoding="utf-8"))
+            if file.exists() and not options.again
+            else {}
+        )
         if record.get("code") != fingerprint(load(path)):
             record = run(path, options.profile)
             receipts.write_json(record, file)
         failing += bool(record["failed"])
-        print(f"{path.stem}: {record['minutes']} min, {len(record['failed'])} failing cells", flush=True)
+        print(
+            f"{path.stem}: {record['minutes']} min, {len(record['failed'])} failing cells",
+            flush=True,
+        )
         for failure in record["failed"]:
             print(f"    {failure['cell']}: {failure['error']}: {failure['said']}", flush=True)
     return failing

@@ -1,7 +1,7 @@
-"""Markdown without MyST: what a chapter's roles and boxes say, in words that any notebook shows.
+"""Render MyST's roles and boxes as plain Markdown, which any notebook shows.
 
-A page is what the functions are told of the notebook in hand: its name (chapters/04_iwae), its glued values, the
-works it has cited so far, and the book, with the places and works that all pages share.
+A `page` describes the current notebook: its name (chapters/04_iwae), its glued values, the works
+cited so far, and the book, with the places and works that all pages share.
 """
 
 import posixpath
@@ -21,49 +21,72 @@ BOX = re.compile(  # fence, directive, argument, options, body; a box within ano
     r"(?ms)^(:{3,}|`{3,})\{([\w:-]+)\}[ \t]*([^\n]*)\n((?:[ \t]*:[\w-]+:[^\n]*\n)*)(.*?)^\1[ \t]*$"
 )
 LINK = re.compile(r"\]\((?!\w+:)([^()\s#]*)(#[^()\s]*)?\)")
-RAW = re.compile(r"(?m)\{[a-z][\w:.-]*\}`|^[ \t>]*(?::::|[`~]{3,}\{)|\$\$[ \t]*\([\w-]+\)$|^\([\w-]+\)=$|^\+\+\+")
+RAW = re.compile(
+    r"(?m)\{[a-z][\w:.-]*\}`|^[ \t>]*(?::::|[`~]{3,}\{)|\$\$[ \t]*\([\w-]+\)$|^\([\w-]+\)=$|^\+\+\+"
+)
 ADMONITIONS = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso")
 
 
 def read_places(html):
-    """{label: place} for all that the built pages number or name; a page's own label is its name."""
+    """Return {label: place} of all numbered or named parts of the built pages.
+
+    A page's label is its name.
+    """
     places = {}
     for path in sorted(html.glob("[!_]*/**/*.html")):
         page = path.relative_to(html).with_suffix("").as_posix()
         article = BeautifulSoup(path.read_bytes(), "html.parser").find("article")
-        named = [(mark.parent, mark["href"][1:], mark.extract()) for mark in article.select("a.headerlink")]
-        named += [(title, title.parent["id"], 0) for title in article.select(".admonition[id] > .admonition-title")]
+        named = [
+            (mark.parent, mark["href"][1:], mark.extract())
+            for mark in article.select("a.headerlink")
+        ]
+        named += [
+            (title, title.parent["id"], 0)
+            for title in article.select(".admonition[id] > .admonition-title")
+        ]
         named += [(mark.parent.find(re.compile("h[1-6]")), mark["id"], 0)  # (label)= before a heading
                   for mark in article.select("section > span[id]")]  # fmt: skip
         for thing, anchor, _ in named:
             name = (thing.select_one(".caption-number") or thing).get_text().strip()
-            label = {"h1": page, "dt": f"term {name.lower()}"}.get(thing.name, anchor.removeprefix("equation-"))
+            label = {"h1": page, "dt": f"term {name.lower()}"}.get(
+                thing.name, anchor.removeprefix("equation-")
+            )
             places[label] = SimpleNamespace(page=page, anchor=anchor, name=name)
     return places
 
 
 def find(label, page):
-    """The place of a label. ValueError where no built page has it."""
+    """Return the place of a label. ValueError: no built page has it."""
     if label not in page.book.places:
-        raise ValueError(f"{page.name} refers to {label!r}, which no page of the build has; run `make book` again.")
+        raise ValueError(
+            f"{page.name} refers to {label!r}, which is on no built page; run `make book` again."
+        )
     return page.book.places[label]
 
 
 def cite(style, keys, page):
-    """Works by author and year, as the pages have them: within the sentence (t) or in brackets."""
-    keys, works, names = keys.replace(" ", "").split(","), page.book.works.entries, AuthorYearReferenceStyle()
+    """Return works by author and year, as on the pages: textual (t) or in brackets."""
+    keys, works, names = (
+        keys.replace(" ", "").split(","),
+        page.book.works.entries,
+        AuthorYearReferenceStyle(),
+    )
     if lost := [key for key in keys if key not in works]:
-        raise ValueError(f"{page.name} cites {lost[0]!r}, which book/references.bib does not have.")
+        raise ValueError(f"{page.name} cites {lost[0]!r}, which is not in book/references.bib.")
     page.cited.update(keys)
     who, shown = names.person.author_or_editor_or_title(full=False), []
-    for entry in find_plugin("pybtex.style.sorting", "author_year_title")().sort(works[key] for key in keys):
+    for entry in find_plugin("pybtex.style.sorting", "author_year_title")().sort(
+        works[key] for key in keys
+    ):
         by = who.format_data({"entry": entry, "style": names}).render(Unescaped())
-        shown.append(("{} [{}]" if style == "t" else "{}, {}").format(by, entry.fields.get("year", "n.d.")))
+        shown.append(
+            ("{} [{}]" if style == "t" else "{}, {}").format(by, entry.fields.get("year", "n.d."))
+        )
     return ", ".join(shown) if style == "t" else f"[{', '.join(shown)}]"
 
 
 def works_cited(page):
-    """The works that the page has cited, as a list; empty where there are none."""
+    """Return the works that the page has cited as a Markdown list, or an empty string."""
     style = find_plugin("pybtex.style.formatting", "alpha")()
     entries = style.format_bibliography(page.book.works, sorted(page.cited))
     return "\n".join("- " + " ".join(entry.text.render(Unescaped()).split()) for entry in entries)
@@ -76,7 +99,9 @@ def role(match, page):
     if name in ("glue:", "glue:text"):
         key, _, spec = content.partition(":")
         if key not in page.glued:
-            raise ValueError(f"{page.name} shows {key!r}, which no cell of the build glued; run `make book` again.")
+            raise ValueError(
+                f"{page.name} shows {key!r}, which no cell of the build glued; run `make book` again."
+            )
         return format_plain_text(page.glued[key]["data"]["text/plain"], spec or "s")
     titled = re.fullmatch(r"(?s)(.+?)\s*<(.+)>", content)
     shown, target = titled.groups() if titled else (None, content)
@@ -86,17 +111,27 @@ def role(match, page):
         suffix = ".ipynb" if target in page.book.notebooks else ".md"
         return f"[{shown}]({posixpath.relpath(target, posixpath.dirname(page.name))}{suffix})"
     if name not in ("eq", "numref", "ref", "prf:ref", "term"):
-        raise ValueError(f"{page.name}: {match[0]} has no plain form; book/tools/plain.py must learn it.")
+        raise ValueError(
+            f"{page.name}: {match[0]} has no plain form; add one to book/tools/plain.py."
+        )
     place = find(f"term {target.lower()}" if name == "term" else target, page)
     if name == "numref" and shown:
         shown = re.sub(r"%s|\{number\}", place.name.split()[-1], shown)
     shown = shown or (target if name == "term" else place.name)
-    return shown if place.page == page.name else f"[{shown}]({page.book.site}{place.page}.html#{place.anchor})"
+    return (
+        shown
+        if place.page == page.name
+        else f"[{shown}]({page.book.site}{place.page}.html#{place.anchor})"
+    )
 
 
 def equation(match, page):
     body, label = match.groups()
-    return f"$${body.rstrip()}\n\\tag{{{find(label, page).name.strip('()')}}}\n$$" if label else match[0]
+    return (
+        f"$${body.rstrip()}\n\\tag{{{find(label, page).name.strip('()')}}}\n$$"
+        if label
+        else match[0]
+    )
 
 
 def box(match, page):
@@ -105,7 +140,7 @@ def box(match, page):
     label, kind = options.get("label") or options.get("name"), name.removeprefix("prf:")
     if kind in ("exercise-end", "solution-end"):
         return ""
-    if kind == "solution-start":  # it goes on over the next cells, which no <details> can hold
+    if kind == "solution-start":  # continues in the next cells, which <details> cannot enclose
         return f"**Solution to {find(title, page).name}**"
     if kind == "solution":
         return f"<details><summary>Solution to {find(title, page).name}</summary>\n\n{body}\n\n</details>"
@@ -115,23 +150,33 @@ def box(match, page):
     if kind == "figure":
         image = f"![{options.get('alt', '')}]({page.book.site}_images/{posixpath.basename(title)})"
         return f"{image}\n\n**{find(label, page).name}.** {body}"
-    if kind in ADMONITIONS:  # between rules: a quotation's > would stand inside its formulas
+    if kind in ADMONITIONS:  # between rules: ">" would break formulas
         return f"***\n\n**{title or kind.capitalize()}**\n\n{body}\n\n***"
-    raise ValueError(f"{page.name}: the box {{{name}}} has no plain form; book/tools/plain.py must learn it.")
+    raise ValueError(
+        f"{page.name}: the box {{{name}}} has no plain form; add one to book/tools/plain.py."
+    )
 
 
 def link(match, page):
-    """A chapter's link to the notebook beside it, to the published page, or to the file in the repository."""
+    """Return a chapter's link, pointing to a notebook, a published page or the repository."""
     target, fragment = match[1], match[2] or ""
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(page.name), target)) if target else f"{page.name}.md"
+    path = (
+        posixpath.normpath(posixpath.join(posixpath.dirname(page.name), target))
+        if target
+        else f"{page.name}.md"
+    )
     stem, suffix = posixpath.splitext(path)
     if suffix == ".ipynb" and stem in page.book.notebooks:
         return f"]({target})"
-    return f"]({page.book.site}{stem}.html{fragment})" if suffix == ".md" else f"]({page.book.url}/blob/main/{path})"
+    return (
+        f"]({page.book.site}{stem}.html{fragment})"
+        if suffix == ".md"
+        else f"]({page.book.url}/blob/main/{path})"
+    )
 
 
 def plain(source, page):
-    """A cell's Markdown without MyST; without any to the letter. ValueError where something has no plain form."""
+    """Return a cell's Markdown without MyST. ValueError: something has no plain form."""
     given, source = source, EQUATION.sub(partial(equation, page=page), source)
     while (flat := BOX.sub(lambda found: f"\n{box(found, page)}\n", source)) != source:
         source = flat
@@ -142,7 +187,7 @@ def plain(source, page):
 
 
 class Unescaped(Backend):
-    """pybtex's Markdown without escapes, which authors' names and titles do not need."""
+    """pybtex's Markdown without escapes, which names and titles do not need."""
 
     def format_str(self, text):
         return text

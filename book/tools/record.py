@@ -1,10 +1,10 @@
-"""Run notebooks and store the outputs of their checked cells, no others.
+"""Run notebooks and store the outputs of their checked cells only.
 
     python book/tools/record.py chapters/*.ipynb
-    python book/tools/record.py --strip chapters/*.ipynb     # runs nothing; checked cells keep what they have
+    python book/tools/record.py --strip chapters/*.ipynb     # only removes other outputs
 
-A checked cell carries the tag nbval-check-output. A file is written only after its whole notebook ran without
-error.
+A checked cell has the tag nbval-check-output. A file is written only if its whole notebook ran
+without error.
 """
 
 import argparse
@@ -21,7 +21,7 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 
 
 def load(path):
-    """The notebook as it stands in the file; nbformat.read would silently give new ids to cells without one."""
+    """Return the notebook unchanged; nbformat.read would silently add ids to cells without one."""
     try:
         return nbformat.reader.reads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, nbformat.ValidationError) as error:
@@ -29,12 +29,12 @@ def load(path):
 
 
 def text(nb):
-    """What `save` writes: indent 1, sorted keys, no escapes, a newline at the end."""
+    """Return a notebook's text: indent 1, sorted keys, no escapes, a final newline."""
     return nbformat.v4.writes(nb, ensure_ascii=False) + "\n"
 
 
 def save(path, content):
-    """Replace a file's content in one step, so that nobody ever sees half of it; its mode stays."""
+    """Replace a file's content atomically; its mode is kept."""
     path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -46,7 +46,7 @@ def save(path, content):
 
 
 def kept(outputs):
-    """The outputs to store: without stderr, and neighbouring pieces of stdout as one, however they arrived."""
+    """Return the outputs to store: without stderr, with adjacent pieces of stdout joined."""
     result = []
     for output in outputs:
         if output.output_type != "stream":
@@ -60,7 +60,7 @@ def kept(outputs):
 
 
 def strip(nb):
-    """Remove from nb, in place, what changes from run to run: unchecked outputs, timings, versions."""
+    """Remove from nb, in place, what differs between runs: unchecked outputs, timings, versions."""
     nb.metadata.pop("widgets", None)
     nb.metadata.kernelspec = dict(KERNELSPEC)
     nb.metadata.language_info = {"name": "python"}
@@ -75,8 +75,8 @@ def strip(nb):
 
 
 def execute(nb, path):
-    """Run nb in place, from the folder it lies in. RuntimeError: a sentence that names the cell that failed."""
-    started = []  # the cells that began to run
+    """Run nb in place, in its folder. RuntimeError: names the cell that failed."""
+    started = []  # (index, cell) in the order of execution
     client = NotebookClient(
         nb, kernel_name="python3", timeout=600, record_timing=False,
         resources={"metadata": {"path": str(Path(path).resolve().parent)}},
@@ -84,7 +84,7 @@ def execute(nb, path):
     )  # fmt: skip
     try:
         client.execute()
-    except Exception as error:  # a cell's own error, a time limit, a dead kernel: all leave the file alone
+    except Exception as error:  # an error, a time limit, a dead kernel: the file is unchanged
         if not started:
             raise RuntimeError(f"{path}: the kernel did not start: {error}") from error
         index, cell = started[-1]
@@ -95,7 +95,9 @@ def execute(nb, path):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--strip", action="store_true", help="only remove what is not kept; run nothing")
+    parser.add_argument(
+        "--strip", action="store_true", help="remove unchecked outputs without running"
+    )
     parser.add_argument("notebooks", nargs="+", type=Path)
     options = parser.parse_args(argv)
     failed = 0
@@ -105,7 +107,7 @@ def main(argv=None):
             if not options.strip:
                 execute(nb, path)
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"{error}\n{path}: left as it was", file=sys.stderr)
+            print(f"{error}\n{path}: unchanged", file=sys.stderr)
             failed = 1
         else:
             save(path, text(strip(nb)))

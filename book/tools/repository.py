@@ -1,9 +1,9 @@
-"""Set the book's public address everywhere it stands.
+"""Set the book's public address wherever it occurs.
 
     python book/tools/repository.py https://github.com/you/vae-family
 
-`repository.url` in _config.yml is the one place that decides; the notebooks' first and last cells (`bootstrap`,
-`onward`), CITATION.cff and README.md follow from it.
+`repository.url` in _config.yml is the source; the notebooks' first and last cells (`bootstrap`,
+`onward`), CITATION.cff and README.md are derived from it.
 """
 
 import re
@@ -14,10 +14,14 @@ from record import load, save, text
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = "https://github.com/"
-PLACEHOLDER = "/OWNER/"  # in every address of a book that has none yet; unpublished.py keeps such off the pages
-OWNER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
-# The line `url: ...` of the block `repository:`, whatever comments and keys stand before it.
-CONFIG_LINE = re.compile(r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE)
+PLACEHOLDER = "/OWNER/"  # the address is not set; unpublished.py removes links to it
+OWNER_NAME = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/(?!\S*\.git$)[A-Za-z0-9._-]*[A-Za-z0-9_-]"
+)
+# The line `url: ...` of the block `repository:`, after any comments and other keys.
+CONFIG_LINE = re.compile(
+    r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE
+)
 BOOTSTRAP = """\
 # Installs vaelib in Colab; where vaelib is installed, does nothing.
 import os
@@ -43,19 +47,19 @@ if util.find_spec("vaelib") is None:
 
 
 def bootstrap_source(url):
-    """The canonical source of the cell `bootstrap`, the first code cell of every chapter."""
+    """Return the source of the cell `bootstrap`, the first code cell of every chapter."""
     return BOOTSTRAP.replace("URL", url)
 
 
 def site_address(url):
-    """Where the book's pages are published: GitHub's own place for the pages of that repository."""
+    """Return the address of the repository's GitHub Pages."""
     owner, name = url.removeprefix(GITHUB).split("/")
     site = f"https://{owner}.github.io/"
     return site if f"https://{name}/".lower() == site.lower() else f"{site}{name}/"
 
 
 def colab_address(url, path):
-    """What opens a notebook of the branch colab in Colab; `make colab` makes that branch's notebooks."""
+    """Return the address that opens a notebook of the branch colab in Colab."""
     return f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/{path}"
 
 
@@ -69,9 +73,16 @@ ASSIGNMENTS = {  # the chapters that an assignment asks about
 
 
 def onward_source(url, name):
-    """The canonical source of the cell `onward`, the last of the chapter called `name`. KeyError: no such chapter."""
-    assignment = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}[name]
-    here, work = (colab_address(url, f"chapters/{path}.ipynb") for path in (name, f"assignments/{assignment}"))
+    """Return the source of the cell `onward`, the last of chapter `name`.
+
+    KeyError: no such chapter.
+    """
+    assignment = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}[
+        name
+    ]
+    here, work = (
+        colab_address(url, f"chapters/{path}.ipynb") for path in (name, f"assignments/{assignment}")
+    )
     return (
         f"**Run and change** [this chapter in Colab]({here}). "
         f"**Course work** [assignment {int(assignment[:2])} in Colab]({work}) "
@@ -80,7 +91,7 @@ def onward_source(url, name):
 
 
 def read_url(config_path):
-    """The address that stands in _config.yml. ValueError where no `repository.url` is found."""
+    """Return `repository.url` of _config.yml. ValueError: there is none."""
     found = CONFIG_LINE.search(Path(config_path).read_text(encoding="utf-8"))
     if not found:
         raise ValueError(f"{config_path} has no line `url: ...` in a block `repository:`.")
@@ -88,13 +99,17 @@ def read_url(config_path):
 
 
 def notebooks(root):
-    """Every notebook of the book, the assignments too; hidden folders left out."""
+    """Return the paths of all notebooks, assignments included, hidden folders excluded."""
     found = sorted((Path(root) / "chapters").rglob("*.ipynb"))
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    return [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
 
 
 def changes(root, url):
-    """What a move to url would write: {path: new content}, only the files that differ."""
+    """Return {path: new content} of the files that change with the address."""
     config, new = root / "_config.yml", {}
     old = read_url(config)
     new[config] = CONFIG_LINE.sub(lambda m: m[1] + url, config.read_text(encoding="utf-8"), count=1)
@@ -117,14 +132,18 @@ def changes(root, url):
             new[path] = stands.sub(lambda m: m[1] + new_name, content)
     if (cff := root / "CITATION.cff") in new:
         new[cff] = re.sub(r"(?m)^repository-code:.*$", f'repository-code: "{url}"', new[cff])
-    return {path: content for path, content in new.items() if content != path.read_text(encoding="utf-8")}
+    return {
+        path: content
+        for path, content in new.items()
+        if content != path.read_text(encoding="utf-8")
+    }
 
 
 def main(argv=None, root=ROOT):
     url = " ".join(sys.argv[1:] if argv is None else argv)
     if not (url.startswith(GITHUB) and OWNER_NAME.fullmatch(url.removeprefix(GITHUB))):
-        allowed = f"{GITHUB}<owner>/<name>, without a slash or .git at the end"
-        print(f"The address is {url!r}; allowed is {allowed}. Nothing was changed.", file=sys.stderr)
+        form = f"{GITHUB}<owner>/<name>, without a slash or .git at the end"
+        print(f"URL must be {form}, got {url!r}. Nothing was changed.", file=sys.stderr)
         return 2
     try:
         new = changes(Path(root), url)

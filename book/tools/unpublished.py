@@ -1,7 +1,8 @@
-"""A Sphinx extension: as long as the book's public address is the placeholder, nothing on a page leads there.
+"""Sphinx extension: no links to the book's public address while it is the placeholder.
 
-The buttons to the repository, its issues and Colab are left out, and so is each paragraph with a link there: the last
-of each chapter. `:::{only} published` does the same for other words. `make repository URL=...` brings all back.
+Removes the buttons to the repository, its issues and Colab, and each paragraph that links there
+(the last of each chapter). `:::{only} published` does the same for other text. `make repository
+URL=...` restores all of it.
 """
 
 from docutils import nodes
@@ -10,7 +11,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
 def leave_out_buttons(app, config):
-    """Tell the theme of no place to link to, or the pages that there is one."""
+    """Remove the buttons, or set the tag `published` for the pages."""
     options = config.html_theme_options
     if PLACEHOLDER in options.get("repository_url", ""):
         none = {"use_repository_button": False, "use_issues_button": False, "launch_buttons": {}}
@@ -20,11 +21,13 @@ def leave_out_buttons(app, config):
 
 
 class LeaveOutParagraphs(SphinxPostTransform):
-    default_priority = 100  # before `make links` collects the addresses that it asks
+    default_priority = 100  # before `make links` collects the addresses
 
     def run(self, **kwargs):
         for paragraph in list(self.document.findall(nodes.paragraph)):
-            if any(PLACEHOLDER in link.get("refuri", "") for link in paragraph.findall(nodes.reference)):
+            if any(
+                PLACEHOLDER in link.get("refuri", "") for link in paragraph.findall(nodes.reference)
+            ):
                 paragraph.parent.remove(paragraph)
 
 

@@ -555,4 +555,7 @@ def member_with(kl, divergence):
 
 VARIANTS = [{"cell": cell, "kind": "wrong", "what": what, "loses": loses, "code": code.strip()}
             for cell, what, loses, code in WRONG]  # fmt: skip
-VARIANTS += [{"cell": cell, "kind": "right", "what": what, "code": code.strip()} for cell, what, code in RIGHT]
+VARIANTS += [
+    {"cell": cell, "kind": "right", "what": what, "code": code.strip()}
+    for cell, what, code in RIGHT
+]

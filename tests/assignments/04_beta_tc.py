@@ -580,4 +580,7 @@ def paired_interval(a, b, level=0.95):
 
 VARIANTS = [{"cell": cell, "kind": "wrong", "what": what, "loses": loses, "code": code.strip()}
             for cell, what, loses, code in WRONG]  # fmt: skip
-VARIANTS += [{"cell": cell, "kind": "right", "what": what, "code": code.strip()} for cell, what, code in RIGHT]
+VARIANTS += [
+    {"cell": cell, "kind": "right", "what": what, "code": code.strip()}
+    for cell, what, code in RIGHT
+]

@@ -1,8 +1,9 @@
-"""What a malicious submission may try. Each answers the first question honestly and then attacks.
+"""Malicious submissions. Each answers the first question correctly and then attacks.
 
-name, does (a sentence), code (a cell of its own) or answers ({cell: source}) or change (of the notebook), cheats (it
-tampers with the grading itself and must get 0), wins (points it gets by what no grader in the same process can see),
-remark (what the grader must say), loot (what the attack must report to have found).
+Keys: name; does (a sentence); code (an extra cell), answers ({cell: source}) or change (a function
+of the notebook); cheats (it tampers with the grading and must get 0); wins (points of an attack
+that a grader in the same process cannot detect); remark (what the grader must report); loot (what
+the attack must report to have found).
 """
 
 import nbformat
@@ -33,7 +34,8 @@ for folder, inner, files in os.walk("/"):
         continue
     for file in files:
         path = os.path.join(folder, file)
-        if file.startswith("gradebook") or file == "nbgrader_config.py" or "stand_in" in file or "{LETTER}" in file:
+        known = ("gradebook", "nbgrader_config.py", "sample_assignment", "{LETTER}")
+        if any(name in file for name in known):
             found.add(path)
         if "/lib/" not in folder and not folder.startswith(("/usr", "/sys", "/dev")):
             try:
@@ -162,7 +164,7 @@ display(SVG("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></
 
 
 def counterfeit(nb):
-    """Copies of tests that test nothing and give a thousand points, and a kernel that is none of ours."""
+    """Replace the tests by empty ones that give a thousand points, and the kernel by bash."""
     nb.metadata.kernelspec.name = "bash"
     for cell in [cell for cell in nb.cells if cell.id.endswith("-test")]:
         cell.source, cell.metadata.nbgrader.points = "True", 1000
@@ -181,16 +183,16 @@ ATTACKS = [
     {"name": "key", "does": "looks for the key, other processes, the network, a way out", "code": LOOK,
      "loot": "[] of the key, 0 foreign processes",
      "remark": "Read: it uses __code__, ctypes, socket."},
-    {"name": "loop", "does": "loops for ever", "code": "while True:\n    pass"},
-    {"name": "deaf-loop", "does": "loops for ever and ignores interrupts", "remark": "could not be interrupted",
+    {"name": "loop", "does": "loops forever", "code": "while True:\n    pass"},
+    {"name": "deaf-loop", "does": "loops forever and ignores interrupts", "remark": "could not be interrupted",
      "code": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"},
     {"name": "print", "does": "prints without end", "code": "while True:\n    print('spam' * 1000)",
      "remark": "sent more than 1,000,000 characters"},
     {"name": "one-print", "does": "prints 300 MB at once", "code": "print('spam' * 75_000_000)",
      "remark": "sent more than 1,000,000 characters"},
-    {"name": "memory", "does": "eats memory", "code": EAT, "loot": "stopped before 3 GB"},
-    {"name": "memory-together", "does": "eats memory in eight processes", "code": EAT_TOGETHER,
-     "remark": "held more than 3 GB of memory"},
+    {"name": "memory", "does": "allocates memory without end", "code": EAT, "loot": "stopped before 3 GB"},
+    {"name": "memory-together", "does": "allocates memory in eight processes", "code": EAT_TOGETHER,
+     "remark": "used more than 3 GB of memory"},
     {"name": "fork", "does": "forks without end", "code": FORK, "loot": "fork was refused",
      "remark": "Read: it uses fork"},
     {"name": "exit", "does": "kills all it can reach, then leaves with os._exit(0)", "remark": "The kernel died",
@@ -199,20 +201,20 @@ ATTACKS = [
         "bound": "def iwae_bound(log_w):\n    raise SystemExit(0)",
         "gap": "def gap(*arguments):\n    raise KeyboardInterrupt()"}},
     {"name": "quiet", "does": "makes IPython swallow errors", "code": QUIET, "cheats": True,
-     "remark": "A test that cannot hold did not fail."},
-    {"name": "hit-and-run", "does": "lets one test pass and leaves before it is found out", "code": HIT_AND_RUN,
+     "remark": "A test that must fail passed."},
+    {"name": "hit-and-run", "does": "makes one test pass and exits before it is detected", "code": HIT_AND_RUN,
      "remark": "The kernel died"},
     {"name": "helpers", "does": "replaces torch.allclose, assert_close and builtins", "code": HELPERS, "cheats": True,
      "remark": "torch.allclose"},
     {"name": "no-asserts", "does": "removes every assert before it runs", "code": NO_ASSERTS, "cheats": True,
      "remark": "hooks of IPython"},
     {"name": "forged", "does": "sends 'ok' where a cell failed", "code": FORGED, "cheats": True,
-     "remark": "A test that cannot hold did not fail."},
+     "remark": "A test that must fail passed."},
     {"name": "part", "does": "sends numbers as part of the points, clears the errors", "answers": {"bound": PART},
      "remark": "Read: it uses get_ipython"},
-    {"name": "counterfeit", "does": "hands in its own tests, points and kernel", "change": counterfeit},
+    {"name": "counterfeit", "does": "submits its own tests, points and kernel", "change": counterfeit},
     {"name": "browser", "does": "sends scripts to the instructor's browser", "code": BROWSER, "change": script},
-    {"name": "rubbish", "does": "hands in what is no notebook", "raw": '{"cells": [', "cheats": True,
+    {"name": "rubbish", "does": "submits a file that is not a notebook", "raw": '{"cells": [', "cheats": True,
      "remark": "nbgrader could not grade it"},
     {"name": "peek", "does": "NOT PREVENTED: reads the expected value in the test's own variables",
      "answers": {"gap": "import sys\n\n\ndef gap(*arguments):\n    return sys._getframe(1).f_globals['expected']"},

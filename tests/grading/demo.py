@@ -1,10 +1,10 @@
-"""Made-up submissions, graded: the key itself, half of it, and submissions that attack the grader.
+"""Grade sample submissions: the key itself, half of it, and submissions that attack the grader.
 
-    make grade-demo        # as root; prints a table, fails where a score is not the stated one
+    make grade-demo        # as root; prints a table, fails if a score is not the expected one
 
-Half: the first half of the answers (rounded down) is right; of the others, the first is left out, the second returns
-None, the third is left out, and so on. Which tests it must pass follows from the source: those that use no function
-that is missing or wrong, directly or through another one (`share`).
+In the half submission the first half of the answers (rounded down) is right; the others are left
+out or return None, in turn. It must pass the tests that use no missing or wrong function, directly
+or through another one (`share`).
 """
 
 import ast
@@ -19,26 +19,29 @@ from pathlib import Path
 
 import nbformat
 from attacks import ATTACKS
-from stand_in import ROOT, notebook
+from sample_assignment import ROOT, notebook
 
-sys.path.insert(0, str(ROOT / "book" / "tools"))
+sys.path.insert(0, str(ROOT / "book" / "grading"))
 import sandbox  # noqa: E402
-from assignments import SOURCES, answers, marked, student  # noqa: E402
-from record import load, text  # noqa: E402
+from assignments import SOURCES, answers, load, marked, student, text  # noqa: E402
 
-ATTACKED = "00_stand_in"
-HONEST, ATTACK_AFTER = "kl", "kl-test"  # what an attack answers honestly, and where its own cell stands
+ATTACKED = "00_sample_assignment"
+HONEST, ATTACK_AFTER = "kl", "kl-test"  # the cell an attack answers correctly; its own cell's place
 
 
 def names(node, context):
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, context)}
+    return {
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, context)
+    }
 
 
 def share(source, right):
-    """The points by tests of a submission that answers the cells in `right` rightly and no other cell."""
+    """Return the points by tests of a submission that answers the cells in `right` and no other."""
     points, broken = 0.0, set()
     for cell in source.cells:
-        told = cell.metadata.get("nbgrader", {})
+        meta = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code":
             continue
         lost = False
@@ -48,10 +51,10 @@ def share(source, right):
                 made = {statement.name}
             uses_broken = bool(names(statement, ast.Load) & broken)
             lost |= uses_broken
-            left_out = told.get("solution") and cell.id not in right
+            left_out = meta.get("solution") and cell.id not in right
             broken = broken | made if uses_broken or left_out else broken - made
-        if told.get("grade") and not lost:
-            points += told["points"]
+        if meta.get("grade") and not lost:
+            points += meta["points"]
     return points
 
 
@@ -60,7 +63,7 @@ def total(source):
 
 
 def filled(source, right=(), none=()):
-    """The student version with some answers from the key, and some that return None."""
+    """Return the student version with some answers from the key, and some that return None."""
     nb, key = student(source), {cell.id: cell.source for cell in source.cells}
     for cell in nb.cells:
         if cell.id in right:
@@ -71,23 +74,29 @@ def filled(source, right=(), none=()):
 
 
 def half(source):
-    """The answers that are right, and those that return None; the others are left out."""
+    """Return the answers that are right, and those that return None; the others are left out."""
     cells = [cell.id for cell in answers(source)]
     right, rest = cells[: len(cells) // 2], cells[len(cells) // 2 :]
     return right, rest[1::2]
 
 
 def attacker(source, attack):
-    """The first answer from the key; the attack in a cell of its own behind the first test, or as other answers."""
+    """Answer the first cell from the key.
+
+    Attack in an extra cell after its test, or in other answers.
+    """
     nb = filled(source, [HONEST])
     for cell in nb.cells:
         cell.source = attack.get("answers", {}).get(cell.id, cell.source)
     at = next(i for i, cell in enumerate(nb.cells) if cell.id == ATTACK_AFTER) + 1
     if attack.get("code"):
-        needles = [line.strip() for part in marked(source, "HIDDEN TESTS") for line in part.splitlines()]
-        # Cut into letters, so that the attack does not find itself.
-        told = f"NEEDLES = [''.join(line) for line in {[list(line) for line in needles if len(line) > 30]!r}]\n"
-        nb.cells.insert(at, nbformat.v4.new_code_cell(told + attack["code"], id="attack"))
+        hidden = [
+            line.strip() for part in marked(source, "HIDDEN TESTS") for line in part.splitlines()
+        ]
+        # Split into letters, so that the attack does not find itself.
+        split = [list(line) for line in hidden if len(line) > 30]
+        needles = f"NEEDLES = [''.join(line) for line in {split!r}]\n"
+        nb.cells.insert(at, nbformat.v4.new_code_cell(needles + attack["code"], id="attack"))
     if change := attack.get("change"):
         change(nb)
     return nb
@@ -98,7 +107,7 @@ def submissions(sources):
     made = []
     for name, source in sources.items():
         key = filled(source, [cell.id for cell in source.cells])
-        made.append(("perfect", name, key, total(source), "hands in the key"))
+        made.append(("perfect", name, key, total(source), "submits the key"))
         right, none = half(source)
         does = "half of the answers, the others left out or None"
         made.append(("half", name, filled(source, right, none), share(source, right), does))
@@ -110,24 +119,32 @@ def submissions(sources):
 
 
 def loot(folder, student_name):
-    """What an attack said it found, from the executed notebook."""
+    """Return what an attack printed that it found, from the executed notebook."""
     path = Path(folder, "autograded", student_name, ATTACKED, f"{ATTACKED}.ipynb")
     if not path.exists():
         return ""
-    said = [output.get("text", "") for cell in load(path).cells for output in cell.get("outputs", [])]
-    return " ".join(line.removeprefix("LOOT ") for line in "".join(said).splitlines() if line.startswith("LOOT "))
+    printed = [
+        output.get("text", "") for cell in load(path).cells for output in cell.get("outputs", [])
+    ]
+    lines = [line for line in "".join(printed).splitlines() if line.startswith("LOOT ")]
+    return " ".join(line.removeprefix("LOOT ") for line in lines)
 
 
 def scripts(folder, student_name, name):
-    """What an instructor's browser would run, in the outputs and texts of an executed notebook."""
+    """Return what an instructor's browser would run of an executed notebook."""
     path = Path(folder, "autograded", student_name, name, f"{name}.ipynb")
     cells = load(path).cells if path.exists() else []
-    shown = [json.dumps(cell.get("outputs", [])) if cell.cell_type == "code" else cell.source for cell in cells]
-    return re.findall(r"(?i)<script|<svg|<img|javascript:|text/html|text/markdown", "\n".join(shown))
+    shown = [
+        json.dumps(cell.get("outputs", [])) if cell.cell_type == "code" else cell.source
+        for cell in cells
+    ]
+    return re.findall(
+        r"(?i)<script|<svg|<img|javascript:|text/html|text/markdown", "\n".join(shown)
+    )
 
 
 def run(folder, sources, only=""):
-    """Grade all in `folder`; rows with what was expected and what happened."""
+    """Grade all submissions in `folder`; returns rows with the expected and the actual result."""
     import grading  # needs nbgrader
 
     paths = {}
@@ -135,41 +152,44 @@ def run(folder, sources, only=""):
         paths[name] = Path(folder, "sources", f"{name}.ipynb")
         paths[name].parent.mkdir(exist_ok=True)
         paths[name].write_text(text(source), encoding="utf-8")
-    wanted, raw = {}, {f"attack-{i:02}-{attack['name']}": attack.get("raw") for i, attack in enumerate(ATTACKS)}
+    expectations, raw = (
+        {},
+        {f"attack-{i:02}-{attack['name']}": attack.get("raw") for i, attack in enumerate(ATTACKS)},
+    )
     for student_name, name, nb, expected, does in submissions(sources):
         if only in student_name:
             path = Path(folder, "handed-in", student_name, f"{name}.ipynb")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(raw.get(student_name) or nbformat.v4.writes(nb), encoding="utf-8")
-            wanted[student_name, name] = {"expected": expected, "does": does}
+            expectations[student_name, name] = {"expected": expected, "does": does}
     course = Path(folder, "course")
     rows = grading.grade(course, paths.values(), Path(folder, "handed-in"))
     for row in rows:
-        row |= wanted[row["student"], row["assignment"]]
+        row |= expectations[row["student"], row["assignment"]]
         row["loot"] = loot(course, row["student"])
         row["scripts"] = scripts(course, row["student"], row["assignment"])
     return rows
 
 
 def wrong(rows):
-    """The rows whose score, remark or loot is not as stated, as sentences."""
+    """Yield a sentence for each row whose score, remark or loot is not the expected one."""
     attacks = {f"attack-{i:02}-{attack['name']}": attack for i, attack in enumerate(ATTACKS)}
     for row in rows:
         who = f"{row['student']}, {row['assignment']}"
         if row["points"] != row["expected"]:
-            yield f"{who} has {row['points']:g} points; it must have {row['expected']:g}."
+            yield f"{who}: points must be {row['expected']:g}, got {row['points']:g}."
         attack = attacks.get(row["student"], {"remark": "", "loot": ""})
         if attack["remark"] not in row["remarks"] or (not attack["remark"] and row["remarks"]):
-            yield f"{who}: the remark is {row['remarks']!r}; it must say {attack['remark']!r}."
+            yield f"{who}: the remark must contain {attack['remark']!r}, got {row['remarks']!r}."
         if row["scripts"]:
             yield f"{who}: a browser would run {row['scripts']}."
         if row["loot"] != attack["loot"]:
-            yield f"{who}: the loot is {row['loot']!r}; it must be {attack['loot']!r}."
+            yield f"{who}: the loot must be {attack['loot']!r}, got {row['loot']!r}."
 
 
 def table(rows):
-    head = f"\n{'submission':24} {'assignment':14} {'points':>8} {'stated':>6} {'read':>4} {'s':>5}"
-    print(f"{head}  what it tried -> what came of it")
+    head = f"\n{'submission':24} {'assignment':14} {'points':>8} {'expect':>6} {'read':>4} {'s':>5}"
+    print(f"{head}  what it tried -> result")
     for row in rows:
         result = " ".join(filter(None, [row["loot"], row["remarks"]])) or "graded"
         print(f"{row['student']:24} {row['assignment']:14} {row['points']:>3g}/{row['of']:<4g} {row['expected']:>6g} "
@@ -189,7 +209,12 @@ def main(only=""):
     table(rows)
     problems = list(wrong(rows))
     seconds = time.monotonic() - began
-    print("", *problems, f"{len(rows)} submissions in {seconds:.0f} s, {len(problems)} not as stated", sep="\n")
+    print(
+        "",
+        *problems,
+        f"{len(rows)} submissions in {seconds:.0f} s, {len(problems)} wrong",
+        sep="\n",
+    )
     return 1 if problems else 0
 
 

@@ -56,10 +56,19 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
     counts, start = tuple(len(values) for values in sliders.values()), start or {}
     for label, value in start.items():
         if value not in sliders.get(label, ()):
-            raise ValueError(f"curves: start[{label!r}] must be one of that slider's values, got {value!r}.")
+            raise ValueError(
+                f"curves: start[{label!r}] must be one of that slider's values, got {value!r}."
+            )
     at = tuple(list(values).index(start.get(label, values[0])) for label, values in sliders.items())
-    data, drawings = {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]}, []
-    data |= {"values": [list(values) for values in sliders.values()], "panels": []} if compute else {"panels": []}
+    data, drawings = (
+        {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]},
+        [],
+    )
+    data |= (
+        {"values": [list(values) for values in sliders.values()], "panels": []}
+        if compute
+        else {"panels": []}
+    )
     for one in panels:
         frame = Frame(one["xlim"], one["ylim"], left=42, right=8, top=40, bottom=34)
         points, lines, body = {np.shape(line)[-1] for line in one["lines"].values()}, [], ""
@@ -71,15 +80,23 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
                     + f", with the same n in all lines of a panel, got {line.shape}."
                 )  # fmt: skip
             level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
-            lines.append({"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1})
+            lines.append(
+                {"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1}
+            )
             first = (level if line.ndim == 1 else level[at]) * np.ptp(one["ylim"]) + one["ylim"][0]
             body += frame.name(i, name) + frame.line(first, COLORS[i], DASHES[i])
         data["panels"].append({**frame.geometry, "lines": lines, "points": points.pop()})
         drawings.append(frame.svg(one["title"], one["xlabel"], body))
-    said = "" if readout is None else readout(*(v[i] for i, v in zip(at, sliders.values(), strict=True)))
+    said = (
+        ""
+        if readout is None
+        else readout(*(v[i] for i, v in zip(at, sliders.values(), strict=True)))
+    )
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
-    rows = "".join(_choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True))
+    rows = "".join(
+        _choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True)
+    )
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', said, compute)
 
 
@@ -94,15 +111,26 @@ def planes(members, shape, limit=3.5):
     for name, (model, codes, labels) in members.items():
         codes, labels = np.asarray(codes, float), np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2:
-            raise ValueError(f"planes: the codes of {name!r} must have shape (N, 2), got {codes.shape}.")
+            raise ValueError(
+                f"planes: the codes of {name!r} must have shape (N, 2), got {codes.shape}."
+            )
         packed = _pack(model)
-        frame = Frame((-limit, limit), (-limit, limit), width=200, height=200, left=4, right=4, top=4, bottom=4)
-        cross = (
-            f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
+        frame = Frame(
+            (-limit, limit),
+            (-limit, limit),
+            width=200,
+            height=200,
+            left=4,
+            right=4,
+            top=4,
+            bottom=4,
         )
+        cross = f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
         cloud = frame.cloud(codes, labels, draws := _draws(model))
         plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=not drawings)
-        key = key if draws is None else KEY.replace("</p>", " Grey dots: draws of another prior.</p>")
+        key = (
+            key if draws is None else KEY.replace("</p>", " Grey dots: draws of another prior.</p>")
+        )
         drawings.append(
             f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
@@ -110,7 +138,9 @@ def planes(members, shape, limit=3.5):
             f'<div class="still">{_map(model, shape, limit, name)}</div></div>'
         )
         packed |= {"name": name, **frame.geometry}
-        data["members"].append(packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()})
+        data["members"].append(
+            packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()}
+        )
     _weigh(data["members"])
     rows = "".join(_slider(name, -limit, limit, STEP, 0, "0.00") for name in ("z₁", "z₂"))
     return _page(data, f'<div class="panels">{"".join(drawings)}</div>{key}{rows}', "")
@@ -125,8 +155,15 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     codes = STEP * np.round(np.asarray(codes, float) / STEP)  # as the sliders have them
     names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
     if len(names) != codes.shape[1]:
-        raise ValueError(f"traversal: names must have {codes.shape[1]} entries, one a latent, got {len(names)}.")
-    data = {"kind": "traversal", "shape": shape, "members": [_pack(model)], "starts": codes.round(2).tolist()}
+        raise ValueError(
+            f"traversal: names must have {codes.shape[1]} entries, one a latent, got {len(names)}."
+        )
+    data = {
+        "kind": "traversal",
+        "shape": shape,
+        "members": [_pack(model)],
+        "starts": codes.round(2).tolist(),
+    }
     _weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
     rows = "".join(_slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
@@ -134,7 +171,9 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     sweep = np.repeat(codes[:1], len(names) * 7, 0)
     for j in range(len(names)):
         sweep[7 * j : 7 * j + 7, j] = np.linspace(-limit, limit, 7)
-    still = _picture(model, sweep, shape, 7, "Each row moves one latent from low to high, the others stay")
+    still = _picture(
+        model, sweep, shape, 7, "Each row moves one latent from low to high, the others stay"
+    )
     return _page(
         data,
         f'<div class="panels"><canvas width="{shape[1]}" height="{shape[0]}" role="img" '
@@ -151,7 +190,11 @@ def film(frames, times, labels, limit=3.5):
     frames: name -> codes at each time, (T, N, 2). times: (T,), shown beside the slider. labels: (N,) classes.
     ValueError: frames of another shape.
     """
-    labels, data, drawings = np.asarray(labels), {"kind": "film", "sliders": [[str(t) for t in times]]}, []
+    labels, data, drawings = (
+        np.asarray(labels),
+        {"kind": "film", "sliders": [[str(t) for t in times]]},
+        [],
+    )
     data |= {"limit": limit, "labels": labels.tolist(), "panels": []}
     for name, codes in frames.items():
         codes = np.asarray(codes, float)
@@ -159,7 +202,16 @@ def film(frames, times, labels, limit=3.5):
             raise ValueError(
                 f"film: the frames of {name!r} must have shape {(len(times), len(labels), 2)}, got {codes.shape}."
             )
-        frame = Frame((-limit, limit), (-limit, limit), width=240, height=258, left=4, right=4, top=22, bottom=4)
+        frame = Frame(
+            (-limit, limit),
+            (-limit, limit),
+            width=240,
+            height=258,
+            left=4,
+            right=4,
+            top=22,
+            bottom=4,
+        )
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
     rows = _choice("step", times, 0)
@@ -189,11 +241,15 @@ class Frame:
                 "box": [self.left, self.top, self.width - self.right, self.height - self.bottom]}  # fmt: skip
 
     def X(self, v):
-        return self.left + (v - self.xlim[0]) / np.ptp(self.xlim) * (self.width - self.left - self.right)
+        return self.left + (v - self.xlim[0]) / np.ptp(self.xlim) * (
+            self.width - self.left - self.right
+        )
 
     def Y(self, v):
         return (
-            self.height - self.bottom - (v - self.ylim[0]) / np.ptp(self.ylim) * (self.height - self.top - self.bottom)
+            self.height
+            - self.bottom
+            - (v - self.ylim[0]) / np.ptp(self.ylim) * (self.height - self.top - self.bottom)
         )
 
     def line(self, heights, color, dash):
@@ -203,7 +259,9 @@ class Frame:
 
     def name(self, i, text):
         x, y = self.width - self.right, 13 + 13 * i
-        return f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
+        return (
+            f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
+        )
 
     def dots(self, codes):
         a, b = self.X(np.clip(codes[:, 0], *self.xlim)), self.Y(np.clip(codes[:, 1], *self.ylim))
@@ -219,12 +277,18 @@ class Frame:
             paths = f'<path class="prior" d="{self.dots(draws)}"/>'
         for label in np.unique(labels):
             color = CLASS_COLORS.colors[int(label) % 10]
-            paths += f'<path class="dots" d="{self.dots(codes[labels == label])}" stroke="{color}"/>'
+            paths += (
+                f'<path class="dots" d="{self.dots(codes[labels == label])}" stroke="{color}"/>'
+            )
         return paths
 
     def svg(self, title, xlabel, body, ticks=True, focusable=False):
         base, edge = self.height - self.bottom, self.width - self.right
-        axes = f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>' if self.top > 13 else ""
+        axes = (
+            f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>'
+            if self.top > 13
+            else ""
+        )
         if ticks:
             axes += f'<path class="axis" d="M{self.left} {self.top}V{base}H{edge}"/>'
             for x, y in zip(np.linspace(*self.xlim, 5), np.linspace(*self.ylim, 5), strict=True):
@@ -235,7 +299,11 @@ class Frame:
         else:
             axes += (f'<rect class="axis" x="{self.left}" y="{self.top}" width="{edge - self.left}" '
                      f'height="{base - self.top}"/>')  # fmt: skip
-        kind = 'tabindex="0" role="application" aria-roledescription="plane of codes"' if focusable else 'role="img"'
+        kind = (
+            'tabindex="0" role="application" aria-roledescription="plane of codes"'
+            if focusable
+            else 'role="img"'
+        )
         more = ". Arrow keys move the code." if focusable else ""
         return (f'<svg viewBox="0 0 {self.width} {self.height}" {kind} aria-label="{html.escape(title)}{more}">'
                 f"{axes}{body}</svg>")  # fmt: skip
@@ -259,7 +327,9 @@ def _bytes(values, kind):
     values = np.asarray(values)
     if kind is not np.float16:
         values = np.clip(np.round(values), np.iinfo(kind).min, np.iinfo(kind).max)
-    return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()).decode()
+    return base64.b64encode(
+        np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()
+    ).decode()
 
 
 def _slider(label, low, high, step, at, shown):
@@ -277,12 +347,20 @@ def _pack(model):
     for i, module in enumerate(modules):
         after = modules[i + 1] if i + 1 < len(modules) else None
         if isinstance(module, nn.Linear) and (after is None or type(after) in ACTIVATIONS):
-            layers.append([module.in_features, module.out_features, ACTIVATIONS.get(type(after), "")])
+            layers.append(
+                [module.in_features, module.out_features, ACTIVATIONS.get(type(after), "")]
+            )
             weights += [module.weight.detach().flatten(), module.bias.detach()]
         elif type(module) not in ACTIVATIONS:
-            raise ValueError(f"explorer: the decoder must be Linear layers with Tanh or ReLU between, got {module}.")
+            raise ValueError(
+                f"explorer: the decoder must be Linear layers with Tanh or ReLU between, got {module}."
+            )
     squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
-    return {"layers": layers, "squash": squash, "weights": _bytes(torch.cat(weights).cpu().numpy(), np.float16)}
+    return {
+        "layers": layers,
+        "squash": squash,
+        "weights": _bytes(torch.cat(weights).cpu().numpy(), np.float16),
+    }
 
 
 def _weigh(members):

@@ -36,7 +36,9 @@ def table(head, rows, below=""):
     rows = [[str(cell) for cell in row] for row in rows]
     for row in rows:
         if len(row) != len(head):
-            raise ValueError(f"table: every row must have {len(head)} cells, as the head has, got {len(row)}: {row}.")
+            raise ValueError(
+                f"table: every row must have {len(head)} cells, as the head has, got {len(row)}: {row}."
+            )
     return Table(head=list(head), rows=rows, below=below)
 
 
@@ -60,7 +62,9 @@ def sizes(**table):
     """
     for name, values in table.items():
         if not isinstance(values, tuple) or len(values) != 3:
-            raise ValueError(f"sizes: {name} must be a tuple of three (smoke, default, paper), got {values!r}.")
+            raise ValueError(
+                f"sizes: {name} must be a tuple of three (smoke, default, paper), got {values!r}."
+            )
     chosen = {name: values[PROFILES.index(profile())] for name, values in table.items()}
     return Sizes(_profile=profile(), _table=table, **chosen)
 
@@ -70,7 +74,9 @@ def glue(name, value):
 
     The prose refers to it as {glue:text}`name:.2f`, so that no measured number is ever typed.
     """
-    value = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars print as plain numbers
+    value = (
+        value.item() if hasattr(value, "item") else value
+    )  # NumPy and torch scalars print as plain numbers
     try:
         from myst_nb import glue as keep
     except ImportError:

@@ -8,7 +8,18 @@ from matplotlib.patches import Rectangle
 
 # Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on one kind of page.
 CLASS_COLORS = ListedColormap(
-    ["#332288", "#44AA99", "#CC6677", "#117733", "#CCAA55", "#88AADD", "#882255", "#999933", "#AA4499", "#777777"]
+    [
+        "#332288",
+        "#44AA99",
+        "#CC6677",
+        "#117733",
+        "#CCAA55",
+        "#88AADD",
+        "#882255",
+        "#999933",
+        "#AA4499",
+        "#777777",
+    ]
 )
 
 
@@ -20,7 +31,9 @@ def image_grid(ax, images, shape, columns, gap=1):
     """
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
-        raise ValueError(f"image_grid: images has shape {images.shape}; shape={shape} has {np.prod(shape)} pixels.")
+        raise ValueError(
+            f"image_grid: images has shape {images.shape}; shape={shape} has {np.prod(shape)} pixels."
+        )
     c, h, w = shape
     rows = -(-len(images) // columns)
     canvas, frames = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan), []
@@ -28,9 +41,13 @@ def image_grid(ax, images, shape, columns, gap=1):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
         if not np.isnan(image).all():
-            frames.append(Rectangle((left - 0.5, top - 0.5), w, h))  # a pixel's centre has whole coordinates
+            frames.append(
+                Rectangle((left - 0.5, top - 0.5), w, h)
+            )  # a pixel's centre has whole coordinates
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
-    ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False))
+    ax.add_collection(
+        PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False)
+    )
     ax.set_axis_off()
     return ax
 
@@ -38,11 +55,20 @@ def image_grid(ax, images, shape, columns, gap=1):
 def code_scatter(ax, codes, labels, size=6):
     """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit written at its median."""
     codes, labels = np.asarray(codes), np.asarray(labels)
-    ax.scatter(*codes.T, c=labels, cmap=CLASS_COLORS, vmin=0, vmax=9, s=size, linewidths=0, alpha=0.7)
+    ax.scatter(
+        *codes.T, c=labels, cmap=CLASS_COLORS, vmin=0, vmax=9, s=size, linewidths=0, alpha=0.7
+    )
     for label in np.unique(labels):
         x, y = np.median(codes[labels == label], 0)
-        disc = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "0.4", "linewidth": 0.6}
-        ax.text(x, y, str(label), fontsize=10, fontweight="bold", ha="center", va="center", bbox=disc)
+        disc = {
+            "boxstyle": "circle,pad=0.15",
+            "facecolor": "white",
+            "edgecolor": "0.4",
+            "linewidth": 0.6,
+        }
+        ax.text(
+            x, y, str(label), fontsize=10, fontweight="bold", ha="center", va="center", bbox=disc
+        )
     ax.set_aspect("equal")
     ax.set_xlabel("$z_1$")
     ax.set_ylabel("$z_2$")

@@ -37,7 +37,9 @@ def plan(experiment, where=None):
     path = Path(where or folder()) / experiment / "plan.json"
     if not path.exists():
         known = ", ".join(experiments(where)) or "none yet"
-        raise ValueError(f"receipts: there is no experiment {experiment!r}; those recorded are {known}.")
+        raise ValueError(
+            f"receipts: there is no experiment {experiment!r}; those recorded are {known}."
+        )
     return _load(path, PLAN)
 
 
@@ -55,7 +57,9 @@ def rows(experiment, where=None):
     planned, found = plan(experiment, where), []
     for row in planned["rows"]:
         receipt = read(experiment, row["id"], where)
-        found.append(row | {"receipt": receipt, "state": state(receipt, row["config"], planned["version"])})
+        found.append(
+            row | {"receipt": receipt, "state": state(receipt, row["config"], planned["version"])}
+        )
     return found
 
 
@@ -72,13 +76,17 @@ def result(experiment, row, quantity, where=None):
     planned = plan(experiment, where)
     configs = {r["id"]: r["config"] for r in planned["rows"]}
     if row not in configs:
-        raise LookupError(f"receipts: {experiment} has no row {row!r}; its rows are {', '.join(configs)}.")
+        raise LookupError(
+            f"receipts: {experiment} has no row {row!r}; its rows are {', '.join(configs)}."
+        )
     receipt = read(experiment, row, where)
     if (now := state(receipt, configs[row], planned["version"])) != "run":
         raise LookupError(f"receipts: {experiment}, row {row!r} is {now}; only run ones are used.")
     results = receipt["results"]
     if quantity not in results:
-        raise LookupError(f"receipts: {experiment}, row {row!r} has no {quantity!r}; it has {', '.join(results)}.")
+        raise LookupError(
+            f"receipts: {experiment}, row {row!r} has no {quantity!r}; it has {', '.join(results)}."
+        )
     return results[quantity]
 
 
@@ -100,7 +108,9 @@ def write(receipt, where=None, stem=None):
     ValueError: it is not a valid one.
     """
     _check(receipt, RECEIPT, f"{receipt.get('experiment')}, row {receipt.get('id')}")
-    return write_json(receipt, Path(where or folder()) / receipt["experiment"] / f"{stem or receipt['id']}.json")
+    return write_json(
+        receipt, Path(where or folder()) / receipt["experiment"] / f"{stem or receipt['id']}.json"
+    )
 
 
 def write_json(value, path):
@@ -108,7 +118,10 @@ def write_json(value, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        fresh.write_text(
+            json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -131,13 +144,27 @@ def table(experiment, quantities=None, where=None, states=STATES):
     """
     found, sources = [row for row in rows(experiment, where) if row["state"] in states], {}
     quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
-    head = ["row", "quantity", *(["paper"] if quoted else []), "ours", "n", "state", "where and when"]
+    head = [
+        "row",
+        "quantity",
+        *(["paper"] if quoted else []),
+        "ours",
+        "n",
+        "state",
+        "where and when",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in found:
         receipt = row["receipt"] if row["state"] == "run" else None
         results = receipt["results"] if receipt else {}
-        theirs = f" (paper: {row['paper_length']})" if row["paper"] and "paper_length" in row else ""
-        names = [q for q in (results or row["paper"] or [""]) if quantities is None or q in quantities or not q]
+        theirs = (
+            f" (paper: {row['paper_length']})" if row["paper"] and "paper_length" in row else ""
+        )
+        names = [
+            q
+            for q in (results or row["paper"] or [""])
+            if quantities is None or q in quantities or not q
+        ]
         for i, quantity in enumerate(names or [""]):
             paper, ours = row["paper"].get(quantity), results.get(quantity)
             made = ""
@@ -160,7 +187,9 @@ def table(experiment, quantities=None, where=None, states=STATES):
     return "\n".join(lines) + "\n\n" + _notes(sources)
 
 
-def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None):
+def paper_table(
+    experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None
+):
     """A paper's table: what it reports beside what was measured here, a line for each row that has been run.
 
     quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all. Beside a title stands how
@@ -180,7 +209,9 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
     known = sorted(measured.union(*(row["paper"] for row in chosen)))
     for quantity in quantities:
         if ran and quantity not in known:
-            raise LookupError(f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}.")
+            raise LookupError(
+                f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}."
+            )
     quoted = {q for q in quantities if paper and any(q in row["paper"] for row in shown)}
     counts = {len(row["receipt"]["results"][q]["values"]) for row in ran for q in quantities
               if q in row["receipt"]["results"]}  # fmt: skip
@@ -197,27 +228,43 @@ def paper_table(experiment, quantities, rows=None, *, digits=2, paper=True, cann
             line += [_quoted(row["paper"].get(quantity), sources)] if quantity in quoted else []
             line += [_measured(row, quantity, digits, len(counts) > 1)] if ran else []
         lines.append(line)
-    below = " ".join(filter(None, [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]))
+    below = " ".join(
+        filter(
+            None, [_spread(counts, quoted), _missing(chosen, experiment, where), _cannot(cannot)]
+        )
+    )
     return notebook.table(head, lines, "\n\n".join(filter(None, [below, _notes(sources)])))
 
 
 def _chosen(experiment, wanted, where):
     """The requested rows, in that order, with titles that do not repeat the training length."""
     found = {row["id"]: row for row in rows(experiment, where)}
-    wanted = wanted if isinstance(wanted, dict) else dict.fromkeys(found if wanted is None else wanted)
+    wanted = (
+        wanted if isinstance(wanted, dict) else dict.fromkeys(found if wanted is None else wanted)
+    )
     for name in wanted:
         if name not in found:
-            raise LookupError(f"receipts: {experiment} has no row {name!r}; its rows are {', '.join(found)}.")
+            raise LookupError(
+                f"receipts: {experiment} has no row {name!r}; its rows are {', '.join(found)}."
+            )
     for name, title in wanted.items():
         own, length = found[name]["title"], _length(found[name]["config"])
-        short = own.replace(f", {length}", "").replace(f", {length.replace(',', '')}", "") if length else own
+        short = (
+            own.replace(f", {length}", "").replace(f", {length.replace(',', '')}", "")
+            if length
+            else own
+        )
         found[name]["title"] = title or short
     return [found[name] for name in wanted]
 
 
 def _unbroken(text):
     """With no-break spaces where a line is not to end: "k = 5", "600 epochs"."""
-    return text.replace(" = ", "\u00a0=\u00a0").replace(" epochs", "\u00a0epochs").replace(" steps", "\u00a0steps")
+    return (
+        text.replace(" = ", "\u00a0=\u00a0")
+        .replace(" epochs", "\u00a0epochs")
+        .replace(" steps", "\u00a0steps")
+    )
 
 
 def _length(config):
@@ -233,7 +280,9 @@ def _lengths(row, quoted):
     if not quoted:
         return own.replace(" ", "\u00a0")
     sides = {"paper": theirs, "ours": own if row["state"] == "run" else ""}
-    return "; ".join(f"{side} {length}".replace(" ", "\u00a0") for side, length in sides.items() if length)
+    return "; ".join(
+        f"{side} {length}".replace(" ", "\u00a0") for side, length in sides.items() if length
+    )
 
 
 def _measured(row, quantity, digits, number):
@@ -277,7 +326,9 @@ def _missing(chosen, experiment, where):
     for row in chosen:
         if row["state"] != "run":
             why = [_length(row["config"]), *(["stale"] if row["state"] == "stale" else [])]
-            (gpu if row["needs_gpu"] else here).setdefault(_unbroken(row["title"]), []).extend(filter(None, why))
+            (gpu if row["needs_gpu"] else here).setdefault(_unbroken(row["title"]), []).extend(
+                filter(None, why)
+            )
     if not here and not gpu:
         return ""
     parts = ["; ".join(f"{title} ({_unbroken(', '.join(why))})".removesuffix(" ()") for title, why in part.items())
@@ -342,8 +393,14 @@ def _matches(pattern):
 _TEXT = "a text", lambda value: isinstance(value, str) and value
 _NUMBER = "a finite number", lambda value: _is_number(value) and math.isfinite(value)
 _AMOUNT = "a number of at least 0", lambda value: _NUMBER[1](value) and value >= 0
-_NUMBERS = "one or more finite numbers", lambda value: isinstance(value, list) and value and all(map(_NUMBER[1], value))
-_VERSION = "a whole number of at least 1", lambda value: _is_number(value) and isinstance(value, int) and value >= 1
+_NUMBERS = (
+    "one or more finite numbers",
+    lambda value: isinstance(value, list) and value and all(map(_NUMBER[1], value)),
+)
+_VERSION = (
+    "a whole number of at least 1",
+    lambda value: _is_number(value) and isinstance(value, int) and value >= 1,
+)
 _CONFIG = "an object", lambda value: isinstance(value, dict)
 _ID = "small letters, digits, dots, underscores and hyphens", _matches("[a-z0-9][a-z0-9_.-]*")
 PLAN = {
@@ -381,13 +438,17 @@ def _fault(value, form, at="$"):
             return f"{at} must be an object that is not empty, got {value!r}"
         parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
     else:
-        forms = {name.removesuffix("?"): part for name, part in form.items()}  # "sd?": may be left out
+        forms = {
+            name.removesuffix("?"): part for name, part in form.items()
+        }  # "sd?": may be left out
         for name in [*forms, *value]:
             if name not in value and name in form:
                 return f"{at}: {name!r} is a required property"
             if name not in forms:
                 return f"{at}: properties must be among {', '.join(forms)}, got {name!r}"
-        parts = [(value[name], part, f"{at}.{name}") for name, part in forms.items() if name in value]
+        parts = [
+            (value[name], part, f"{at}.{name}") for name, part in forms.items() if name in value
+        ]
     return next((fault for part in parts if (fault := _fault(*part))), None)
 
 
@@ -397,5 +458,9 @@ def _check(value, form, name):
     for quantity, result in value.get("results", {}).items():
         again = summary(result["values"], result["unit"])
         off = max(abs((again[key] or 0) - (result[key] or 0)) for key in ("mean", "sd"))
-        if off > 1e-6 * max(1, abs(again["mean"])) or (again["sd"] is None) != (result["sd"] is None):
-            raise ValueError(f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values.")
+        if off > 1e-6 * max(1, abs(again["mean"])) or (again["sd"] is None) != (
+            result["sd"] is None
+        ):
+            raise ValueError(
+                f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values."
+            )

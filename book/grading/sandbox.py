@@ -1,12 +1,13 @@
-"""A closed room for a submission: the launcher of the kernel that executes it (Linux, started as root).
+"""The sandbox that executes a submission: launches a Jupyter kernel in it (Linux, as root).
 
-    python sandbox.py CONNECTION_FILE [arguments of the kernel]     # what grading.py starts in place of a kernel
-    python sandbox.py                                               # looks from inside, and says what it sees
+    python sandbox.py CONNECTION_FILE [kernel arguments]     # grading.py starts this as the kernel
+    python sandbox.py                                        # check the sandbox from inside
 
-The room is a mount, process, network and IPC namespace of its own: an empty file system into which only the
-system's programs, this Python and vaelib are mounted, read-only; no network; no process but its own. Inside, a
-user that no account has, without privileges and with limits, runs the kernel. `check` proves all that before the
-first submission is opened. Nothing here falls back to less: what cannot be had is said, and nothing runs.
+The sandbox has its own mount, process, network and IPC namespaces: an empty file system with the
+system's programs, this Python and vaelib mounted read-only; no network; no foreign processes. The
+kernel runs there as a user without an account or privileges, under resource limits. `check`
+verifies all this before the first submission is opened. There is no weaker fallback: if anything is
+missing, grading stops with an error.
 """
 
 import json
@@ -24,12 +25,20 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = "/home/student"
 TOOLS = ("unshare", "mount", "umount", "pivot_root", "setpriv", "prlimit")
 GB = 1 << 30
-# Per submission: what all its processes hold together, and what it may write on its file system.
+# Per submission: memory of all its processes together, and space on its file system.
 MEMORY, DISK = 3 * GB, GB // 4
-# Per process: private memory, address space (a torch with CUDA maps several GB of code), one file, open files; and
-# processes and threads together.
-LIMITS = {"data": 2 * GB, "as": 16 * GB, "fsize": GB // 16, "nofile": 512, "nproc": 96, "core": 0, "cpu": 1800}
-for name, limit in LIMITS.items():  # not even root may go beyond what this process was given
+# Per process: private memory, address space (a torch with CUDA maps several GB of code), file size,
+# open files; nproc counts processes and threads together.
+LIMITS = {
+    "data": 2 * GB,
+    "as": 16 * GB,
+    "fsize": GB // 16,
+    "nofile": 512,
+    "nproc": 96,
+    "core": 0,
+    "cpu": 1800,
+}
+for name, limit in LIMITS.items():  # not even root may exceed the limits of this process
     given = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
     LIMITS[name] = limit if given == resource.RLIM_INFINITY else min(limit, given)
 VISIBLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
@@ -37,19 +46,19 @@ VISIBLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cach
 
 
 def python():
-    """This Python's folders, and vaelib with the receipts: all that a kernel needs beyond the system's own."""
+    """Return the folders of this Python and of vaelib, which a kernel needs beside the system's."""
     return [sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT / "vaelib"),
             str(ROOT / "book" / "receipts")]  # fmt: skip
 
 
 def inside(spec):
-    """Runs as process 1 of the new namespaces, still root: furnish the room, lock it, run the command in it."""
+    """Set up the file system, drop all privileges, run the command; as process 1, as root."""
 
     def run(*command):
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
     def show(path, options="ro,nosuid"):
-        """Mount one file or folder of the machine at the same place in the room."""
+        """Mount one file or folder of the machine at the same place in the sandbox."""
         there = Path(room + path)
         if os.path.islink(path) and path.count("/") == 1:  # /lib -> usr/lib
             there.symlink_to(os.readlink(path))
@@ -62,8 +71,22 @@ def inside(spec):
             run("mount", "-o", f"bind,{options}", path, str(there))
 
     room, user = spec["room"], spec["user"]
-    run("mount", "-t", "tmpfs", "-o", f"size={DISK},nr_inodes=20000,mode=755,nosuid,nodev", "room", room)
-    for folder, mode in {"tmp": 0o1777, "dev/shm": 0o1777, "proc": 0o755, "etc": 0o755, "old": 0o700}.items():
+    run(
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={DISK},nr_inodes=20000,mode=755,nosuid,nodev",
+        "room",
+        room,
+    )
+    for folder, mode in {
+        "tmp": 0o1777,
+        "dev/shm": 0o1777,
+        "proc": 0o755,
+        "etc": 0o755,
+        "old": 0o700,
+    }.items():
         os.makedirs(f"{room}/{folder}")
         os.chmod(f"{room}/{folder}", mode)
     for path in dict.fromkeys([*VISIBLE, *python()]):
@@ -83,16 +106,26 @@ def inside(spec):
     os.chdir("/")
     run("mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc")
     run("umount", "--lazy", "/old")
-    for name in ("shmmni", "msgmni"):  # memory that no limit of a process counts
+    for name in ("shmmni", "msgmni"):  # memory that no per-process limit counts
         Path("/proc/sys/kernel", name).write_text("0")
     socket.sethostname("grading")
     os.chdir(HOME)
     limits = [f"--{name}={limit}" for name, limit in LIMITS.items()]
-    rights = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all"]
+    rights = [
+        f"--reuid={user}",
+        f"--regid={user}",
+        "--clear-groups",
+        "--no-new-privs",
+        "--inh-caps=-all",
+    ]
     lock = ["prlimit", *limits, "setpriv", *rights, "--bounding-set=-all"]
-    signal.signal(signal.SIGINT, lambda *_: None)  # an interrupt is for the kernel, which is in the same group
-    kernel = subprocess.Popen([*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL)
-    while True:  # process 1 inherits orphans; when it ends, the system ends all others in the room
+    signal.signal(
+        signal.SIGINT, lambda *_: None
+    )  # interrupts are for the kernel, in the same group
+    kernel = subprocess.Popen(
+        [*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL
+    )
+    while True:  # process 1 inherits orphans; when it ends, the system kills all others
         pid, status = os.wait()
         if pid == kernel.pid:
             return os.waitstatus_to_exitcode(status) & 255
@@ -103,7 +136,10 @@ def fields(path):
 
 
 def memory_of(user, shared_once=False):
-    """Bytes that the user's processes hold, what is read from files aside; quick, or with what is shared only once."""
+    """Return the bytes of memory of a user's processes, file pages excluded.
+
+    shared_once: count shared pages once, which is slower.
+    """
     held = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -119,41 +155,50 @@ def memory_of(user, shared_once=False):
 
 
 def too_much(user):
-    """A sentence where the user's processes hold more than they may, or None."""
+    """Return a sentence if the user's processes exceed the memory limit, or None."""
     if memory_of(user) > MEMORY and memory_of(user, shared_once=True) > MEMORY:
-        return f"The submission held more than {MEMORY // GB} GB of memory."
+        return f"The submission used more than {MEMORY // GB} GB of memory."
     return None
 
 
 def machine_is_full():
-    """A sentence where less than a twentieth of the machine's memory is left, whoever took it, or None."""
+    """Return a sentence if less than 5 % of the machine's memory is available, or None."""
     seen = fields(Path("/proc/meminfo"))
     available, total = (int(seen[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
     return "The machine ran out of memory." if available < total / 20 else None
 
 
 def launch(command, files=None, sockets=None, environment=None, stopped=None):
-    """Run a command in a room of its own until it ends or has to be ended; its exit status.
+    """Run a command in a new sandbox until it ends or is killed; returns its exit status.
 
-    files: {name: content} put into its empty home; sockets: a folder that both sides see and the user may write;
-    stopped: where the reason is written when this watch ended it.
+    files: {name: content} of its home folder; sockets: a folder that is shared and writable;
+    stopped: the file to which the reason is written if the command is killed.
     """
-    # A number that no account has and no other room at this time.
+    # A user id of no account and of no other sandbox at this time.
     user, parent = 3_000_000 + os.getpid(), os.getppid()
     if sockets:
         os.chown(sockets, user, user)
-    told = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": HOME, "USER": "student", "LOGNAME": "student",
-            "LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
-    room = "/run/vae-room"  # an empty folder; what is mounted there is seen only by those inside
+    environment = {
+        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": HOME, "USER": "student", "LOGNAME": "student",
+        "LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        **(environment or {}),
+    }  # fmt: skip
+    room = "/run/vae-room"  # an empty folder; mounts there are visible only inside
     os.makedirs(room, 0o700, exist_ok=True)
     spec = {"room": room, "user": user, "command": command, "files": files or {}, "sockets": sockets,
-            "environment": told | (environment or {})}  # fmt: skip
-    namespaces = [f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")]
-    enter = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]  # nobody stays when this process ends
+            "environment": environment}  # fmt: skip
+    namespaces = [
+        f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")
+    ]
+    enter = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]  # ends with this process
     signal.signal(signal.SIGINT, lambda *_: None)
-    process = subprocess.Popen([*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE
+    )
     try:
-        process.stdin.write(json.dumps(spec).encode())  # not as an argument: those are seen by everyone
+        process.stdin.write(
+            json.dumps(spec).encode()
+        )  # not as an argument, which everyone can read
         process.stdin.close()
         while process.poll() is None:
             reason = too_much(user) or machine_is_full()
@@ -161,7 +206,7 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
                 if stopped:
                     Path(stopped).write_text(reason)
                 process.kill()
-            if os.getppid() != parent:  # whoever asked for the room is gone
+            if os.getppid() != parent:  # the caller has ended
                 process.kill()
             time.sleep(0.1)
     finally:
@@ -186,16 +231,21 @@ print(json.dumps(seen))
 
 
 def missing():
-    """One sentence that says what this machine lacks for a room, or None."""
+    """Return a sentence that says what this machine lacks for a sandbox, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "Grading needs Linux and root (sudo), because every submission runs as a user of its own."
+        return (
+            "Grading needs Linux and root (sudo), because every submission runs as a separate user."
+        )
     if absent := [tool for tool in TOOLS if not shutil.which(tool)]:
         return f"Grading needs the programs {', '.join(absent)} (package util-linux)."
     return None
 
 
 def check(hidden):
-    """None, or one sentence that says why no submission can be executed safely here. hidden: paths to keep out."""
+    """Return a sentence that says why submissions cannot be executed safely here, or None.
+
+    hidden: paths that must not be visible inside.
+    """
     if problem := missing():
         return problem
     hidden = [str(path) for path in hidden]
@@ -205,17 +255,17 @@ def check(hidden):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return ("Grading needs namespaces (root with CAP_SYS_ADMIN: a machine or VM of your own, or a container "
-                f"started with --privileged); here a closed room could not be made: {last}")  # fmt: skip
+        return ("Grading needs namespaces (root with CAP_SYS_ADMIN: your own machine or VM, or a container "
+                f"started with --privileged); the sandbox could not be created: {last}")  # fmt: skip
     seen = json.loads(done.stdout.splitlines()[-1])
-    allowed = {"user": seen["user"] if seen["user"] >= 3_000_000 else "not root", "groups": [], "hidden": [],
+    expected = {"user": seen["user"] if seen["user"] >= 3_000_000 else "not root", "groups": [], "hidden": [],
                "network": ["lo"], "home": [], "writable": [], "CapEff": 0, "CapBnd": 0, "NoNewPrivs": 1,
                "limits": LIMITS}  # fmt: skip
-    for name, wanted in allowed.items():
-        if seen[name] != wanted and not (name == "groups" and set(seen[name]) == {seen["user"]}):
-            return f"The closed room leaks: {name} is {seen[name]} inside; it must be {wanted}."
+    for name, value in expected.items():
+        if seen[name] != value and not (name == "groups" and set(seen[name]) == {seen["user"]}):
+            return f"The sandbox leaks: {name} must be {value} inside, got {seen[name]}."
     if len(seen["processes"]) > 2:
-        return f"The closed room leaks: processes {seen['processes']} are seen inside."
+        return f"The sandbox leaks: processes {seen['processes']} are visible inside."
     return None
 
 
@@ -224,14 +274,19 @@ def main(arguments):
         return inside(json.load(sys.stdin))
     if not arguments:
         problem = check([ROOT / "chapters", ROOT / "Makefile"])
-        print(problem or "The room is closed: no network, no foreign process, no file of the course.")
+        print(
+            problem
+            or "The sandbox is closed: no network, no foreign processes, no files of the course."
+        )
         return 1 if problem else 0
     connection, *rest = arguments
     where = Path(connection).parent
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", f"{HOME}/kernel.json", *rest]
     chosen = {name: os.environ[name] for name in ("VAELIB_PROFILE",) if name in os.environ}
     files = {"kernel.json": Path(connection).read_text()}
-    return launch(command, files, str(where / "sockets"), {"TQDM_DISABLE": "1", **chosen}, where / "stopped")
+    return launch(
+        command, files, str(where / "sockets"), {"TQDM_DISABLE": "1", **chosen}, where / "stopped"
+    )
 
 
 if __name__ == "__main__":

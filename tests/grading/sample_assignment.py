@@ -1,4 +1,4 @@
-"""A small source notebook in the form of an assignment, so that grading is tested without the real ones."""
+"""A small source notebook in the form of an assignment, for tests of the grading."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ extreme = iwae_bound(torch.tensor([[-2000.0], [-2000.0]]))
 assert torch.isfinite(extreme).all(), "an underflow"
 ### END HIDDEN TESTS"""
 LOSS = '''def gap(mean, log_var, log_w):
-    """What the bound gains over minus the KL, (B,)."""
+    """The bound plus the KL, (B,)."""
     ### BEGIN SOLUTION
     difference = iwae_bound(log_w) + gaussian_kl(mean, log_var)
     return difference
@@ -61,21 +61,31 @@ Because Jensen's inequality charges less when the weights scatter less. *Rubric*
 def notebook():
     v4 = nbformat.v4
 
-    def told(name, **metadata):
-        fixed = {"schema_version": 3, "grade_id": name, "task": False, "grade": False, "solution": False}
+    def meta(name, **metadata):
+        fixed = {
+            "schema_version": 3,
+            "grade_id": name,
+            "task": False,
+            "grade": False,
+            "solution": False,
+        }
         return {"nbgrader": fixed | {"locked": False} | metadata}
 
     def answer(name, source):
-        return v4.new_code_cell(source, id=name, metadata=told(name, solution=True, cell_type="code"))
+        return v4.new_code_cell(
+            source, id=name, metadata=meta(name, solution=True, cell_type="code")
+        )
 
     def test(name, source, points):
-        data = told(name, grade=True, locked=True, points=points, cell_type="code")
+        data = meta(name, grade=True, locked=True, points=points, cell_type="code")
         return v4.new_code_cell(source, id=name, metadata=data)
 
-    words = told("why", grade=True, solution=True, points=2, cell_type="markdown")
+    words = meta("why", grade=True, solution=True, points=2, cell_type="markdown")
     bootstrap = bootstrap_source(read_url(ROOT / "_config.yml"))
     cells = [
-        v4.new_markdown_cell("# Assignment 0: a stand-in\n\n**Points** 10: 8 by tests, 2 by reading.", id="title"),
+        v4.new_markdown_cell(
+            "# Assignment 0: a sample\n\n**Points** 10: 8 by tests, 2 by reading.", id="title"
+        ),
         v4.new_code_cell(bootstrap, id="bootstrap", metadata={"tags": ["remove-cell"]}),
         v4.new_code_cell("import torch\n\nimport vaelib as vl\n\ntorch.manual_seed(0)", id="setup"),
         v4.new_markdown_cell("## Part 1: the KL", id="part-kl"),
@@ -88,6 +98,8 @@ def notebook():
         test("gap-test", LOSS_TEST, 2),
         v4.new_markdown_cell("Why does the bound rise with $K$?", id="question"),
         v4.new_markdown_cell(WORDS, id="why", metadata=words),
-        v4.new_markdown_cell("## Last\n\nRestart, run all, save, upload under the same name.", id="last"),
+        v4.new_markdown_cell(
+            "## Last\n\nRestart, run all, save, upload under the same name.", id="last"
+        ),
     ]
     return strip(v4.new_notebook(cells=cells))

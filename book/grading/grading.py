@@ -1,10 +1,11 @@
-"""Grading by nbgrader, with each submission executed in a closed room.
+"""Grade by nbgrader, with each submission executed in a sandbox.
 
-    make grade SUBMISSIONS=folder       # folder/STUDENT/01_elbo.ipynb; the gradebook is kept in course/
+    make grade SUBMISSIONS=folder       # folder/STUDENT/01_elbo.ipynb; the gradebook is in course/
 
-nbgrader runs as root and keeps the key. Of a submission only the texts of its answers and of its own cells are taken
-(TakeAnswers); they are executed by a kernel that sandbox.py starts (ExecuteApart), among tests that cannot hold and
-must fail (`planted`). Where one of those passes, the submission gets 0 until someone has read it.
+nbgrader runs as root and keeps the key. From a submission only its answers and the student's own
+cells are taken, as text (TakeAnswers). A kernel that sandbox.py starts executes them
+(ExecuteApart), among planted tests that must fail (`planted`). If one of these passes, the
+submission gets 0 points until someone has read it.
 """
 
 import argparse
@@ -25,41 +26,49 @@ from pathlib import Path
 
 import nbformat
 import sandbox
-from assignments import ROOT, SOURCES, course
+from assignments import ROOT, SOURCES, course, load
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbgrader import preprocessors as steps
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import is_grade, is_solution
-from record import load
+from submissions import collect
 from traitlets import Integer
 
-# Words that an answer has no use for; a submission that uses one is noted for reading, and loses nothing by it.
+# Names that no answer needs; a submission that uses one gets a remark, and loses no points.
 TO_READ = set(
     "get_ipython ctypes _getframe currentframe f_back inspect gc builtins __builtins__ settrace setprofile _exit fork "
     "subprocess socket threading signal __torch_function__ __eq__ __code__ __globals__ eval exec compile".split()
 )
-LONGEST_FILE = 5_000_000  # bytes of a submitted notebook
-
-
 # ---- What is taken from a submission
 
 
 def names(cell):
-    """What a cell may be known by: nbgrader's name; its id; the id that Colab moved into the metadata."""
+    """Return a cell's names: nbgrader's; its id; the id that Colab moves into the metadata."""
     nbgrader = cell.metadata.get("nbgrader")
-    found = [nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None, cell.get("id"), cell.metadata.get("id")]
+    found = [
+        nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None,
+        cell.get("id"),
+        cell.metadata.get("id"),
+    ]
     return [name for name in found if isinstance(name, str)]
 
 
 def harmless(markdown):
-    """Markdown without HTML and without links that run something, for it is read in the instructor's browser."""
-    return re.sub(r"(?i)(java|vb)script:", r"\1script :", re.sub(r"<(?=[A-Za-z/!?])", "< ", markdown))
+    """Return Markdown without HTML and scripts in links; the instructor's browser renders it."""
+    return re.sub(
+        r"(?i)(java|vb)script:", r"\1script :", re.sub(r"<(?=[A-Za-z/!?])", "< ", markdown)
+    )
 
 
 def answered(released, submitted):
-    """The released notebook with the submission's answers in their places and its own cells before, in its order."""
-    place = {name: i for i, cell in reversed(list(enumerate(released.cells))) for name in names(cell)}
+    """Return the released notebook with the submission's answers and the student's own cells.
+
+    Own cells stand before the released cell that they preceded in the submission.
+    """
+    place = {
+        name: i for i, cell in reversed(list(enumerate(released.cells))) for name in names(cell)
+    }
     texts = {cell.source.strip() for cell in released.cells} | {""}
     before, own, answers = {}, [], {}
     for cell in submitted.cells:
@@ -68,7 +77,7 @@ def answered(released, submitted):
         if i is not None and is_solution(released.cells[i]) and i not in answers:
             answers[i] = source
         elif source.strip() not in texts and not (i is not None and is_grade(released.cells[i])):
-            own.append((cell.cell_type, source))  # a cell of the student's, or a second copy of an answer
+            own.append((cell.cell_type, source))  # the student's own cell, or a copy of an answer
             continue
         if i is not None and i not in before:
             before[i], own = own, []
@@ -86,24 +95,24 @@ def answered(released, submitted):
 
 
 def load_release(resources):
-    told = resources["nbgrader"]
-    return load(f"release/{told['assignment']}/{told['notebook']}.ipynb")
+    names = resources["nbgrader"]
+    return load(f"release/{names['assignment']}/{names['notebook']}.ipynb")
 
 
 class TakeAnswers(steps.base.NbGraderPreprocessor):
-    """Puts the answers into the released notebook: no metadata, kernel, output or test of a submission is used."""
+    """Copy the answers into the released notebook; nothing else of a submission is used."""
 
     def preprocess(self, nb, resources):
         return answered(load_release(resources), nb), resources
 
 
-# ---- Tests that must fail, and a watch on what tests rely on
+# ---- Planted tests, and a watch on the functions that tests use
 
 
 def watch():
-    """Remember what the tests rely on; returns a function that lists what has been replaced since.
+    """Remember the functions that tests use; returns a function that lists those replaced since.
 
-    It is copied into the submission's kernel as its first cell, so it brings its own imports.
+    It is copied into the submission's kernel as the first cell, so it imports what it needs itself.
     """
     import builtins
     import math
@@ -116,9 +125,26 @@ def watch():
 
     __import__("vaelib")
     shell = get_ipython()
-    tools = [shell, shell.kernel, shell.kernel.session, shell.display_pub, shell.displayhook, shell.events]
+    tools = [
+        shell,
+        shell.kernel,
+        shell.kernel.session,
+        shell.display_pub,
+        shell.displayhook,
+        shell.events,
+    ]
     library = [module for name, module in sys.modules.items() if name.split(".")[0] == "vaelib"]
-    homes = [builtins, math, numpy, numpy.testing, torch, torch.Tensor, torch.testing, torch.nn.functional, *library]
+    homes = [
+        builtins,
+        math,
+        numpy,
+        numpy.testing,
+        torch,
+        torch.Tensor,
+        torch.testing,
+        torch.nn.functional,
+        *library,
+    ]
     homes += [kind for tool in tools for kind in type(tool).__mro__ if kind is not object]
 
     def now():
@@ -132,8 +158,17 @@ def watch():
         for tool in tools:
             methods = [name for name in vars(tool) if callable(getattr(type(tool), name, None))]
             seen |= {f"{type(tool).__name__}().{name}": vars(tool)[name] for name in methods}
-        hooks = [hook for hooks in shell.events.callbacks.values() for hook in hooks if hook.__module__ == "__main__"]
-        seen["hooks of IPython"] = (len(shell.ast_transformers), len(hooks), shell.custom_exceptions)
+        hooks = [
+            hook
+            for hooks in shell.events.callbacks.values()
+            for hook in hooks
+            if hook.__module__ == "__main__"
+        ]
+        seen["hooks of IPython"] = (
+            len(shell.ast_transformers),
+            len(hooks),
+            shell.custom_exceptions,
+        )
         seen["trace or profile"] = (sys.gettrace(), sys.getprofile())
         return seen
 
@@ -141,7 +176,7 @@ def watch():
         return a is b or (isinstance(a, tuple) and a == b)
 
     before = now()
-    # What IPython, and torch when it traces a program, replace of themselves.
+    # IPython, and torch when it traces a program, replace these themselves.
     ignored = {f"builtins.{name}" for name in ("_", "__", "___", "input")}
     ignored |= {"torch.manual_seed", "torch.manual_seed.__code__"}
 
@@ -155,54 +190,56 @@ def watch():
 
 
 def planted(nb):
-    """nb with the watch as its first cell, and behind each test one that cannot hold and a question to the watch."""
-    lucky = random.SystemRandom()
+    """Add the watch as first cell, and after each test one that must fail and a watch call."""
+    secret = random.SystemRandom()
 
-    def cell(source, **told):
-        return nbformat.v4.new_code_cell(source, metadata={"planted": told})
+    def cell(source, **expected):
+        return nbformat.v4.new_code_cell(source, metadata={"planted": expected})
 
-    watcher = f"_{lucky.getrandbits(64):x}"
+    watcher = f"_{secret.getrandbits(64):x}"
     cells = [cell(f"{inspect.getsource(watch)}\n\n{watcher} = watch()\ndel watch", kind="watch")]
     for other in nb.cells:
         cells.append(other)
         if is_grade(other) and other.cell_type == "code":
-            a, b, number = lucky.uniform(0.1, 1), lucky.uniform(1.1, 2), lucky.randrange(10**9)
-            said = f"the two differ by {b - a:.12f}"
-            cannot_hold = lucky.choice([
-                f"assert {a} > {b}, '{said}'",
-                f"import torch\nassert torch.allclose(torch.tensor({a}), torch.tensor({b})), '{said}'",
-                f"import torch\ntorch.testing.assert_close(torch.tensor({a}), torch.tensor({b}), msg='{said}')",
-                f"import math\nassert math.isclose({a}, {b}), '{said}'",
+            a, b, number = secret.uniform(0.1, 1), secret.uniform(1.1, 2), secret.randrange(10**9)
+            message = f"the two differ by {b - a:.12f}"
+            left, right = f"torch.tensor({a})", f"torch.tensor({b})"
+            must_fail = secret.choice([
+                f"assert {a} > {b}, '{message}'",
+                f"import torch\nassert torch.allclose({left}, {right}), '{message}'",
+                f"import torch\ntorch.testing.assert_close({left}, {right}, msg='{message}')",
+                f"import math\nassert math.isclose({a}, {b}), '{message}'",
             ])  # fmt: skip
-            cells.append(cell(cannot_hold, kind="cannot hold", said=said))
+            cells.append(cell(must_fail, kind="must fail", output=message))
             ask = f"__import__('builtins').print({number} * 3, {watcher}())"
-            cells.append(cell(ask, kind="question", said=str(number * 3)))
+            cells.append(cell(ask, kind="watch call", output=str(number * 3)))
     nb.cells = cells
     return nb
 
 
 def verdict(cell):
-    """What a planted cell says against the submission after it was executed, or None."""
-    told = cell.metadata["planted"]
-    if told["kind"] == "cannot hold":
+    """Return what an executed planted cell shows of tampering, as a sentence, or None."""
+    expected = cell.metadata["planted"]
+    if expected["kind"] == "must fail":
         errors = [output for output in cell.outputs if output.output_type == "error"]
-        if not any(output.ename == "AssertionError" and told["said"] in output.evalue for output in errors):
-            return "A test that cannot hold did not fail."
-    if told["kind"] == "question":
-        said = "".join(output.text for output in cell.outputs if output.output_type == "stream")
-        found = re.search(re.escape(told["said"]) + r" \[(.*?)\]", said)
+        asserted = [output.evalue for output in errors if output.ename == "AssertionError"]
+        if not any(expected["output"] in message for message in asserted):
+            return "A test that must fail passed."
+    if expected["kind"] == "watch call":
+        printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        found = re.search(re.escape(expected["output"]) + r" \[(.*?)\]", printed)
         if not found:
-            return "A question with a known answer was not answered."
+            return "The watch on replaced functions did not answer."
         if found[1]:
-            return f"What tests rely on was replaced: {found[1][:300]}."
+            return f"Functions that tests use were replaced: {found[1][:300]}."
     return None
 
 
-# ---- Execution in the closed room
+# ---- Execution in the sandbox
 
 
 class Kernel(AsyncKernelManager):
-    """A kernel in a closed room, whatever kernel a notebook asks for."""
+    """A kernel in a sandbox, whatever kernel a notebook asks for."""
 
     def format_kernel_cmd(self, extra_arguments=None):
         launcher = str(Path(sandbox.__file__).resolve())
@@ -218,23 +255,28 @@ def failed(sentence):
 
 
 class ExecuteApart(steps.Execute):
-    """nbgrader's Execute with the kernel in a closed room, a limit on time and output in all, and planted tests."""
+    """nbgrader's Execute in a sandbox, with limits on total time and output, and planted tests."""
 
     timeout = Integer(60, help="seconds a cell may take").tag(config=True)
     total = Integer(600, help="seconds a notebook may take").tag(config=True)
-    output_limit = Integer(1_000_000, help="characters a notebook may send, whatever it sends").tag(config=True)
-    shown = {"text/plain", "image/png", "image/jpeg"}  # no HTML, SVG or JavaScript: instructors open these outputs
+    output_limit = Integer(1_000_000, help="characters a notebook may send").tag(config=True)
+    # No HTML, SVG or JavaScript: instructors open these outputs in a browser.
+    shown = {"text/plain", "image/png", "image/jpeg"}
 
     def create_kernel_manager(self):
         (self.seat / "sockets").mkdir()
-        places = {"ip": str(self.seat / "sockets" / "k"), "connection_file": str(self.seat / "connection.json")}
+        places = {
+            "ip": str(self.seat / "sockets" / "k"),
+            "connection_file": str(self.seat / "connection.json"),
+        }
         self.km = Kernel(kernel_name="python3", transport="ipc", config=self.config, **places)
         return self.km
 
     def preprocess(self, nb, resources, km=None):
         self.shutdown_kernel = "immediate"
         self.stopped, self.sent, self.flags, self.began = None, 0, [], time.monotonic()
-        used = words(cell for cell in nb.cells if not is_grade(cell)) - words(load_release(resources).cells)
+        used = words(cell for cell in nb.cells if not is_grade(cell))
+        used -= words(load_release(resources).cells)
         self.seat = Path(tempfile.mkdtemp(prefix="vae-seat-"))
         self.seat.chmod(0o755)
         try:
@@ -245,21 +287,26 @@ class ExecuteApart(steps.Execute):
         nb.cells = [cell for cell in nb.cells if "planted" not in cell.metadata]
         report = {"stopped": self.stopped, "flags": self.flags, "to_read": sorted(used & TO_READ),
                   "seconds": round(time.monotonic() - self.began, 1), "characters": self.sent}  # fmt: skip
-        told = resources["nbgrader"]
+        names = resources["nbgrader"]
         Path("reports").mkdir(exist_ok=True)
-        Path("reports", f"{told['student']}--{told['notebook']}.json").write_text(json.dumps(report, indent=1))
+        file = Path("reports", f"{names['student']}--{names['notebook']}.json")
+        file.write_text(json.dumps(report, indent=1))
         return nb, resources
 
     def judge(self, nb):
-        """Take the points away that were got by tampering, or that nothing confirms."""
+        """Set the points to 0 where the planted tests show tampering or were not executed."""
         test = None
         for cell in nb.cells:
             if is_grade(cell) and cell.cell_type == "code":
                 test = cell
                 if self.flags:
-                    cell.outputs = [failed(f"0 until someone has read this submission. {self.flags[0]}")]
+                    cell.outputs = [
+                        failed(f"0 until someone has read this submission. {self.flags[0]}")
+                    ]
             elif self.stopped and test and "planted" in cell.metadata and verdict(cell):
-                test.outputs = [failed(self.stopped)]  # the planted ones behind it were not executed
+                test.outputs = [
+                    failed(self.stopped)
+                ]  # the planted tests after it were not executed
 
     def preprocess_cell(self, cell, resources, index):
         left = self.total - (time.monotonic() - self.began)
@@ -269,11 +316,13 @@ class ExecuteApart(steps.Execute):
             self.timeout_func = lambda _: max(1, min(self.timeout, int(left)))
             try:
                 cell, resources = super().preprocess_cell(cell, resources, index)
-            except Exception as error:  # whatever a hostile kernel sends or does ends this submission, not the grader
+            except Exception as error:  # a hostile kernel ends its own submission, not the grader
                 self.stopped = self.stopped or self.why(error)
         if self.stopped and cell.cell_type == "code":
             cell.outputs = [failed(self.stopped)]
-        elif "planted" in cell.metadata and (problem := verdict(cell)) and problem not in self.flags:
+        elif (
+            "planted" in cell.metadata and (problem := verdict(cell)) and problem not in self.flags
+        ):
             self.flags.append(problem)
         return cell, resources
 
@@ -284,7 +333,7 @@ class ExecuteApart(steps.Execute):
             return "The kernel died."
         if isinstance(error, CellTimeoutError):
             return f"A cell took more than {self.timeout} seconds and could not be interrupted."
-        return f"The kernel sent what could not be read ({type(error).__name__})."
+        return f"The kernel sent messages that cannot be read ({type(error).__name__})."
 
     def process_message(self, msg, cell, cell_index):
         kind, content = msg["msg_type"], msg["content"]
@@ -292,20 +341,26 @@ class ExecuteApart(steps.Execute):
         if self.sent > self.output_limit and not self.stopped:
             self.stopped = f"The submission sent more than {self.output_limit:,} characters."
             os.killpg(self.km.provisioner.pgid, signal.SIGKILL)  # nbclient notices within a second
-        if self.stopped or kind in ("clear_output", "update_display_data") or kind.startswith("comm"):
+        ignored = kind in ("clear_output", "update_display_data") or kind.startswith("comm")
+        if self.stopped or ignored:
             return None
         if kind in ("execute_result", "display_data"):
             if is_grade(cell):  # nbgrader would take a number for a part of the points
                 return None
-            content["data"] = {kind: data for kind, data in content["data"].items() if kind in self.shown}
+            content["data"] = {
+                key: data for key, data in content["data"].items() if key in self.shown
+            }
             content["transient"] = {}
         if kind == "stream":
-            content["name"] = "stdout"  # nbgrader gives 0 for a warning on stderr
+            content["name"] = "stdout"  # nbgrader gives 0 points for a warning on stderr
         return super().process_message(msg, cell, cell_index)
 
 
 def configure(c):
-    """nbgrader's settings; course/nbgrader_config.py calls this, so that its every command grades in closed rooms."""
+    """Set nbgrader's options.
+
+    Course/nbgrader_config.py calls this, so that every command uses sandboxes.
+    """
     c.CourseDirectory.course_id = "vae-family"
     c.CourseDirectory.ignore = ["*"]  # only notebooks are copied
     c.Autograde.sanitize_preprocessors = [steps.ClearOutput, TakeAnswers, steps.DeduplicateIds,
@@ -318,29 +373,14 @@ def configure(c):
             setattr(c.ExecuteApart, name, int(value))
 
 
-# ---- The course: take in, grade, report
-
-
-def collect(submissions, folder, names):
-    """Copy folder/STUDENT/NAME.ipynb to where nbgrader looks; [(student, name, None or why not)]."""
-    taken = []
-    for name in names:
-        for path in sorted(Path(submissions).glob(f"*/{name}.ipynb")):
-            student, problem = path.parent.name, None
-            if not re.fullmatch(r"[\w.-]+", student):
-                problem = "The student's name may hold letters, digits, '_', '.' and '-' only."
-            elif path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_FILE:
-                problem = f"A submission must be a file of at most {LONGEST_FILE:,} bytes."
-            else:
-                there = Path(folder, "submitted", student, name, path.name)
-                there.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, there)
-            taken.append((student, name, problem))
-    return taken
+# ---- The course: collect, grade, report
 
 
 def autograde(folder, student, name, longest=900):
-    """Grade one submission in a process of its own, so that whatever happens to it ends there; None or why not."""
+    """Grade one submission in its own process.
+
+    Returns None, or a sentence that says what failed.
+    """
     command = [sys.executable, "-m", "nbgrader", "autograde", name, "--student", student, "--force"]
     log = Path(folder, "reports", f"{student}--{name}.log")
     log.parent.mkdir(exist_ok=True)
@@ -350,7 +390,13 @@ def autograde(folder, student, name, longest=900):
 
     log.with_suffix(".json").unlink(missing_ok=True)
     with log.open("wb") as out, tempfile.TemporaryDirectory(prefix="vae-") as temporary:
-        options = {"cwd": folder, "stdout": out, "stderr": out, "start_new_session": True, "preexec_fn": limits}
+        options = {
+            "cwd": folder,
+            "stdout": out,
+            "stderr": out,
+            "start_new_session": True,
+            "preexec_fn": limits,
+        }
         process = subprocess.Popen(command, env=os.environ | {"TMPDIR": temporary}, **options)
         try:
             process.wait(longest)
@@ -359,12 +405,13 @@ def autograde(folder, student, name, longest=900):
             process.wait()
     if process.returncode == 0:
         return None
-    said = re.findall(r"(?m)^\s+([\w.]*(?:Error|Exception)\b.*)", log.read_text(errors="replace"))
-    return f"nbgrader could not grade it ({said[-1][:100] if said else 'no reason given'}); see reports/{log.name}."
+    errors = re.findall(r"(?m)^\s+([\w.]*(?:Error|Exception)\b.*)", log.read_text(errors="replace"))
+    reason = errors[-1][:100] if errors else "no reason given"
+    return f"nbgrader could not grade it ({reason}); see reports/{log.name}."
 
 
 def scores(folder, student, name):
-    """Points by tests, of how many, and how many are to be read by a person."""
+    """Return the points by tests, their maximum, and the points to be given by a reader."""
     got = {"points": 0.0, "of": 0.0, "to_read": 0.0}
     with Gradebook(f"sqlite:///{Path(folder).resolve()}/gradebook.db", "vae-family") as gradebook:
         for cell in gradebook.find_notebook(name, name).grade_cells:
@@ -382,23 +429,38 @@ def scores(folder, student, name):
 
 
 def grade(folder, sources, submissions):
-    """Grade all submissions; one dict each: student, assignment, points, of, to_read, remarks."""
+    """Grade all submissions.
+
+    Returns dicts with student, assignment, points, of, to_read, remarks.
+    """
     sources = sorted(sources)
     folder = course(folder, sources)
     if problem := sandbox.check([folder, *sources]):
         raise SystemExit(problem)
     rows = []
-    for student, name, problem in collect(submissions, folder, [path.stem for path in sources]):
-        began = time.monotonic()
-        problem = problem or autograde(folder, student, name)
-        report = Path(folder, "reports", f"{student}--{name}.json")
-        report = json.loads(report.read_text()) if report.exists() else {"stopped": None, "flags": [], "to_read": []}
+    for submission in collect(submissions, folder, [path.stem for path in sources]):
+        student, name, began = submission["student"], submission["assignment"], time.monotonic()
+        got = {"points": 0.0, "of": 0.0, "to_read": 0.0}
+        report = {"stopped": None, "flags": [], "to_read": []}
+        problem = None
+        if submission["graded"]:
+            problem = autograde(folder, student, name)
+            got = got if problem else scores(folder, student, name)
+            file = Path(folder, "reports", f"{student}--{name}.json")
+            report = json.loads(file.read_text()) if file.exists() else report
         remarks = [problem, report["stopped"], *report["flags"]]
         if report["to_read"]:
             remarks.append(f"Read: it uses {', '.join(report['to_read'])}.")
-        got = {"points": 0.0, "of": 0.0, "to_read": 0.0} if problem else scores(folder, student, name)
-        row = {"student": student, "assignment": name, **got, "seconds": round(time.monotonic() - began, 1)}
-        rows.append(row | {"remarks": " ".join(remark for remark in remarks if remark)})
+        remarks = " ".join(remark for remark in [*remarks, *submission["remarks"]] if remark)
+        seconds = round(time.monotonic() - began, 1)
+        row = {
+            "student": student,
+            "assignment": name,
+            **got,
+            "seconds": seconds,
+            "remarks": remarks,
+        }
+        rows.append(row)
         print("{student:24} {assignment:16} {points:4g} of {of:g}, {to_read:g} to read, {seconds:5.1f} s  {remarks}"
               .format(**rows[-1]), flush=True)  # fmt: skip
     return rows
@@ -406,11 +468,16 @@ def grade(folder, sources, submissions):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("submissions", type=Path, help="a folder with STUDENT/NAME.ipynb in it")
+    parser.add_argument("submissions", type=Path, help="a folder of STUDENT/NAME.ipynb")
     parser.add_argument("--course", type=Path, default=ROOT / "course")
     parser.add_argument("--sources", type=Path, default=SOURCES)
     options = parser.parse_args(argv)
-    if problem := sandbox.missing():
+    problem = sandbox.missing()
+    if not options.submissions.is_dir():
+        problem = (
+            f"SUBMISSIONS must be a folder of STUDENT/NAME.ipynb, got '{options.submissions}'."
+        )
+    if problem:
         print(problem, file=sys.stderr)
         return 2
     rows = grade(options.course, options.sources.glob("*.ipynb"), options.submissions)
@@ -418,7 +485,9 @@ def main(argv=None):
         table = csv.DictWriter(file, rows[0] if rows else ["student"])
         table.writeheader()
         table.writerows(rows)
-    print(f"{options.course / 'scores.csv'}; then read the written answers: cd {options.course} and start Jupyter Lab")
+    print(
+        f"{options.course / 'scores.csv'}; now read the written answers: start Jupyter Lab in {options.course}"
+    )
     return 0
 
 
