@@ -252,6 +252,6 @@ def test_log_weights_that_are_not_finite_are_counted_and_placed():
     model.log_weights = poisoned
     with pytest.raises(
         ValueError,
-        match="every log-weight must be finite, got 3 of 100 that are not, the first for image 2",
+        match="must be finite, got 3 of 100 that are not, the first for image 2",
     ):
         vl.log_likelihood(model, x, samples=20)

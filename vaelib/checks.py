@@ -1,4 +1,4 @@
-"""What an argument must be, in one place: every message reads "where: name must be ..., got ..."."""
+"""Checks of arguments: every message reads "where: name must be ..., got ..."; and of errors."""
 
 import math
 from numbers import Integral, Real
@@ -39,6 +39,11 @@ def one_of(where, name, value, allowed):
         choices = ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
         raise ValueError(f"{where}: {name} must be {choices}, got {value!r}.")
     return value
+
+
+def out_of_memory(error):
+    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a CPU only a text."""
+    return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 
 def _plain(value):

@@ -9,9 +9,8 @@ import os
 import numpy as np
 import torch
 
-from .checks import integer, number, one_of
+from .checks import integer, number, one_of, out_of_memory
 from .likelihood import evaluating, pareto_k, tail_length
-from .loop import out_of_memory
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from . import batches, graph
+from .checks import out_of_memory
 from .copies import Copies
 from .probes import without_a_trace
 
@@ -255,8 +256,3 @@ class Job:
             f"{size * n * (samples if isinstance(samples, int) else 1)} decoded images a step. "
             f"Make one of them smaller. ({str(error).splitlines()[0]})"
         )
-
-
-def out_of_memory(error):
-    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a CPU only a text."""
-    return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
