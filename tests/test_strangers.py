@@ -344,9 +344,10 @@ def test_streams_are_checked_as_plain_tensors_are(data, message):
 
 def test_a_stream_of_other_things_is_left_alone():
     noise = torch.randn(len(X), 4)
-    objective = lambda model, batch: {
-        "objective": vl.elbo(model, batch["x"])["objective"] + batch["noise"].sum(1)
-    }  # noqa: E731
+
+    def objective(model, batch):
+        return {"objective": vl.elbo(model, batch["x"])["objective"] + batch["noise"].sum(1)}
+
     assert vl.fit(build, objective, {"x": X, "noise": noise}, steps=3).broken == [None]
 
 

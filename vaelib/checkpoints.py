@@ -97,7 +97,7 @@ class Keeper:
         """What the file holds when a copy breaks, and how to go on from there."""
         if self.file is None or self.saved is None:
             return ""
-        return f' {self.file} holds step {self.saved}; resume="models" trains on from there, with another lr if you like.'
+        return f' {self.file} holds step {self.saved}; resume="models" trains on from there, at any lr.'
 
 
 def write(file, tensors, state):

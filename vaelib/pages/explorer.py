@@ -125,7 +125,8 @@ def planes(members, shape, limit=3.5):
             top=4,
             bottom=4,
         )
-        cross = f'<g class="cross" transform="translate({frame.X(0):.1f} {frame.Y(0):.1f})"><path d="M-9 0H9M0-9V9"/></g>'
+        at = f"translate({frame.X(0):.1f} {frame.Y(0):.1f})"
+        cross = f'<g class="cross" transform="{at}"><path d="M-9 0H9M0-9V9"/></g>'
         cloud = frame.cloud(codes, labels, draws := _draws(model))
         plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=not drawings)
         key = (
