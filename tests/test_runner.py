@@ -292,9 +292,7 @@ def test_two_runners_do_not_do_the_same_seed(tmp_path, capsys):
 
 def test_names_that_are_not_there(tiny):
     _, _, go = tiny
-    assert "--row must be one of row-0, row-1, row-2 for tiny_experiment, got 'row-9'" in go(
-        "--row", "row-9", status=2
-    )
+    assert "--row must be one of row-0, row-1, row-2 for tiny_experiment, got 'row-9'" in go("--row", "row-9", status=2)
     assert "--jobs must be at least 1, got 0" in go("--jobs", "0", status=2)
     command = [sys.executable, "-m", "book.experiments"]
     wrong = subprocess.run([*command, "nothing"], cwd=ROOT, capture_output=True, text=True)
