@@ -274,14 +274,16 @@ def test_a_papers_table_names_missing_rows(paper):
     shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
     assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
     assert shown.below == (
-        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13 epochs); "
-        "on a GPU: A, k = 5 (1,000 epochs). Cannot be run here: SVHN (its images are not here)."
+        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13\u00a0epochs); "
+        "on a GPU: A, k\u00a0=\u00a05 (1,000\u00a0epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)({"nll": "NLL"}, ["c"])  # nothing to show: no table, only the sentence
+    stale = paper(version=2)(
+        {"nll": "NLL"}, ["c"]
+    )  # nothing is left to show: no table, only the sentence
     assert (
         stale._repr_markdown_()
         == repr(stale)
-        == "Not run yet (`python` runs them): C (10,000 steps, stale)."
+        == "Not run yet (`python` runs them): C (10,000\u00a0steps, stale)."
     )
 
 
@@ -291,11 +293,12 @@ def test_without_results_a_papers_table_shows_the_papers_values(paper):
     )  # a and b quote the same row
     assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
-    assert shown.below.startswith(
-        "Not run yet (`python` runs them): A (20 + 13 epochs); C (10,000 steps); on a GPU: A"
-    )
+    listed = "A (20 + 13\u00a0epochs); C (10,000\u00a0steps); on a GPU: A"
+    assert shown.below.startswith(f"Not run yet (`python` runs them): {listed}")
     alone = paper()({"nll": "NLL"}, ["a"], paper=False)
-    assert alone.rows == [] and alone.below.endswith("on a GPU): A, k = 5 (1,000 epochs).")
+    assert alone.rows == [] and alone.below.endswith(
+        "on a GPU): A, k\u00a0=\u00a05 (1,000\u00a0epochs)."
+    )
 
 
 def test_a_papers_table_names_unknown_rows_and_quantities(paper):
