@@ -132,7 +132,7 @@ def check_outputs(nb, name, book):
         ):
             yield f"{where} stores an error or stderr."
         elif not re.search(r"\d", shown(cell)):
-            yield f"{where} is a {CHECKED} cell, but its stored text contains no number."
+            yield f"{where} is a {CHECKED} cell, but its stored text does not contain a number."
         elif re.search(r"\b0x[0-9a-f]{6,}", shown(cell)):
             yield f"{where} stores a memory address, which differs between runs."
 
