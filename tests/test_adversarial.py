@@ -278,7 +278,9 @@ def test_few_labels_and_the_labels_of_clusters():
         ValueError, match="at most as many clusters as images, got 4 clusters and 3 images"
     ):
         vl.cluster_labels(torch.rand(3, 4), torch.arange(3))
-    with pytest.raises(ValueError, match=r"cluster_labels: shapes are \(3, 2\) and \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"shapes must be \(N, K\) and \(N,\), got \(3, 2\) and \(4,\)"
+    ):
         vl.cluster_labels(sure, torch.arange(4))
 
 

@@ -208,7 +208,7 @@ def test_a_broken_file_of_the_users_own_is_named_and_kept(files, monkeypatch, tm
     monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
     assert len(vl.mnist(cache=tmp_path / "cache").train) == 30 and not (tmp_path / "cache").exists()
     (raw / "train-labels-idx1-ubyte.gz").write_bytes(b"")
-    with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz is truncated or altered"):
+    with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz is truncated or modified"):
         vl.mnist(cache=tmp_path / "cache")
     assert (raw / "train-labels-idx1-ubyte.gz").exists()
 

@@ -399,7 +399,7 @@ def test_ten_digit_ids_take_no_memory():
         ),
         (
             lambda: vl.dci(NOISE, GRID, model="lasso"),
-            "model must be one of 'forest', 'boosting', got 'lasso'.",
+            "model must be 'forest' or 'boosting', got 'lasso'.",
         ),
         (
             lambda: vl.factor_score(NOISE, GRID, batch=1),
@@ -407,7 +407,7 @@ def test_ten_digit_ids_take_no_memory():
         ),
         (
             lambda: vl.factor_score(NOISE, GRID, threshold=-1),
-            "threshold must be a non-negative number, got -1.",
+            "threshold must be a finite number of at least 0, got -1.",
         ),
         (
             lambda: vl.higgins_score(NOISE, GRID, pairs=2.5),

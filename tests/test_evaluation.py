@@ -122,13 +122,16 @@ def test_a_unit_is_active_above_a_hundredth():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (torch.full((5, 6), 0.5), 'grey value 0.5; likelihood="bernoulli" allows 0 and 1 only'),
-        (torch.full((5, 6), math.nan), "found nan; every value must be finite"),
-        (torch.full((5, 6), 2.0), "values run from 2 to 2"),
-        (torch.zeros(0, 6), r"shape \(0, 6\) is empty"),
+        (
+            torch.full((5, 6), 0.5),
+            'must be 0 or 1 for likelihood="bernoulli", got the grey value 0.5',
+        ),
+        (torch.full((5, 6), math.nan), "every value must be finite, got nan"),
+        (torch.full((5, 6), 2.0), "values must lie in .* got 2 to 2"),
+        (torch.zeros(0, 6), r"there must be at least one image, got shape \(0, 6\)"),
         (torch.zeros(5, 6).long(), "torch.int64 of shape"),
         ([[0.0]], "got list"),
-        (torch.zeros(5, 7), r"x has shape \(5, 7\), which the encoder does not take"),
+        (torch.zeros(5, 7), r"the encoder must take images of shape \(7,\), but fails"),
     ],
 )
 def test_bad_data(function, x, message, model):
@@ -313,7 +316,7 @@ def test_numbers_of_every_kind(samples, model):
         ),
         (
             lambda m, x: vl.log_likelihood(m, x, memory=0),
-            "memory must be a positive number, got 0.",
+            "memory must be a positive finite number, got 0.",
         ),
         (lambda m, x: vl.activity(m, x, layer=2), "layer must be at most 1 for this model, got 2."),
         (
@@ -330,18 +333,24 @@ def test_numbers_of_every_kind(samples, model):
         ),
         (
             lambda m, x: vl.disturb(x, "blur", 1),
-            "kind must be one of 'gaussian', 'mask', got 'blur'.",
+            "kind must be 'gaussian' or 'mask', got 'blur'.",
         ),
         (
             lambda m, x: vl.disturb(x, "mask", 1.5),
             'amount must be a probability for "mask", got 1.5.',
         ),
-        (lambda m, x: vl.disturb(x, "mask", -1), "amount must be a non-negative number, got -1."),
+        (
+            lambda m, x: vl.disturb(x, "mask", -1),
+            "amount must be a finite number of at least 0, got -1.",
+        ),
         (
             lambda m, x: vl.frechet_distance(x, x[:, :3]),
             r"a and b must have shapes .* got \(5, 6\) and \(5, 3\)",
         ),
-        (lambda m, x: vl.parzen_log_density(x, x, 0), "scale must be a positive number, got 0."),
+        (
+            lambda m, x: vl.parzen_log_density(x, x, 0),
+            "scale must be a positive finite number, got 0.",
+        ),
         (
             lambda m, x: vl.parzen_log_density(x, x[:, :3], 1),
             r"must have shapes .* got \(5, 6\) and \(5, 3\)",

@@ -267,7 +267,7 @@ def bernoulli_1d(prior):
 
 
 @pytest.mark.parametrize(
-    "prior", [vl.standard_normal, vl.logistic_unit_scale], ids=["normal", "logistic"]
+    "prior", [vl.standard_normal, vl.logistic(1.0)], ids=["normal", "logistic"]
 )
 def test_the_annealed_estimate_is_unbiased_for_any_prior(prior):
     """Its exp has expectation p(x), with few temperatures as with many; it lies below."""

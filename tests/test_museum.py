@@ -167,8 +167,8 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
         "oracles.two_gaussian_information", lambda: by_samples,
         "test_oracles", "test_two_gaussian_information"),
     "18, active by noise": (
-        "activity", lambda: edited(evaluation.activity, "mean.var(0, correction=0)\n    if",
-                                   "model.draw(x, 1)[0][0].var(0, correction=0)\n    if"),
+        "activity", lambda: edited(evaluation.activity, "return mean.var(0, correction=0)",
+                                   "return model.draw(x, 1)[0][0].var(0, correction=0)"),
         "test_evaluation", "test_active_units_and_moments", lambda tests: [small()]),
     "19, the test images": (
         "digits", lambda: edited(digits, '("digits", x, ', '("digits", torch.cat([x, x_test]), '),

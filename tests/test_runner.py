@@ -288,8 +288,9 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch):
 def test_make_evening_is_paused_and_resumes(tiny):
     folder, start, go = tiny
     env = {"EVENING": json.dumps([[NAME, f"row-{i}", [i]] for i in (1, 0)])}
-    first = start("--evening", "--jobs", "2", TINY_SLEEP="0.05", **env)
-    wait_for(folder, "1", "300")
+    first = start("--evening", "--jobs", "2", TINY_SLEEP="1.5", **env)
+    wait_for(folder, "1", "240")
+    wait_for(folder, "0", "240")  # 18 seconds are left, for two commands on a slow machine
     assert "make evening is already running, process" in go("--evening", status=1, **env)
     assert "Paused; make evening resumes" in go("--pause")
     output = first.communicate(timeout=60)[0]

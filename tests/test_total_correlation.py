@@ -359,7 +359,7 @@ def test_bad_arguments():
     ):
         vl.log_aggregate_posterior(mean[:1], mean[:1], mean[:1], 3, "mss")
     with pytest.raises(
-        ValueError, match=r"mean and log_var have \(2, 2\), \(4, 2\), \(4, 2\); they must fit"
+        ValueError, match=r"must have shapes that fit, got \(2, 2\), \(4, 2\), \(4, 2\)"
     ):
         vl.log_aggregate_posterior(mean[:2], mean, mean, 10, "mss")
     for z, log_var in (

@@ -29,7 +29,8 @@ def log_likelihood(model, x, samples=5000, memory=None, *, diagnostics=False):
     samples = integer("log_likelihood", "samples", samples, 25 if diagnostics else 1)
     if memory is not None:
         number("log_likelihood", "memory", memory, above=0)
-    model.check_targets(x)
+    with evaluating("log_likelihood", model):
+        model.check_targets(x)
     k = min(samples, 100)
     memory = memory or _chunk_bytes(x.device)
     rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
@@ -116,8 +117,8 @@ def activity(model, x, layer=1, samples=10):
     layers = 1 + hasattr(model, "encoder2")
     if integer("activity", "layer", layer) > layers:
         raise ValueError(f"activity: layer must be at most {layers} for this model, got {layer!r}.")
-    model.check_targets(x)
     with evaluating("activity", model):
+        model.check_targets(x)
         mean, log_var = _codes("activity", model, x)
         if layer == 2:
             noise = (torch.randn_like(mean) for _ in range(samples))
@@ -143,8 +144,8 @@ def latent_moments(model, x):
     and 1 (the moment identity, equation eq-moment of the book, chapter 2). In eval mode.
     ValueError: codes that are not finite.
     """
-    model.check_targets(x)
     with evaluating("latent_moments", model):
+        model.check_targets(x)
         mean, log_var = _codes("latent_moments", model, x)
     return {"mean": mean.mean(0), "second": (mean**2 + log_var.exp()).mean(0)}
 

@@ -74,8 +74,8 @@ def _constants(code):
         if isinstance(constant, types.CodeType):
             yield constant.co_code.hex()
             yield from _constants(constant)
-        else:
-            yield repr(constant)
+        else:  # the order of a set differs between processes
+            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
     yield repr(code.co_names)
 
 

@@ -92,7 +92,8 @@ def refit_encoder(model, x, steps=2000, *, samples=8, batch_size=128, lr=5e-3, s
             f"{where}: model must have a density q(z|x), got an ImplicitVAE; "
             "put its decoder into a VAE with a new encoder and refit that."
         )
-    model.check_targets(x)
+    with evaluating(where, model):
+        model.check_targets(x)
     twin, rate = copy.deepcopy(model), cosine(lr, steps, lr / 50)
     with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.enable_grad():
         torch.default_generator.manual_seed(seed)
@@ -158,7 +159,8 @@ def annealed_log_likelihood(model, x, temperatures=500, *, chains=16, leapfrogs=
     chains = integer(where, "chains", chains)
     leapfrogs = integer(where, "leapfrogs", leapfrogs)
     ladder = _ladder(where, temperatures)
-    model.check_targets(x)
+    with evaluating(where, model):
+        model.check_targets(x)
     if hasattr(model, "decoder2"):
         raise ValueError(
             f"{where}: model must have one layer of codes, got {type(model).__name__}."

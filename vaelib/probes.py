@@ -17,7 +17,12 @@ def without_a_trace(*things):
     a function holds (in a closure, a default or a partial), and every model's buffers and training modes.
     """
     models = [thing for thing in things if isinstance(thing, nn.Module)]
-    kept = [(b, b.clone()) for model in models for b in model.buffers()]
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for model in models
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     modes = [(module, module.training) for model in models for module in model.modules()]
     own = [(g, g.get_state()) for thing in things for g in generators(thing)]
     states = random.getstate(), np.random.get_state()
@@ -33,8 +38,8 @@ def without_a_trace(*things):
             for module, mode in modes:
                 module.training = mode
             with torch.no_grad():
-                for buffer, before in kept:
-                    buffer.copy_(before)
+                for module, name, buffer, value in kept:
+                    module._buffers[name] = buffer.copy_(value)
 
 
 def held(function):

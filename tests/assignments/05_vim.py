@@ -650,7 +650,7 @@ _kept = {}
 
 
 def _draws(model, n):
-    key = n, tuple(model.zero.shape)
+    key = n, model.latent_dim
     if key not in _kept:
         _kept[key] = model.prior.rsample((n,)).detach()
     return _kept[key]
