@@ -239,8 +239,8 @@ def test_encoders_that_cannot_start_anew_are_refused():
     [
         ({"steps": 0}, "refit_encoder: steps must be a positive integer, got 0."),
         ({"samples": 1.5}, "refit_encoder: samples must be a positive integer, got 1.5."),
-        ({"lr": -1}, "refit_encoder: lr must be a positive number, got -1."),
-        ({"seed": "a"}, "refit_encoder: seed must be a non-negative integer, got 'a'."),
+        ({"lr": -1}, "refit_encoder: lr must be a positive finite number, got -1."),
+        ({"seed": "a"}, "refit_encoder: seed must be an integer of at least 0, got 'a'."),
         ({"steps": 3, "lr": 1e30}, "refit_encoder: the fit diverged"),
     ],
 )

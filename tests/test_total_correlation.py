@@ -366,7 +366,7 @@ def test_bad_arguments():
         (mean, mean[:, :1]),
         (mean[:, :1], mean),
     ):  # shapes that broadcasting would let through
-        with pytest.raises(ValueError, match="log_aggregate_posterior: z has shape"):
+        with pytest.raises(ValueError, match="z, mean and log_var must have shapes that fit"):
             vl.log_aggregate_posterior(z, mean, log_var, 10, "mss")
     for name in ("alpha", "beta", "gamma"):
         with pytest.raises(
