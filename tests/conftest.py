@@ -17,7 +17,8 @@ DATA = {
 
 
 def need(present, reason, ci=True):
-    """Skip the test where something is absent; in CI that is a failure, unless CI cannot have it (ci=False: a GPU)."""
+    """Skip the test where something is absent; in CI that is a failure, unless CI cannot have it
+    (ci=False: a GPU)."""
     if present:
         return
     if ci and os.environ.get("CI"):
@@ -28,8 +29,8 @@ def need(present, reason, ci=True):
 def need_data(*names):
     """Skip the test where a data set lies neither in $VAELIB_DATA nor in the cache.
 
-    In CI that is a failure for MNIST and the small Omniglot, which `make data` fetches, and none for the JPEGs of
-    CIFAR-10, which nobody gives out.
+    In CI that is a failure for MNIST and the small Omniglot, which `make data` fetches, and none
+    for the JPEGs of CIFAR-10, which nobody gives out.
     """
     import pooch  # a machine that runs only tests/test_gpu.py need not have it
 
@@ -43,7 +44,8 @@ def need_data(*names):
 def peak_memory(code):
     """What `code` prints in a process of its own, and that process's peak of memory in bytes.
 
-    Of that process alone: ru_maxrss starts at the peak of whoever started it, here a worker full of other tests' data.
+    Of that process alone: ru_maxrss starts at the peak of whoever started it, here a worker full of
+        other tests' data.
     """
     need(sys.platform.startswith("linux"), "the peak of memory is read from /proc", ci=False)
     code += "\nprint(open('/proc/self/status').read())"

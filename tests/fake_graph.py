@@ -1,5 +1,6 @@
-"""CUDA graphs played on the CPU: what `torch.cuda.graph` records are the operations, as a GPU does, and not the Python
-that asked for them. So a branch in Python is frozen, and a question of the host's to the device is refused."""
+"""CUDA graphs played on the CPU: what `torch.cuda.graph` records are the operations, as a GPU does,
+and not the Python that asked for them. So a branch in Python is frozen, and a question of the
+host's to the device is refused."""
 
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -33,7 +34,8 @@ class Recorder(TorchDispatchMode):
 
 
 class Graph:
-    """In place of `torch.cuda.CUDAGraph`: a replay runs the operations again, on the same tensors and into the same."""
+    """In place of `torch.cuda.CUDAGraph`: a replay runs the operations again, on the same tensors
+    and into the same."""
 
     def replay(self):
         with torch.no_grad():

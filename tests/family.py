@@ -1,4 +1,5 @@
-"""Every objective of the library on a small model of its own, for tests that have to go through all of them."""
+"""Every objective of the library on a small model of its own, for tests that have to go through all
+of them."""
 
 from functools import partial
 

@@ -1,4 +1,5 @@
-"""The game: its value at the optimum, its gradients, priors that are only drawn from, classes, and Parzen windows."""
+"""The game: its value at the optimum, its gradients, priors that are only drawn from, classes, and
+Parzen windows."""
 
 import math
 
@@ -219,7 +220,8 @@ def test_heads_repel_each_other_up_to_their_distance():
 
 
 def test_labels_help_where_they_are_scarce():
-    """Three prototypes, flipped pixels; six labels. Not chance, and the supervised turn is what does it."""
+    """Three prototypes, flipped pixels; six labels. Not chance, and the supervised turn is what
+    does it."""
     torch.manual_seed(0)
     prototypes = (torch.rand(3, 8) < 0.5).float()
     labels = torch.arange(600) % 3

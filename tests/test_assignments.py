@@ -132,7 +132,8 @@ def graded(notebook):
 
 
 def needed(notebook, targets):
-    """Return the target cells and those that define what they use, in order, without other tests."""
+    """Return the target cells and those that define what they use, in order, without other
+    tests."""
     kept, names = [], set()
     for cell in reversed(notebook):
         if cell.name in targets or (cell.points is None and cell.makes & names):
@@ -142,7 +143,8 @@ def needed(notebook, targets):
 
 
 def concerned(notebook, changed):
-    """Return the test cells that a new answer in the cell `changed` can affect, and what they need."""
+    """Return the test cells that a new answer in the cell `changed` can affect, and what they
+    need."""
     at = [cell.name for cell in notebook].index(changed)
     names, targets = set(notebook[at].makes), [changed]
     for cell in notebook[at + 1 :]:

@@ -1,4 +1,5 @@
-"""Where only torch and the packages of its world are installed, as on many a GPU machine, vaelib trains and records."""
+"""Where only torch and the packages of its world are installed, as on many a GPU machine, vaelib
+trains and records."""
 
 import gzip
 import hashlib
@@ -26,7 +27,8 @@ ABSENT = (
 
 
 def run(code, tmp_path, **environment):
-    """What `code` prints in a process that has none of the packages of ABSENT and sees none of this machine's data."""
+    """What `code` prints in a process that has none of the packages of ABSENT and sees none of this
+    machine's data."""
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n"
     )
@@ -45,7 +47,8 @@ def run(code, tmp_path, **environment):
 
 
 def mnist_folder(folder):
-    """$VAELIB_DATA with 200 and 20 images in MNIST's format; the sums of its files as code that sets them."""
+    """$VAELIB_DATA with 200 and 20 images in MNIST's format; the sums of its files as code that
+    sets them."""
     rng, sums = np.random.default_rng(0), {}
     (folder / "MNIST" / "raw").mkdir(parents=True)
     for name, n in (("train-images-idx3-ubyte", 200), ("train-labels-idx1-ubyte", 200),

@@ -1,4 +1,5 @@
-"""What the chapters say in code is what the library does, and what the library points to stands in the chapters."""
+"""What the chapters say in code is what the library does, and what the library points to stands in
+the chapters."""
 
 import ast
 import json

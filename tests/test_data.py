@@ -73,7 +73,8 @@ def no_mirror(monkeypatch):
 
 @pytest.fixture
 def files(monkeypatch, tmp_path):
-    """Four small files in MNIST's format, their sums made the expected ones; nothing else of this machine is seen."""
+    """Four small files in MNIST's format, their sums made the expected ones; nothing else of this
+    machine is seen."""
     rng, contents = np.random.default_rng(0), {}
     for name in data.MNIST_FILES:
         n = 30 if name.startswith("train") else 10
@@ -236,7 +237,8 @@ def test_the_real_mnist():
 
 
 def drawings(characters):
-    """A zip in Omniglot's layout: 20 drawings of each named character, a bar of ink whose row tells the drawing."""
+    """A zip in Omniglot's layout: 20 drawings of each named character, a bar of ink whose row tells
+    the drawing."""
     from PIL import Image
 
     file = io.BytesIO()

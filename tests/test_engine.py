@@ -1,4 +1,5 @@
-"""The engine behind `fit`: copies, players, streams, checkpoints, and what happens when something breaks."""
+"""The engine behind `fit`: copies, players, streams, checkpoints, and what happens when something
+breaks."""
 
 import os
 import random
@@ -38,7 +39,8 @@ def build(seed):
 
 
 def given_noise(model, x, beta=1.0):
-    """The ELBO with its noise given beside the images, so that two ways of running it can be compared exactly."""
+    """The ELBO with its noise given beside the images, so that two ways of running it can be
+    compared exactly."""
     images, noise = x["x"]
     mean, log_var = model.encode(images)
     z = mean + noise * (0.5 * log_var).exp()
@@ -140,7 +142,8 @@ def test_no_player_moves_what_belongs_to_another(data):
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_players_take_turns(seeds, data, together):
-    """Two players with the same objective and all parameters between them: not the same as one step for both."""
+    """Two players with the same objective and all parameters between them: not the same as one step
+    for both."""
     players = [
         vl.Player(lambda m: m.decoder.parameters(), given_noise, lr=1e-2),
         vl.Player(lambda m: m.encoder.parameters(), given_noise, lr=1e-2),

@@ -1,4 +1,5 @@
-"""Sprites: the grid of dSprites, outlines with the symmetries that they must have, and the real file's loader."""
+"""Sprites: the grid of dSprites, outlines with the symmetries that they must have, and the real
+file's loader."""
 
 import math
 

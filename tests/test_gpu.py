@@ -1,8 +1,9 @@
 """`fit` and evaluation on a GPU, with real CUDA graphs; skipped where there is none.
 
-VAELIB_REHEARSE=1 runs the same tests on the CPU with graphs that are played (fake_graph.py), as far as that makes
-sense. Where two roads are compared exactly, the noise stands in the data (`given_noise`); where it is drawn, both
-begin with the same state of the device's generator, which a replay moves on as the eager step does.
+VAELIB_REHEARSE=1 runs the same tests on the CPU with graphs that are played (fake_graph.py), as far
+as that makes sense. Where two roads are compared exactly, the noise stands in the data
+(`given_noise`); where it is drawn, both begin with the same state of the device's generator, which
+a replay moves on as the eager step does.
 """
 
 import os
@@ -338,7 +339,8 @@ def test_evaluation_agrees_with_the_cpu(device):
     ).float().mean() < 1e-4
 
 
-# The last, for what it leaves behind: memory that runs out while the step warms up, and while it is recorded
+# The last, for what it leaves behind: memory that runs out while the step warms up, and while it is
+# recorded
 
 
 @pytest.mark.parametrize("at", [1, 4])

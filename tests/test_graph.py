@@ -1,4 +1,5 @@
-"""The road of the GPU in `fit`, on the CPU with graphs that are played (fake_graph.py); test_gpu.py has real ones."""
+"""The road of the GPU in `fit`, on the CPU with graphs that are played (fake_graph.py); test_gpu.py
+has real ones."""
 
 import random
 
@@ -51,7 +52,8 @@ def assert_same(eager, recorded):
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
 def test_a_graph_takes_the_steps_of_the_eager_loop(seeds, compare):
-    """Two epochs and more, binarized inside the graph, with a learning rate and a weight that follow the step."""
+    """Two epochs and more, binarized inside the graph, with a learning rate and a weight that
+    follow the step."""
     options = {
         "transform": vl.binarize,
         "lr": lambda step: 1e-2 / (1 + step),

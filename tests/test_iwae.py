@@ -1,4 +1,5 @@
-"""Importance weighting: the bound against its exact value, three gradient estimators against theirs, two layers."""
+"""Importance weighting: the bound against its exact value, three gradient estimators against
+theirs, two layers."""
 
 import math
 
@@ -156,7 +157,8 @@ def test_the_bound_survives_large_log_weights():
 
 
 def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
-    """Linear nets with constant variances: z1 ~ N(0, ww + v), and the mean of L_K must approach log p(x) exactly."""
+    """Linear nets with constant variances: z1 ~ N(0, ww + v), and the mean of L_K must approach log
+    p(x) exactly."""
     torch.manual_seed(1)
     w, v = 0.8, 0.5
     nets = [torch.nn.Linear(1, 2) for _ in range(3)]
@@ -182,7 +184,8 @@ def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
 
 @pytest.mark.parametrize("s", [1e-9, 2.0])
 def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
-    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s² / S)."""
+    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s²
+    / S)."""
     a, w, samples = 0.3, 1.5, 4
     model = vl.TwoLayerVAE(
         vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian"

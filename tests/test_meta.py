@@ -1,11 +1,16 @@
-"""Nothing that runs on a GPU makes a tensor elsewhere or asks for a value: tried on torch's device "meta", which has
-shapes and no values. A tensor of the CPU's, `.item()`, a branch on data or a shape that depends on data then fails.
+"""Nothing that runs on a GPU makes a tensor elsewhere or asks for a value: tried on torch's device
+"meta", which has shapes and no values. A tensor of the CPU's, `.item()`, a branch on data or a
+shape that depends on data then fails.
 
-What cannot run there, because its answer is a value of the host's or because it runs on the CPU by design:
-- the checks of values, `VAE.check_targets` and the one of log-weights in `log_likelihood`: once a call, taken out here;
-- `active_units`, a whole number, and `parzen`, which compares numbers to choose a scale; what they are made from runs;
+What cannot run there, because its answer is a value of the host's or because it runs on the CPU by
+design:
+- the checks of values, `VAE.check_targets` and the one of log-weights in `log_likelihood`: once a
+call, taken out here;
+- `active_units`, a whole number, and `parzen`, which compares numbers to choose a scale; what they
+are made from runs;
 - `few_labels`, which looks for the labels of each class;
-- the scores of disentanglement, which are computed by numpy and scikit-learn (`mig_mixture` by torch, on the CPU).
+- the scores of disentanglement, which are computed by numpy and scikit-learn (`mig_mixture` by
+torch, on the CPU).
 """
 
 from functools import partial
@@ -21,7 +26,8 @@ from vaelib import evaluation
 
 
 class OnlyMeta(TorchDispatchMode):
-    """Fails at the operation that makes a tensor elsewhere; some, such as a product, would take it without a word."""
+    """Fails at the operation that makes a tensor elsewhere; some, such as a product, would take it
+    without a word."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))

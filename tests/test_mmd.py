@@ -158,7 +158,8 @@ def terms(model, objective, *arguments):
 
 
 def test_members_of_the_family_are_special_cases(model):
-    """alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with Jensen-Shannon: the AAE.
+    """alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with
+    Jensen-Shannon: the AAE.
     alpha = 1 with MMD: the MMD-VAE."""
     kernel = partial(vl.gaussian_kernel, bandwidth=1.0)
     whatever = lambda z, prior: ((z - prior) ** 2).mean()  # noqa: E731

@@ -63,7 +63,8 @@ def test_labels_are_put_beside_the_code():
 
 
 def test_a_code_does_not_depend_on_its_company():
-    """In the mode in which the objective runs: q(z|x) has no place for the other images of the batch."""
+    """In the mode in which the objective runs: q(z|x) has no place for the other images of the
+    batch."""
     torch.manual_seed(0)
     for encoder, d in ((vl.mlp(784, 8, 4), 784), (vl.conv_encoder((1, 28, 28), 2, width=4), 784)):
         x = torch.rand(9, d)

@@ -1,4 +1,5 @@
-"""The bugs of chapter 11, all nineteen, put into vaelib: the library's own tests must see each of them."""
+"""The bugs of chapter 11, all nineteen, put into vaelib: the library's own tests must see each of
+them."""
 
 import ast
 import importlib
@@ -177,7 +178,8 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
 
 
 def replace_everywhere(monkeypatch, name, wrong):
-    """Put `wrong` wherever vaelib has what it calls `name`: in every module, or in the class that a method is of."""
+    """Put `wrong` wherever vaelib has what it calls `name`: in every module, or in the class that a
+    method is of."""
     owner = attrgetter(name.rpartition(".")[0])(vl) if "." in name else vl
     name = name.rpartition(".")[2]
     right = getattr(owner, name)

@@ -1,4 +1,5 @@
-"""Every estimator against an answer known in closed form; each check is also seen to fail on a planted error."""
+"""Every estimator against an answer known in closed form; each check is also seen to fail on a
+planted error."""
 
 import math
 

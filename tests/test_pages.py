@@ -1,6 +1,8 @@
-"""Every page of the built book in a browser: wide and narrow, light and dark; and every link within the book.
+"""Every page of the built book in a browser: wide and narrow, light and dark; and every link within
+the book.
 
-VAELIB_BOOK names the folder of built pages (`make pages`); without it the tests of pages are skipped.
+VAELIB_BOOK names the folder of built pages (`make pages`); without it the tests of pages are
+skipped.
 """
 
 import gzip
@@ -182,7 +184,8 @@ def test_page(book, view, name):
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
 
 
-# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one page stands for all.
+# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one
+# page stands for all.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 
 
@@ -286,7 +289,8 @@ def test_light_and_quick(book, browser, name):
 
 
 def test_self_tests_answer(book, browser):
-    """Every box of every chapter: its right answer is praised, the others corrected, by pointer and by key."""
+    """Every box of every chapter: its right answer is praised, the others corrected, by pointer and
+    by key."""
     with served(book) as site, browser.new_page() as page:
         for name in (name for name in PAGES if re.match(r"chapters/(0[1-9]|1[01]|A_)", name)):
             page.goto(f"{site}{name}.html", wait_until="load")

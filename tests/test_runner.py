@@ -24,7 +24,8 @@ NAME = "tests.tiny_experiment"
 
 @pytest.fixture
 def tiny(tmp_path):
-    """The folder of all files, and functions that start and run the runner on tiny_experiment.py."""
+    """The folder of all files, and functions that start and run the runner on
+    tiny_experiment.py."""
 
     def start(*options, **env):
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

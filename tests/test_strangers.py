@@ -1,4 +1,5 @@
-"""What strangers bring to `fit`: their own nets, data, priors and habits. Right, or refused in one clear sentence."""
+"""What strangers bring to `fit`: their own nets, data, priors and habits. Right, or refused in one
+clear sentence."""
 
 import copy
 import math
@@ -196,7 +197,8 @@ def test_running_statistics_come_back(seeds, how, tmp_path):
 
 
 def test_no_look_moves_a_random_state():
-    """The checks before training draw nothing: a run is the same with and without a generator of its own."""
+    """The checks before training draw nothing: a run is the same with and without a generator of
+    its own."""
     generator = torch.Generator().manual_seed(7)
     noisy = lambda x: (x + 0.01 * torch.rand(x.shape, generator=generator)).clamp(0, 1)  # noqa: E731
     vl.fit(build, vl.elbo, X, steps=3, transform=noisy)

@@ -1,4 +1,5 @@
-"""The KL taken apart: estimators of the aggregated posterior against enumeration, objectives against each other."""
+"""The KL taken apart: estimators of the aggregated posterior against enumeration, objectives
+against each other."""
 
 import itertools
 import math
@@ -76,7 +77,8 @@ def test_codes_far_apart_name_their_image_in_blocks_as_in_one(monkeypatch):
 
 
 def test_everything_stays_on_its_device():
-    """The device "meta" has shapes and no numbers: a tensor made elsewhere by mistake cannot meet it."""
+    """The device "meta" has shapes and no numbers: a tensor made elsewhere by mistake cannot meet
+    it."""
     mean = torch.zeros(4, 2, device="meta")
     for estimator in ("exact", "mss", "mws"):
         joint, each = vl.log_aggregate_posterior(
@@ -125,7 +127,8 @@ def test_a_joint_gaussian_has_the_known_total_correlation():
         assert oracles.gaussian_total_correlation(r) == pytest.approx(known, abs=1e-5)
     r = torch.full((10, 10), 0.5) + 0.5 * torch.eye(10)
     assert oracles.gaussian_total_correlation(r) == pytest.approx(2.26679, abs=1e-5)
-    # Many codes drawn so that q(z) is that Gaussian; the exact mixture of them must come close to it.
+    # Many codes drawn so that q(z) is that Gaussian; the exact mixture of them must come close to
+    # it.
     torch.manual_seed(0)
     s2 = 0.1
     cov = torch.tensor([[1, 0.8], [0.8, 1]], dtype=torch.float64)
@@ -159,7 +162,8 @@ def test_a_quadratic_discriminator_recovers_the_density_ratio():
 
 
 class TrueLogit(torch.nn.Module):
-    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed form."""
+    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed
+    form."""
 
     def __init__(self, rho):
         super().__init__()
@@ -176,7 +180,8 @@ class TrueLogit(torch.nn.Module):
 
 
 def test_the_best_judge_of_permuted_codes_scores_the_jensen_shannon_divergence():
-    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation: both by an integral over the plane."""
+    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation: both by an integral
+    over the plane."""
     rho, n = 0.8, 100_000
     judge = TrueLogit(rho)
     side = torch.linspace(-7, 7, 701, dtype=torch.float64)
@@ -322,7 +327,8 @@ def test_the_players_run_as_copies_with_a_strength_each():
 
 
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
-    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
+    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >=
+    λ."""
     torch.manual_seed(0)
     x = torch.randn(4000, 1)
     x = 2 * (x - x.mean()) / x.std(correction=0)
@@ -397,7 +403,11 @@ def test_bad_arguments():
         vl.factor_vae(model, X, 3)
     with pytest.raises(ValueError, match="factor_discriminator: the model has no discriminator"):
         vl.factor_discriminator(model, X)
-    with pytest.raises(ValueError, match="factor_discriminator: the batch must have at least 2 images, got 1"):
+    with pytest.raises(
+        ValueError, match="factor_discriminator: the batch must have at least 2 images, got 1"
+    ):
         vl.factor_discriminator(build(), X[:1])
-    with pytest.raises(ValueError, match="kl_decomposition: samples must be a positive integer, got 0"):
+    with pytest.raises(
+        ValueError, match="kl_decomposition: samples must be a positive integer, got 0"
+    ):
         vl.kl_decomposition(mean, mean, samples=0)

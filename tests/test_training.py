@@ -1,4 +1,5 @@
-"""`fit`: the same seed gives the same run, what is refused is refused in one sentence, and nothing is lost."""
+"""`fit`: the same seed gives the same run, what is refused is refused in one sentence, and nothing
+is lost."""
 
 import math
 

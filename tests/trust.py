@@ -1,4 +1,5 @@
-"""How a Monte Carlo estimate is held against a known answer: in standard errors, never in loose tolerances."""
+"""How a Monte Carlo estimate is held against a known answer: in standard errors, never in loose
+tolerances."""
 
 import math
 

@@ -1,7 +1,8 @@
 """The objectives of adversarial autoencoders, one for each player, each (B,), to be maximised.
 
-A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict whose stream "x" is
-(images, labels). A discriminator with more inputs than the code has also reads the labels, one more than there are
+A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict
+whose stream "x" is (images, labels). A discriminator with more inputs than the code has also reads
+the labels, one more than there are
 classes: the last one means "unknown" (Makhzani et al., 2016; chapter 5).
 """
 
@@ -16,9 +17,11 @@ from .training import Player
 
 
 def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
-    """The three turns of the adversarial autoencoder for `fit`: reconstruction, discriminator, encoder.
+    """The three turns of the adversarial autoencoder for `fit`: reconstruction, discriminator,
+    encoder.
 
-    lr: of the reconstruction; discriminator_lr and encoder_lr (default: lr): of the two sides of the game; numbers or
+    lr: of the reconstruction; discriminator_lr and encoder_lr (default: lr): of the two sides of
+        the game; numbers or
     functions of the step. adam: as for `Player`, for both sides of the game.
     """
     return [Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr),
@@ -33,9 +36,11 @@ def aae_reconstruction(model, batch):
 
 
 def aae_discriminator(model, batch):
-    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats (eq-aae-discriminator).
+    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats
+    (eq-aae-discriminator).
 
-    At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often it is right.
+    At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often
+    it is right.
     """
     x, labels = _parts(model, batch)
     with torch.no_grad():
@@ -47,13 +52,15 @@ def aae_discriminator(model, batch):
 
 
 def aae_encoder(model, batch):
-    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form (eq-aae-encoder)."""
+    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form
+    (eq-aae-encoder)."""
     x, labels = _parts(model, batch)
     return {"objective": logsigmoid(_logit(model, model.draw(x, 1)[0][0], labels))}
 
 
 def style_reconstruction(model, batch, classes=10):
-    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the style (eq-aae-style).
+    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the
+    style (eq-aae-style).
 
     The decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
     """
@@ -74,13 +81,14 @@ def _logit(model, z, labels):
     return discriminator_of("adversarial autoencoder", model)(z)[..., 0]
 
 
-# With classes: the encoder also returns class probabilities ŷ, which a second discriminator compares with the prior.
+# With classes: the encoder also returns class probabilities ŷ, which a second discriminator
+# compares with the prior.
 
 
 def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=True, **adam):
-    """The turns of the semi-supervised adversarial autoencoder (a `ClassAAE`): reconstruction, both discriminators,
-    encoder, and with supervised=True the classification of the stream "labelled"; without it, clustering. Rates as in
-    `aae_players`; lr is also the classification's.
+    """The turns of the semi-supervised adversarial autoencoder (a `ClassAAE`): reconstruction, both
+    discriminators, encoder, and with supervised=True the classification of the stream "labelled";
+    without it, clustering. Rates as in `aae_players`; lr is also the classification's.
 
     Data are {"x": images, "labelled": (images, labels)}, or images alone for clustering.
     """
@@ -99,7 +107,8 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 
 
 def class_reconstruction(model, batch):
-    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits; with heads also their repulsion (eq-aae-heads)."""
+    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits; with heads also their repulsion
+    (eq-aae-heads)."""
     x = _images(batch)
     y, z = model.encode(x)
     terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
@@ -110,7 +119,8 @@ def class_reconstruction(model, batch):
 
 
 def class_discriminators(model, batch):
-    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical prior (eq-aae-two)."""
+    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical
+    prior (eq-aae-two)."""
     x = _images(batch)
     with torch.no_grad():
         y, z = model.encode(x)
@@ -166,9 +176,11 @@ def few_labels(labels, each, generator=None):
 
 
 def cluster_labels(probabilities, labels):
-    """A label for each cluster, (K,): that of the image with the highest probability of the cluster (eq-aae-rule).
+    """A label for each cluster, (K,): that of the image with the highest probability of the cluster
+    (eq-aae-rule).
 
-    probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters than images.
+    probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters
+        than images.
     """
     if probabilities.dim() != 2 or len(probabilities) != len(labels):
         shapes = f"{tuple(probabilities.shape)} and {tuple(labels.shape)}"

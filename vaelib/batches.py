@@ -8,9 +8,11 @@ from .probes import without_a_trace
 
 
 class Batches:
-    """Batches of the data for one model, or for copies that are trained together, each in its own random order.
+    """Batches of the data for one model, or for copies that are trained together, each in its own
+    random order.
 
-    streams: {name: [tensors that stay together]}. named: whether a batch is a dict of streams or the only stream.
+    streams: {name: [tensors that stay together]}. named: whether a batch is a dict of streams or
+        the only stream.
     """
 
     def __init__(self, streams, named, batch_size, transform, seeds):
@@ -62,7 +64,8 @@ def batch(streams, named, index, transform, stacked):
 
 
 def as_streams(data, batch_size):
-    """Data as {name: [tensors that stay together]}, each with finite values and at least one full batch."""
+    """Data as {name: [tensors that stay together]}, each with finite values and at least one full
+    batch."""
     named = data if isinstance(data, dict) else {"x": data}
     if not named:
         raise ValueError("fit: data is an empty dict; it must hold at least one stream.")
@@ -92,10 +95,11 @@ def as_streams(data, batch_size):
 
 
 def check(model, data, streams, transform, batch_size):
-    """ValueError unless the model can be trained on the data: images in every stream, and labels beside them.
+    """ValueError unless the model can be trained on the data: images in every stream, and labels
+    beside them.
 
-    Images are the first tensor of the stream "x" (or the only one), and of every stream with samples of that shape.
-    A transform is tried on the first batch.
+    Images are the first tensor of the stream "x" (or the only one), and of every stream with
+    samples of that shape. A transform is tried on the first batch.
     """
     if not hasattr(model, "check_targets") or "x" not in streams:
         return

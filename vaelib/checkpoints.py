@@ -1,4 +1,5 @@
-"""Checkpoints of `fit`: one safetensors file each, tensors and JSON together, written atomically."""
+"""Checkpoints of `fit`: one safetensors file each, tensors and JSON together, written
+atomically."""
 
 import contextlib
 import json
@@ -15,15 +16,18 @@ ADVICE = "use resume=False or another folder"
 
 
 class Keeper:
-    """Writes the state of a training job to its file, and reads it back. file: a Path, or None to keep nothing.
+    """Writes the state of a training job to its file, and reads it back. file: a Path, or None to
+    keep nothing.
 
-    models_only: of a file of another run (another learning rate, say) the models are taken and nothing else.
+    models_only: of a file of another run (another learning rate, say) the models are taken and
+        nothing else.
     """
 
     def __init__(self, job, file, data_digest, models_only=False):
         self.job, self.file, self.models_only, self.saved = job, file, models_only, None
         plan = job.plan
-        # What must agree before a checkpoint is continued; of a function of the step, its values at three steps.
+        # What must agree before a checkpoint is continued; of a function of the step, its values at
+        # three steps.
         self.config = {
             "seeds": list(job.seeds), "steps": plan.steps, "batch_size": plan.batch_size,
             "hyper": {name: _three(value, plan.steps) for name, value in job.hyper.items()},
@@ -38,7 +42,8 @@ class Keeper:
     def load(self):
         """Continue from the file if there is one; returns whether it was there.
 
-        RuntimeError: the file cannot be read. ValueError: it belongs to another run, and how the two differ.
+        RuntimeError: the file cannot be read. ValueError: it belongs to another run, and how the
+            two differ.
         """
         if self.file is None or not self.file.exists():
             return False
@@ -71,7 +76,8 @@ class Keeper:
         return True
 
     def save(self):
-        """Write the state of the job; of a copy that is no longer finite the file keeps what it held."""
+        """Write the state of the job; of a copy that is no longer finite the file keeps what it
+        held."""
         if self.file is None or all(self.job.broken):
             return
         job = self.job
@@ -180,7 +186,8 @@ def _short(value):
 
 
 def _three(value, steps):
-    """A hyper-parameter as JSON: a number, one a copy, or a function of the step at its start, middle and end."""
+    """A hyper-parameter as JSON: a number, one a copy, or a function of the step at its start,
+    middle and end."""
     if callable(value):
         return [float(value(step)) for step in (0, steps // 2, steps - 1)]
     return list(value) if isinstance(value, tuple) else value

@@ -7,7 +7,8 @@ import torch
 
 
 def integer(where, name, value, least=1):
-    """The value as an int; Python, NumPy and 0-d integers are accepted. ValueError: not an integer >= least."""
+    """The value as an int; Python, NumPy and 0-d integers are accepted. ValueError: not an integer
+    >= least."""
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, Integral) or plain < least:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
@@ -18,7 +19,8 @@ def integer(where, name, value, least=1):
 def number(where, name, value, *, least=None, above=None):
     """The value as a Python number. ValueError: not a finite number, or outside the bounds.
 
-    A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot be asked for.
+    A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot
+        be asked for.
     """
     if torch.is_tensor(value):
         return value
@@ -42,7 +44,8 @@ def one_of(where, name, value, allowed):
 
 
 def out_of_memory(error):
-    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a CPU only a text."""
+    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a
+    CPU only a text."""
     return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 

@@ -1,4 +1,5 @@
-"""One model, or copies of it stacked along a new first dimension: the tensors that a training step reads and writes."""
+"""One model, or copies of it stacked along a new first dimension: the tensors that a training step
+reads and writes."""
 
 import torch
 from torch import nn
@@ -6,7 +7,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 
 class Objective(nn.Module):
-    """A player's objective as a module around the model, so that `functional_call` can swap the model's tensors."""
+    """A player's objective as a module around the model, so that `functional_call` can swap the
+    model's tensors."""
 
     def __init__(self, model, objective):
         super().__init__()
@@ -48,7 +50,8 @@ class Copies:
         self.places = _places(models[0])
 
     def call(self, objective, compile=False):
-        """A function (x, varying, fixed) -> {term: (R,)}: the means of the objective's terms for every copy.
+        """A function (x, varying, fixed) -> {term: (R,)}: the means of the objective's terms for
+        every copy.
 
         varying: hyper-parameters with one value a copy; fixed: those that all copies share.
         """
@@ -67,7 +70,8 @@ class Copies:
         return lambda x, varying, fixed: of_all(self.params, self.buffers, x, varying, fixed)
 
     def names(self, parameters):
-        """The names of trainable parameters of the first model. ValueError: not its own, or none is trainable."""
+        """The names of trainable parameters of the first model. ValueError: not its own, or none is
+        trainable."""
         known = {id(p): name for name, p in self.models[0].named_parameters()}
         found = list(dict.fromkeys(parameters))
         if any(id(p) not in known for p in found):
@@ -101,9 +105,11 @@ class Copies:
 
 
 def _places(model):
-    """Where each parameter and buffer of a model stands, {place: its name}; one that is used twice has two places.
+    """Where each parameter and buffer of a model stands, {place: its name}; one that is used twice
+    has two places.
 
-    A module that is used twice is one place only: `functional_call` would otherwise not put its tensors back.
+    A module that is used twice is one place only: `functional_call` would otherwise not put its
+    tensors back.
     """
     names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
     found = {}
@@ -117,7 +123,8 @@ def _places(model):
 
 
 def refuse_shared(models, seeds):
-    """ValueError where models of different seeds share a parameter or a buffer: training one would train the other."""
+    """ValueError where models of different seeds share a parameter or a buffer: training one would
+    train the other."""
     owner = {}
     for seed, model in zip(seeds, models, strict=True):
         for name, t in [*model.named_parameters(), *model.named_buffers()]:

@@ -40,7 +40,8 @@ CIFAR10_ROWS = 10_000  # images in each of its six files
 
 
 def binarize(x, generator=None):
-    """One Bernoulli draw of each pixel, with the pixel's intensity as its probability: [0, 1] -> {0, 1}."""
+    """One Bernoulli draw of each pixel, with the pixel's intensity as its probability: [0, 1] ->
+    {0, 1}."""
     # torch.bernoulli does the same and takes four times as long on a CPU.
     return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
 
@@ -49,8 +50,9 @@ def binarize(x, generator=None):
 class Dataset:
     """Images (N, D) in [0, 1] and their labels (N,); `shape` is (C, H, W), for drawing.
 
-    binarization: "none": grey values. "fixed": one Bernoulli draw of every image, made once. "dynamic": `train` stays
-    grey and `transform`, given to `fit`, draws it anew in every batch; `test` is drawn once (chapter 3 compares them).
+    binarization: "none": grey values. "fixed": one Bernoulli draw of every image, made once.
+    "dynamic": `train` stays grey and `transform`, given to `fit`, draws it anew in every batch;
+        `test` is drawn once (chapter 3 compares them).
     """
 
     name: str
@@ -79,7 +81,8 @@ def _dataset(name, train, test, train_labels, test_labels, shape, binarization):
 def digits(binarization="none"):
     """The 1,797 scans of 8 x 8 pixels that come with scikit-learn (Alpaydin & Kaynak, 1998).
 
-    1,437 to train, 360 to test; the split is stratified by digit, always the same. ValueError: an unknown binarization.
+    1,437 to train, 360 to test; the split is stratified by digit, always the same. ValueError: an
+    unknown binarization.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -92,18 +95,22 @@ def digits(binarization="none"):
 
 
 def two_points(n=2):
-    """The data of the variance blow-up, n/2 times -1 and n/2 times +1, (n, 1). ValueError: n odd or below 2."""
+    """The data of the variance blow-up, n/2 times -1 and n/2 times +1, (n, 1). ValueError: n odd or
+    below 2."""
     if integer("two_points", "n", n, least=2) % 2:
         raise ValueError(f"two_points: n must be an even integer, got {n!r}.")
     return torch.tensor([-1.0, 1.0]).repeat(n // 2).unsqueeze(1)
 
 
 def mnist(binarization="none", cache=None, download=True):
-    """MNIST (LeCun et al., 1998): 60,000 images to train, 10,000 to test, 28 x 28 pixels, flattened to 784.
+    """MNIST (LeCun et al., 1998): 60,000 images to train, 10,000 to test, 28 x 28 pixels, flattened
+    to 784.
 
-    The files are read from $VAELIB_DATA/MNIST/raw, from `cache` (default: the user's cache folder), or downloaded;
-    their checksums are verified every time. download=False: FileNotFoundError instead of a download.
-    ValueError: an unknown binarization, or a broken file in $VAELIB_DATA. RuntimeError: nothing could be downloaded.
+    The files are read from $VAELIB_DATA/MNIST/raw, from `cache` (default: the user's cache folder),
+    or downloaded; their checksums are verified every time. download=False: FileNotFoundError
+    instead of a download.
+    ValueError: an unknown binarization, or a broken file in $VAELIB_DATA. RuntimeError: nothing
+        could be downloaded.
     """
     raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
            for name, sha in MNIST_FILES.items()}  # fmt: skip
@@ -116,14 +123,16 @@ def mnist(binarization="none", cache=None, download=True):
 
 
 def omniglot(source="drawings", binarization="none", cache=None, download=True):
-    """Omniglot (Lake et al., 2015): handwritten characters, 28 x 28 pixels, flattened to 784; labels number characters.
+    """Omniglot (Lake et al., 2015): handwritten characters, 28 x 28 pixels, flattened to 784;
+    labels number characters.
 
-    source: "drawings", the 50 alphabets, 1,623 characters. "small", the authors' two smaller archives: 8 alphabets,
-    242 characters (Greek and Latin are in both and are taken once). Of these the first 15 drawings of a character are
-    to train, the last 5 to test; the 105 x 105 pixels are averaged down to 28 x 28, ink is 1. "chardata", the file
-    that came with Burda et al. (2016): 24,345 images to train, 8,070 to test, in their own split and scaling.
-    If no checksum of a file is published, that of the first copy is recorded next to it. Errors as in `mnist`, and an
-    unknown source.
+    source: "drawings", the 50 alphabets, 1,623 characters. "small", the authors' two smaller
+    archives: 8 alphabets, 242 characters (Greek and Latin are in both and are taken once). Of these
+    the first 15 drawings of a character are to train, the last 5 to test; the 105 x 105 pixels are
+    averaged down to 28 x 28, ink is 1. "chardata", the file
+    that came with Burda et al. (2016): 24,345 images to train, 8,070 to test, in their own split
+    and scaling. If no checksum of a file is published, that of the first copy is recorded next to
+    it. Errors as in `mnist`, and an unknown source.
     """
     if source == "chardata":
         read = checked(_chardata)
@@ -185,7 +194,8 @@ def _chardata(path):
 
 
 def cifar10(cache=None, download=True):
-    """CIFAR-10 (Krizhevsky, 2009): 50,000 images to train, 10,000 to test, 3 x 32 x 32 pixels, flattened to 3072.
+    """CIFAR-10 (Krizhevsky, 2009): 50,000 images to train, 10,000 to test, 3 x 32 x 32 pixels,
+    flattened to 3072.
 
     From the binary archive, so that nothing is unpickled. Errors as in `mnist`.
     """
@@ -199,7 +209,8 @@ def cifar10(cache=None, download=True):
 
 
 def _cifar10(path):
-    """Images (N, 3072) and labels of the archive: each file has rows of one label and 3,072 pixels."""
+    """Images (N, 3072) and labels of the archive: each file has rows of one label and 3,072
+    pixels."""
     batches = {}
     with tarfile.open(path) as archive:
         for member in archive:
@@ -214,9 +225,11 @@ def _cifar10(path):
 
 
 def svhn(cache=None, download=True):
-    """SVHN (Netzer et al., 2011): 73,257 house numbers to train, 26,032 to test, 3 x 32 x 32 pixels, flattened to 3072.
+    """SVHN (Netzer et al., 2011): 73,257 house numbers to train, 26,032 to test, 3 x 32 x 32
+    pixels, flattened to 3072.
 
-    Looked for in $VAELIB_DATA/svhn; errors as in `mnist`. The files call the digit 0 "10"; here it is 0.
+    Looked for in $VAELIB_DATA/svhn; errors as in `mnist`. The files call the digit 0 "10"; here it
+    is 0.
     """
     parts = [fetch("svhn", name, "svhn", SVHN_HOME, checked(_svhn, md5=md5), cache, download)
              for name, md5 in SVHN_FILES.items()]  # fmt: skip

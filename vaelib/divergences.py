@@ -1,4 +1,5 @@
-"""Divergences between distributions: Kullback-Leibler and its parts, in nats, and maximum mean discrepancy."""
+"""Divergences between distributions: Kullback-Leibler and its parts, in nats, and maximum mean
+discrepancy."""
 
 import math
 
@@ -24,13 +25,17 @@ def gaussian_kl(mean, log_var):
 
 
 def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
-    """Logarithms of q(z), (B,), and of each q(z_j), (B, Q), for codes z, (B, Q), under the aggregated posterior of
-    diagonal Gaussians mean, log_var, (M, Q): equation eq-aggregate of the book (chapter 2); Chen et al. (2018).
+    """Logarithms of q(z), (B,), and of each q(z_j), (B, Q), for codes z, (B, Q), under the
+    aggregated posterior of
+    diagonal Gaussians mean, log_var, (M, Q): equation eq-aggregate of the book (chapter 2); Chen et
+        al. (2018).
 
-    estimator: "exact": the M Gaussians are the whole data set. Otherwise they are a batch, and z[i] is drawn from the
-    i-th: "mss" (eq-mss) weighs the own Gaussian with 1/N and each other with (N - 1) / (N (B - 1)), N = dataset_size,
-    which is unbiased for q(z); "mws" (eq-mws) weighs each with 1/(N B), whose logarithm is off by up to ln N.
-    ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone for "mss".
+    estimator: "exact": the M Gaussians are the whole data set. Otherwise they are a batch, and z[i]
+    is drawn from the i-th: "mss" (eq-mss) weighs the own Gaussian with 1/N and each other with (N -
+    1) / (N (B - 1)), N = dataset_size, which is unbiased for q(z); "mws" (eq-mws) weighs each with
+    1/(N B), whose logarithm is off by up to ln N.
+    ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone
+        for "mss".
     """
     one_of("log_aggregate_posterior", "estimator", estimator, AGGREGATES)
     b, m = len(z), len(mean)
@@ -65,12 +70,14 @@ def _log_normal(z, mean, log_var):
 
 @torch.no_grad()
 def kl_decomposition(mean, log_var, samples=10_000):
-    """The average KL to N(0, I) of the diagonal Gaussians mean, log_var, (N, Q), the whole data set, taken apart.
+    """The average KL to N(0, I) of the diagonal Gaussians mean, log_var, (N, Q), the whole data
+    set, taken apart.
 
-    A dict of "mutual_information" I(n; z), "total_correlation" of q(z), "dimension_wise_kl" and their sum "kl", each
-    0-d, in nats: equation eq-tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact,
-    the expectations are averages over `samples` codes, as many of each Gaussian as there can be, so that the parts
-    add up to the last digit. Works in blocks. ValueError: samples below 1.
+    A dict of "mutual_information" I(n; z), "total_correlation" of q(z), "dimension_wise_kl" and
+    their sum "kl", each 0-d, in nats: equation eq-tc-decomposition of the book (chapter 7); Chen et
+    al. (2018). The logarithms are exact, the expectations are averages over `samples` codes, as
+    many of each Gaussian as there can be, so that the parts add up to the last digit. Works in
+    blocks. ValueError: samples below 1.
     """
     samples = integer("kl_decomposition", "samples", samples)
     n, q = mean.shape
@@ -90,24 +97,27 @@ def kl_decomposition(mean, log_var, samples=10_000):
 
 
 def permute_dimensions(z):
-    """The codes (B, Q) with each column shuffled by itself: almost samples of the product of the q(z_j)
-    (equation eq-permuted of the book, chapter 7; Kim & Mnih, 2018)."""
+    """The codes (B, Q) with each column shuffled by itself: almost samples of the product of the
+    q(z_j) (equation eq-permuted of the book, chapter 7; Kim & Mnih, 2018)."""
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 
 def gaussian_kernel(x, y, bandwidth):
     """exp(-|x - y|² / 2 bandwidth²) for all pairs, (n, Q), (m, Q) -> (n, m).
 
-    Equation eq-gaussian-kernel of the book (chapter 8); Gretton et al. (2012). ValueError: bandwidth not above 0.
+    Equation eq-gaussian-kernel of the book (chapter 8); Gretton et al. (2012). ValueError:
+    bandwidth not above 0.
     """
     number("gaussian_kernel", "bandwidth", bandwidth, above=0)
     return torch.exp(-_squared_distances(x, y) / (2 * bandwidth**2))
 
 
 def imq_kernel(x, y, scale):
-    """scale / (scale + |x - y|²) for all pairs, (n, Q), (m, Q) -> (n, m): the inverse multiquadratic.
+    """scale / (scale + |x - y|²) for all pairs, (n, Q), (m, Q) -> (n, m): the inverse
+    multiquadratic.
 
-    Equation eq-imq of the book (chapter 8); Tolstikhin et al. (2018) use scale = 2 Q σ². A tuple of scales gives the
+    Equation eq-imq of the book (chapter 8); Tolstikhin et al. (2018) use scale = 2 Q σ². A tuple of
+    scales gives the
     sum of their kernels. ValueError: a scale not above 0.
     """
     squared = _squared_distances(x, y)
@@ -118,12 +128,15 @@ def imq_kernel(x, y, scale):
 
 
 def mmd(x, y, kernel, unbiased=True):
-    """The squared maximum mean discrepancy between samples x, (n, Q), and y, (m, Q), under a kernel; 0-d.
+    """The squared maximum mean discrepancy between samples x, (n, Q), and y, (m, Q), under a
+    kernel; 0-d.
 
-    kernel: (n, Q), (m, Q) -> (n, m). Equation eq-mmd of the book (chapter 8); Gretton et al. (2012).
-    unbiased: the U-statistic, whose within-terms leave out the diagonal; it can be negative. Otherwise the
-    V-statistic, at least 0 and too large by about 2 (1 - E k) / n where the two distributions agree.
-    Works in blocks of rows, so that 20,000 samples fit in memory where no gradient is asked for.
+    kernel: (n, Q), (m, Q) -> (n, m). Equation eq-mmd of the book (chapter 8); Gretton et al.
+        (2012).
+    unbiased: the U-statistic, whose within-terms leave out the diagonal; it can be negative.
+    Otherwise the V-statistic, at least 0 and too large by about 2 (1 - E k) / n where the two
+    distributions agree. Works in blocks of rows, so that 20,000 samples fit in memory where no
+    gradient is asked for.
     ValueError: samples of unequal dimension, or fewer than two of one kind for the U-statistic.
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:

@@ -1,7 +1,7 @@
 """Data files: found on this machine or downloaded, with verified checksums and clear errors.
 
-VAELIB_MIRROR, if set, is a web address that is tried before the public ones, for example behind a firewall or for a
-class; it must have the same folders as $VAELIB_DATA (MNIST/raw, omniglot, ...).
+VAELIB_MIRROR, if set, is a web address that is tried before the public ones, for example behind a
+firewall or for a class; it must have the same folders as $VAELIB_DATA (MNIST/raw, omniglot, ...).
 """
 
 import gzip
@@ -12,12 +12,14 @@ from pathlib import Path
 
 
 def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
-    """The content of a file, found in $VAELIB_DATA/folder, in the cache or on the mirrors, as `read` parses it.
+    """The content of a file, found in $VAELIB_DATA/folder, in the cache or on the mirrors, as
+    `read` parses it.
 
-    read: path -> content, or None if the file is not the expected one. cache: default the user's cache folder.
-    $VAELIB_MIRROR/folder is tried before the other mirrors.
-    ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError: download=False and the file
-    is not here, or it is not in $VAELIB_DATA and pooch or requests, which know the cache and download, are not
+    read: path -> content, or None if the file is not the expected one. cache: default the user's
+    cache folder. $VAELIB_MIRROR/folder is tried before the other mirrors.
+    ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError:
+    download=False and the file is not here, or it is not in $VAELIB_DATA and pooch or requests,
+    which know the cache and download, are not
     installed. RuntimeError: no mirror sent it whole, or the cache cannot be written.
     """
     given = Path(os.environ.get("VAELIB_DATA") or os.devnull) / folder / file
@@ -81,10 +83,11 @@ def gunzip(sha256):
 
 
 def checked(parse, **expected):
-    """A reader for `fetch`: the file as parsed by `parse`, if its checksum is the one given as md5=... or sha256=...
+    """A reader for `fetch`: the file as parsed by `parse`, if its checksum is the one given as
+    md5=... or sha256=...
 
-    If no checksum is published (none given), the SHA-256 of the first copy in the cache that could be parsed is
-    recorded next to it and compared from then on; nothing is written to $VAELIB_DATA.
+    If no checksum is published (none given), the SHA-256 of the first copy in the cache that could
+    be parsed is recorded next to it and compared from then on; nothing is written to $VAELIB_DATA.
     """
 
     def read(path):

@@ -1,4 +1,5 @@
-"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites; and dSprites."""
+"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites;
+and dSprites."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ BLOCK = {
 
 @dataclass(frozen=True)
 class Sprites:
-    """Images that are rendered or looked up on demand, so that the whole grid need not fit in memory.
+    """Images that are rendered or looked up on demand, so that the whole grid need not fit in
+    memory.
 
-    classes: (N, 5) integers, the index of each factor's value among those used. values: (N, 5), the values.
+    classes: (N, 5) integers, the index of each factor's value among those used. values: (N, 5), the
+        values.
     shape: (C, H, W). names: of the five factors.
     """
 
@@ -52,11 +55,14 @@ class Sprites:
 
 
 def sprites(size=64, device="cpu", **subset):
-    """Squares, ellipses and hearts on the grid of dSprites: 3 shapes x 6 scales x 40 orientations x 32 x 32 places.
+    """Squares, ellipses and hearts on the grid of dSprites: 3 shapes x 6 scales x 40 orientations x
+    32 x 32 places.
 
-    size: pixels of a side. subset: for any of shape, scale, orientation, x, y the places on its grid that are used,
-    such as `orientation=range(0, 40, 4)`; default all. The last factor varies fastest. Drawn on `device`.
-    The outlines are this book's own: the factors and their values are those of dSprites, the pixels are not.
+    size: pixels of a side. subset: for any of shape, scale, orientation, x, y the places on its
+    grid that are used, such as `orientation=range(0, 40, 4)`; default all. The last factor varies
+    fastest. Drawn on `device`.
+    The outlines are this book's own: the factors and their values are those of dSprites, the pixels
+        are not.
     ValueError: an unknown factor, places that are not on its grid, or a size below 4.
     """
     size = integer("sprites", "size", size, least=4)
@@ -81,9 +87,11 @@ def sprites(size=64, device="cpu", **subset):
 
 
 def draw_sprites(values, size=64):
-    """Draw sprites of any factor values (n, 5): shape 1, 2 or 3, scale, orientation, x, y; (n, size²) of 0 and 1.
+    """Draw sprites of any factor values (n, 5): shape 1, 2 or 3, scale, orientation, x, y; (n,
+    size²) of 0 and 1.
 
-    A pixel is white where its centre lies inside the outline. Angles are counterclockwise; y points down.
+    A pixel is white where its centre lies inside the outline. Angles are counterclockwise; y points
+    down.
     """
     rows = max(1, BLOCK.get(values.device.type, 2**18) // size**2)
     return torch.cat([_draw(block, size) for block in values.split(rows)])
@@ -104,7 +112,8 @@ def _draw(values, size):
     )
     u2, v2 = u * u, v * v
     circle = u2 + v2
-    # All outlines for each sprite: to pick out the sprites of one shape, a GPU would be asked how many there are.
+    # All outlines for each sprite: to pick out the sprites of one shape, a GPU would be asked how
+    # many there are.
     heart = (circle - 1) ** 3 < u2 * (v2 * v)
     round_or_square = torch.where(square[..., None], torch.maximum(u2, v2), circle) < 1
     white = torch.where((square | ellipse)[..., None], round_or_square, heart)
@@ -119,8 +128,8 @@ def _half(square, ellipse, axis):
 def dsprites(cache=None, download=True):
     """dSprites itself (Matthey et al., 2017): 737,280 images of 64 x 64 pixels, as `Sprites`.
 
-    The file is looked for as in `mnist`, in $VAELIB_DATA/dsprites. No sum of it is published: that of its first copy
-    is kept beside it. It is held as bytes (3 GB). Errors as in `mnist`.
+    The file is looked for as in `mnist`, in $VAELIB_DATA/dsprites. No sum of it is published: that
+    of its first copy is kept beside it. It is held as bytes (3 GB). Errors as in `mnist`.
     """
     images, classes, values = fetch("dsprites", DSPRITES_FILE, "dsprites", DSPRITES_HOME, checked(_dsprites), cache,
                                     download)  # fmt: skip
@@ -129,7 +138,8 @@ def dsprites(cache=None, download=True):
 
 
 def _dsprites(path):
-    """Images (bytes), classes and values of the file; its first factor, colour, has one value and is left out."""
+    """Images (bytes), classes and values of the file; its first factor, colour, has one value and
+    is left out."""
     with np.load(
         path, allow_pickle=False
     ) as file:  # its metadata are pickled, and nobody needs them

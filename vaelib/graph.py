@@ -1,4 +1,5 @@
-"""The CUDA graph under `fit`: a step that is recorded once and replayed without Python, and how it is fed."""
+"""The CUDA graph under `fit`: a step that is recorded once and replayed without Python, and how it
+is fed."""
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
@@ -18,10 +19,12 @@ def used_on(device):
 
 
 def recorded(job):
-    """The step of a training job as one CUDA graph, a function that replays it and returns the terms.
+    """The step of a training job as one CUDA graph, a function that replays it and returns the
+    terms.
 
-    Between replays only the learning rates, the varying hyper-parameters and the place in the epoch are written to
-    tensors that the graph reads, and the batch where the user's own transform makes it.
+    Between replays only the learning rates, the varying hyper-parameters and the place in the epoch
+    are written to tensors that the graph reads, and the batch where the user's own transform makes
+    it.
     """
     batches, plan = job.batches, job.plan
     at = {name: torch.zeros((), dtype=torch.long, device=job.device) for name in batches.order}
@@ -71,8 +74,8 @@ def recorded(job):
 def record(body, undo, device):
     """The CUDA graph of `body()`, and what `body` returned: tensors that every replay fills anew.
 
-    The body runs three times beforehand, because allocations and compilation must not be recorded; `undo()` puts back
-    what that has changed, and does so too where it is cut off.
+    The body runs three times beforehand, because allocations and compilation must not be recorded;
+    `undo()` puts back what that has changed, and does so too where it is cut off.
     """
     with torch.cuda.device(device):
         graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
@@ -91,9 +94,11 @@ def record(body, undo, device):
 
 
 def refill(held, batch):
-    """Write a batch (tensors, in tuples or dicts) into `held`, the tensors that a graph reads, and return those.
+    """Write a batch (tensors, in tuples or dicts) into `held`, the tensors that a graph reads, and
+    return those.
 
-    held: None at first; then a copy of the batch is returned. ValueError: what is not a tensor, or not like the first.
+    held: None at first; then a copy of the batch is returned. ValueError: what is not a tensor, or
+        not like the first.
     """
     fresh, form = tree_flatten(batch)
     for part in fresh:

@@ -1,4 +1,5 @@
-"""What a checkpoint answers for: texts of data, functions and models that differ where the things act differently."""
+"""What a checkpoint answers for: texts of data, functions and models that differ where the things
+act differently."""
 
 import hashlib
 import types
@@ -16,7 +17,8 @@ def of_data(streams):
 
 
 def of_model(model):
-    """One line a module: its place, its class, and its plain attributes such as a likelihood or a scale."""
+    """One line a module: its place, its class, and its plain attributes such as a likelihood or a
+    scale."""
     lines = []
     for name, module in model.named_modules():
         plain = {
@@ -34,7 +36,8 @@ def of_model(model):
 
 
 def describe(value, depth=6):
-    """A text of a value. Of a function: its name and a digest of its code, constants and what it holds."""
+    """A text of a value. Of a function: its name and a digest of its code, constants and what it
+    holds."""
     if torch.is_tensor(value) or isinstance(value, np.ndarray):
         array = (
             value.detach().cpu().contiguous()
@@ -80,7 +83,8 @@ def _constants(code):
 
 
 def _globals(function, code):
-    """The plain global values that a function reads, such as a weight set at the top of a notebook."""
+    """The plain global values that a function reads, such as a weight set at the top of a
+    notebook."""
     known = getattr(getattr(function, "__func__", function), "__globals__", {})
     return [
         f"{name}={known[name]!r}" for name in code.co_names if name in known and _plain(known[name])

@@ -1,4 +1,5 @@
-"""The loop under `fit`: one step of training for a model, or for stacked copies of it, and everything it changes."""
+"""The loop under `fit`: one step of training for a model, or for stacked copies of it, and
+everything it changes."""
 
 import os
 import time
@@ -21,7 +22,8 @@ SAVE_SECONDS = 60  # a checkpoint is written after this time, or after a twentie
 
 @dataclass(frozen=True)
 class Plan:
-    """What all copies share. takes: for each player the names of the hyper-parameters that its objective takes."""
+    """What all copies share. takes: for each player the names of the hyper-parameters that its
+    objective takes."""
 
     players: list
     takes: list
@@ -34,7 +36,8 @@ class Plan:
     autocast: object
 
     def together(self, models, seeds, hyper):
-        """Whether copies are trained together: where that is faster, and where vmap can run the step."""
+        """Whether copies are trained together: where that is faster, and where vmap can run the
+        step."""
         plan = replace(self, compile=False)
         first, pair = (
             {name: v[:n] if isinstance(v, tuple) else v for name, v in hyper.items()}
@@ -155,7 +158,8 @@ class Job:
         rows, reached = {}, set()
         for i, (own, optimizer) in enumerate(zip(self.owns, self.optimizers, strict=True)):
             terms = self.terms(i, x, varying, fixed)
-            # Gradients are asked for by name, so that no player's loss reaches another player's parameters.
+            # Gradients are asked for by name, so that no player's loss reaches another player's
+            # parameters.
             mine = [self.copies.params[name] for name in own]
             gradients = torch.autograd.grad(-terms["objective"].sum(), mine, allow_unused=True)
             for name, p, gradient in zip(own, mine, gradients, strict=True):
@@ -175,7 +179,8 @@ class Job:
         return torch.stack([t.detach().float().expand(len(self.models)) for t in rows.values()])
 
     def terms(self, i, x, varying, fixed):
-        """The terms of player i on a batch, {name: (R,)}; every hyper-parameter goes to the players that take it."""
+        """The terms of player i on a batch, {name: (R,)}; every hyper-parameter goes to the players
+        that take it."""
         mine = [
             {name: v for name, v in values.items() if name in self.plan.takes[i]}
             for values in (varying, fixed)
@@ -193,7 +198,8 @@ class Job:
         return terms
 
     def values(self):
-        """The hyper-parameters of this step: those that vary, as tensors where the step is one program; the others."""
+        """The hyper-parameters of this step: those that vary, as tensors where the step is one
+        program; the others."""
         varying, fixed = {}, {}
         for name, value in self.hyper.items():
             if not isinstance(value, tuple) and not callable(value):

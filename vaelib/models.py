@@ -1,4 +1,5 @@
-"""The model: a prior p(z), a likelihood p(x|z) made by a decoder, a posterior q(z|x) made by an encoder."""
+"""The model: a prior p(z), a likelihood p(x|z) made by a decoder, a posterior q(z|x) made by an
+encoder."""
 
 import math
 
@@ -16,8 +17,8 @@ LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
 
 class IndependentBernoulli(Independent):
-    """The same as torch's `Independent(Bernoulli)`, but log_prob sums over pixels before subtracting, which avoids two
-    passes over a tensor of shape (k, B, D)."""
+    """The same as torch's `Independent(Bernoulli)`, but log_prob sums over pixels before
+    subtracting, which avoids two passes over a tensor of shape (k, B, D)."""
 
     def log_prob(self, x):
         logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
@@ -25,17 +26,22 @@ class IndependentBernoulli(Independent):
 
 
 class VAE(nn.Module):
-    """A latent-variable model with an encoder (Kingma & Welling, 2014; equation eq-marginal of the book).
+    """A latent-variable model with an encoder (Kingma & Welling, 2014; equation eq-marginal of the
+    book).
 
     encoder: x -> (B, 2Q), the mean and log_var of q(z|x) side by side.
-    decoder: z -> the logits ("bernoulli") or the means ("gaussian"; with scale="head" means and log_std side by side).
-    likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on grey x, which is no
-        likelihood (chapter 3) and therefore has to be asked for by name.
-    scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head" (one for each pixel).
+    decoder: z -> the logits ("bernoulli") or the means ("gaussian"; with scale="head" means and
+        log_std side by side).
+    likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on
+        grey x, which is no likelihood (chapter 3) and therefore has to be asked for by name.
+    scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head"
+        (one for each pixel).
     scale_floor: added to a learned scale.
-    prior: a module that returns the distribution over codes (Q,) when it is called, or a function that makes one from
-        latent_dim, such as `vl.standard_normal`. A prior with parameters is trained with the model.
-    ValueError: an unknown likelihood or scale, a negative floor, an encoder or decoder whose output does not fit.
+    prior: a module that returns the distribution over codes (Q,) when it is called, or a function
+        that makes one from latent_dim, such as `vl.standard_normal`. A prior with parameters is
+        trained with the model.
+    ValueError: an unknown likelihood or scale, a negative floor, an encoder or decoder whose output
+        does not fit.
     """
 
     def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, scale=1.0, scale_floor=0.0,
@@ -60,7 +66,8 @@ class VAE(nn.Module):
         return self.prior_net()
 
     def encode(self, x):
-        """The mean and log_var of q(z|x), each (B, Q). ValueError: an encoder that returns something else."""
+        """The mean and log_var of q(z|x), each (B, Q). ValueError: an encoder that returns
+        something else."""
         out = self.encoder(x)
         pair = out if isinstance(out, tuple) else out.chunk(2, -1)
         if len(pair) != 2 or any(part.shape[-1] != self.latent_dim for part in pair):
@@ -80,8 +87,9 @@ class VAE(nn.Module):
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).
 
-        x, where given, is only compared in shape, so that nothing is broadcast by accident (a decoder that reads the
-        image itself may use it); y, (B, C), is put beside the code: the decoder then takes Q + C numbers.
+        x, where given, is only compared in shape, so that nothing is broadcast by accident (a
+        decoder that reads the image itself may use it); y, (B, C), is put beside the code: the
+        decoder then takes Q + C numbers.
         """
         if y is not None:
             z = torch.cat([z, y.expand(*z.shape[:-1], -1)], -1)
@@ -119,17 +127,20 @@ class VAE(nn.Module):
     def log_ratio(self, x, z, q, score=True, y=None):
         """log p(x|z) and log p(z) - log q(z|x) at codes z of `draw`, each (k, B).
 
-        score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder through z alone.
+        score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder
+        through z alone.
         """
         q = q if score else _fixed(q)
         return self.likelihood(z, x, y).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
 
     def log_weights(self, x, k, y=None):
-        """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the book, chapter 2."""
+        """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the
+        book, chapter 2."""
         return sum(self.log_ratio(x, *self.draw(x, k), y=y))
 
     def check_targets(self, x, where="data"):
-        """ValueError unless x is a tensor of images that this model can be trained and evaluated on."""
+        """ValueError unless x is a tensor of images that this model can be trained and evaluated
+        on."""
         if not torch.is_tensor(x) or not x.is_floating_point() or x.dim() < 2:
             what = (
                 f"{x.dtype} of shape {tuple(x.shape)}" if torch.is_tensor(x) else type(x).__name__
@@ -179,13 +190,15 @@ class VAE(nn.Module):
                 ) from error
 
     def label_inputs(self):
-        """How many inputs of the discriminator, if there is one, are for labels: all that are not for the code."""
+        """How many inputs of the discriminator, if there is one, are for labels: all that are not
+        for the code."""
         if not hasattr(self, "discriminator"):
             return 0
         return max(0, next(self.discriminator.parameters()).shape[-1] - self.latent_dim)
 
     def check_labels(self, labels, where="data"):
-        """ValueError unless labels, integers, lie within the classes that the model knows, if it knows any."""
+        """ValueError unless labels, integers, lie within the classes that the model knows, if it
+        knows any."""
         classes = getattr(self, "classes", None) or self.label_inputs()
         low, high = labels.min().item(), labels.max().item()
         if classes and (low < 0 or high >= classes):
@@ -195,10 +208,12 @@ class VAE(nn.Module):
 
 
 class TwoLayerVAE(VAE):
-    """A VAE with two stochastic layers, z1 below z2 (equation eq-two-layers of the book; Burda et al., 2016).
+    """A VAE with two stochastic layers, z1 below z2 (equation eq-two-layers of the book; Burda et
+    al., 2016).
 
-    p(z2) = N(0, I), p(z1|z2) a diagonal Gaussian made by decoder2, p(x|z1) Bernoulli made by the decoder;
-    q(z1|x) made by the encoder, q(z2|z1) by encoder2. Each net for a Gaussian returns mean and log_var side by side.
+    p(z2) = N(0, I), p(z1|z2) a diagonal Gaussian made by decoder2, p(x|z1) Bernoulli made by the
+    decoder; q(z1|x) made by the encoder, q(z2|z1) by encoder2. Each net for a Gaussian returns mean
+    and log_var side by side.
     latent_dims: (Q1, Q2). ValueError: nets whose outputs do not fit.
     """
 
@@ -215,7 +230,8 @@ class TwoLayerVAE(VAE):
                 )
 
     def posterior2(self, z1, score=True):
-        """q(z2|z1); with score=False its net is held fixed, so that a gradient passes to z1 only."""
+        """q(z2|z1); with score=False its net is held fixed, so that a gradient passes to z1
+        only."""
         if score:
             return _gaussian(*self.encoder2(z1).chunk(2, -1))
         fixed = {name: p.detach() for name, p in self.encoder2.named_parameters()}
@@ -229,7 +245,8 @@ class TwoLayerVAE(VAE):
         return (z1, q2.rsample()), (q1, q2)
 
     def log_ratio(self, x, z, q, score=True, y=None):
-        """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see `VAE.log_ratio`."""
+        """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see
+        `VAE.log_ratio`."""
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
@@ -251,10 +268,12 @@ def _fixed(q):
 
 
 class ImplicitVAE(VAE):
-    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al., 2016; eq-implicit).
+    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al.,
+    2016; eq-implicit).
 
-    encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side -> (B, Q).
-    It can be sampled but has no density, so the KL and the log-weights are undefined. Otherwise as `VAE`.
+    encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side ->
+    (B, Q). It can be sampled but has no density, so the KL and the log-weights are undefined.
+    Otherwise as `VAE`.
     """
 
     def __init__(
@@ -277,12 +296,15 @@ class ImplicitVAE(VAE):
 
 
 class ClassAAE(VAE):
-    """An autoencoder whose encoder returns class logits and a style (Makhzani et al., 2016; eq-aae-classes).
+    """An autoencoder whose encoder returns class logits and a style (Makhzani et al., 2016;
+    eq-aae-classes).
 
-    encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K + Q) -> x, or with
-    heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers), and the code is ŷ · heads + z.
-    noise: standard deviation of what is added to x on the way into the encoder, in training mode. distance: below it
-    two heads repel each other. The two discriminators, (B, Q) and (B, K) to a logit, belong to the model.
+    encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K +
+    Q) -> x, or with heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers),
+    and the code is ŷ · heads + z.
+    noise: standard deviation of what is added to x on the way into the encoder, in training mode.
+    distance: below it two heads repel each other. The two discriminators, (B, Q) and (B, K) to a
+        logit, belong to the model.
     """
 
     def __init__(self, encoder, decoder, classes, latent_dim, discriminator, class_discriminator,
@@ -304,7 +326,8 @@ class ClassAAE(VAE):
         return out[..., : self.classes], out[..., self.classes :]
 
     def draw(self, x, k):
-        """The codes that the decoder is given, (k, B, ...), the same k times; in place of a posterior None."""
+        """The codes that the decoder is given, (k, B, ...), the same k times; in place of a
+        posterior None."""
         y, z = self.encode(x)
         return self.code(y.softmax(-1), z).expand(k, *([-1] * z.dim())), None
 

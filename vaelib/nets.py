@@ -1,4 +1,5 @@
-"""Plain networks: an encoder or a decoder is any module, and these are the ones that the chapters use."""
+"""Plain networks: an encoder or a decoder is any module, and these are the ones that the chapters
+use."""
 
 from torch import nn
 
@@ -8,8 +9,9 @@ from .checks import integer
 def mlp(*sizes, activation=nn.Tanh):
     """A multilayer perceptron with the given layer sizes, no activation after the last layer.
 
-    `mlp(64, 100, 4)` maps (..., 64) to (..., 4) through one hidden layer of 100 units; `mlp(64, 2)` is linear.
-    Weights start as Glorot & Bengio (2010) advise, biases at 0. ValueError: fewer than two sizes, or one below 1.
+    `mlp(64, 100, 4)` maps (..., 64) to (..., 4) through one hidden layer of 100 units; `mlp(64, 2)`
+    is linear. Weights start as Glorot & Bengio (2010) advise, biases at 0. ValueError: fewer than
+    two sizes, or one below 1.
     """
     if len(sizes) < 2:
         raise ValueError(f"mlp: sizes must be two or more positive integers, got {sizes}.")
@@ -24,10 +26,12 @@ def mlp(*sizes, activation=nn.Tanh):
 
 
 def conv_encoder(shape, latent_dim, width=32):
-    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28, 32 or 64, to mean and log_var, (B, 2Q).
+    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28, 32 or 64, to mean and
+    log_var, (B, 2Q).
 
-    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units; for 64 pixels four, of
-    width, width, 2 width and 2 width, as Locatello et al. (2019) have them. ValueError: another size.
+    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units; for 64
+    pixels four, of width, width, 2 width and 2 width, as Locatello et al. (2019) have them.
+    ValueError: another size.
     """
     channels, side = _channels("conv_encoder", shape, width)
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)
@@ -39,7 +43,8 @@ def conv_encoder(shape, latent_dim, width=32):
 
 
 def conv_decoder(latent_dim, shape, width=32):
-    """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W). ValueError: as there."""
+    """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W). ValueError: as
+    there."""
     channels, side = _channels("conv_decoder", shape, width)
     channels = channels[::-1]
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)

@@ -14,10 +14,13 @@ ESTIMATORS = ("standard", "stl", "dreg")
 
 
 def elbo(model, x, k=1, kl="analytic"):
-    """The evidence lower bound of each sample, in nats: "objective" = "reconstruction" - "kl", each (B,).
+    """The evidence lower bound of each sample, in nats: "objective" = "reconstruction" - "kl", each
+    (B,).
 
-    Equation eq-elbo of the book (chapter 2); Kingma & Welling (2014). k samples of q(z|x) are averaged.
-    kl: "analytic", or "sampled" for a prior without a closed form. ValueError: k below 1, an unknown kl.
+    Equation eq-elbo of the book (chapter 2); Kingma & Welling (2014). k samples of q(z|x) are
+    averaged.
+    kl: "analytic", or "sampled" for a prior without a closed form. ValueError: k below 1, an
+        unknown kl.
     """
     z, q = model.draw(x, integer("elbo", "k", k))
     reconstruction, divergence = _reconstruction_and_kl("elbo", model, x, z, q, kl)
@@ -29,7 +32,8 @@ def elbo(model, x, k=1, kl="analytic"):
 
 
 def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
-    """The average of log p(x|z) over the codes z of each image, and KL(q(z|x) ‖ p) or its estimate, each (B,)."""
+    """The average of log p(x|z) over the codes z of each image, and KL(q(z|x) ‖ p) or its estimate,
+    each (B,)."""
     if one_of(name, "kl", kl, ("analytic", "sampled")) == "sampled":
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
         return reconstruction, -log_ratio
@@ -41,11 +45,12 @@ def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
 
 
 def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
-    """The InfoVAE family: reconstruction - (1 - alpha) KL(q(z|x) ‖ p) - (alpha + lam - 1) D(q(z), p), in nats.
+    """The InfoVAE family: reconstruction - (1 - alpha) KL(q(z|x) ‖ p) - (alpha + lam - 1) D(q(z),
+    p), in nats.
 
-    Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019). divergence: (codes (B, Q), prior samples (B, Q))
-    -> 0-d; it sees one code of each image of the batch. alpha = 0, lam = 1 is the ELBO; alpha = 1 leaves the average
-    KL out. Terms as in `elbo`, and "divergence", 0-d.
+    Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019). divergence: (codes (B, Q),
+    prior samples (B, Q)) -> 0-d; it sees one code of each image of the batch. alpha = 0, lam = 1 is
+    the ELBO; alpha = 1 leaves the average KL out. Terms as in `elbo`, and "divergence", 0-d.
     ValueError: alpha + lam below 1, which would reward a mismatch, or not finite.
     """
     alpha, lam = number("info_vae", "alpha", alpha), number("info_vae", "lam", lam)
@@ -64,10 +69,13 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
 
 
 def mmd_vae(model, x, lam, kernel, unbiased=True):
-    """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae; Zhao et al., 2019).
+    """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae; Zhao
+    et al., 2019).
 
-    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's prior. The encoder
-    needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d. ValueError: lam below 0.
+    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's
+        prior. The encoder
+    needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d. ValueError:
+        lam below 0.
     """
     lam, z = number("mmd_vae", "lam", lam, least=0), model.draw(x, 1)[0]
     reconstruction = model.likelihood(z, x).log_prob(x)[0]
@@ -80,7 +88,8 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
 
 
 def vim(model, x, lam, kernel, unbiased=True):
-    """Variational InfoMax: the same objective as `mmd_vae`, derived from the capacity of a channel (chapter 9).
+    """Variational InfoMax: the same objective as `mmd_vae`, derived from the capacity of a channel
+    (chapter 9).
 
     Equation eq-vim of the book (chapter 9); Crescimanna & Graham (2019).
     """
@@ -88,9 +97,11 @@ def vim(model, x, lam, kernel, unbiased=True):
 
 
 def beta_vae(model, x, beta, kl="analytic"):
-    """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats, terms as in `elbo`; beta = 1 is the ELBO.
+    """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats, terms as in `elbo`; beta = 1 is the
+    ELBO.
 
-    Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). beta = 0 is where a warm-up begins.
+    Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). beta = 0 is where a warm-up
+    begins.
     ValueError: beta below 0.
     """
     number("beta_vae", "beta", beta, least=0)
@@ -99,10 +110,11 @@ def beta_vae(model, x, beta, kl="analytic"):
 
 
 def capacity_vae(model, x, gamma, capacity):
-    """reconstruction - gamma |average KL - capacity|, in nats: the KL is held near a target that training can raise.
+    """reconstruction - gamma |average KL - capacity|, in nats: the KL is held near a target that
+    training can raise.
 
-    Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken over the batch; terms
-    as in `elbo`. ValueError: gamma not above 0, capacity below 0.
+    Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken
+    over the batch; terms as in `elbo`. ValueError: gamma not above 0, capacity below 0.
     """
     number("capacity_vae", "gamma", gamma, above=0)
     number("capacity_vae", "capacity", capacity, least=0)
@@ -114,11 +126,13 @@ def capacity_vae(model, x, gamma, capacity):
 
 
 def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="mss"):
-    """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), each estimated from the batch.
+    """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), each
+    estimated from the batch.
 
-    Equation eq-tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats: "reconstruction",
-    "mutual_information", "total_correlation", "dimension_wise_kl". estimator: "mss" or "mws", as in
-    `log_aggregate_posterior`. With all weights 1 it is the ELBO with a sampled KL.
+    Equation eq-tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats:
+    "reconstruction", "mutual_information", "total_correlation", "dimension_wise_kl". estimator:
+    "mss" or "mws", as in `log_aggregate_posterior`. With all weights 1 it is the ELBO with a
+    sampled KL.
     ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
     """
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
@@ -140,8 +154,9 @@ def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="ms
 def factor_vae(model, x, gamma):
     """The FactorVAE's first player: ELBO - gamma TC, the TC from a discriminator's logit, in nats.
 
-    Equation eq-factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps codes (B, Q) to one
-    logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit. ValueError: gamma below 0, no discriminator.
+    Equation eq-factor-vae of the book (chapter 7); Kim & Mnih (2018). `model.discriminator` maps
+    codes (B, Q) to one logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit.
+    ValueError: gamma below 0, no discriminator.
     """
     number("factor_vae", "gamma", gamma, least=0)
     z, q = model.draw(x, 1)
@@ -152,7 +167,8 @@ def factor_vae(model, x, gamma):
 
 
 def factor_discriminator(model, x):
-    """The FactorVAE's second player: tells codes of one half of the batch from permuted codes of the other half.
+    """The FactorVAE's second player: tells codes of one half of the batch from permuted codes of
+    the other half.
 
     Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
@@ -181,7 +197,8 @@ def discriminator_of(name, model):
 
 
 def iwae_bound(log_w):
-    """The importance-weighted bound of log-weights (k, B), in nats, (B,): the logarithm of the mean weight.
+    """The importance-weighted bound of log-weights (k, B), in nats, (B,): the logarithm of the mean
+    weight.
 
     In expectation it is L_k: equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016).
     """
@@ -191,19 +208,21 @@ def iwae_bound(log_w):
 def iwae_surrogate(log_w):
     """The average of log-weights (k, B) by their own normalised weights, held fixed, (B,).
 
-    Its gradient is that of `iwae_bound` (equation eq-iwae-gradient of the book, chapter 4). Its value is not the bound:
-    it lies log k minus the weights' entropy above it (eq-surrogate-gap).
+    Its gradient is that of `iwae_bound` (equation eq-iwae-gradient of the book, chapter 4). Its
+    value is not the bound: it lies log k minus the weights' entropy above it (eq-surrogate-gap).
     """
     return (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
 
 
 def iwae(model, x, k, estimator="standard"):
-    """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each (B,).
+    """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each
+    (B,).
 
-    Equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016). "objective" has the bound's value whatever
-    the estimator, which decides how the encoder's gradient is estimated: "standard"; "stl", without the score,
-    biased for k > 1 (Roeder et al., 2017); "dreg", doubly reparameterized, unbiased (Tucker et al., 2019; eq-dreg),
-    which decodes twice. "surrogate" is `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
+    Equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016). "objective" has the bound's
+    value whatever the estimator, which decides how the encoder's gradient is estimated: "standard";
+    "stl", without the score, biased for k > 1 (Roeder et al., 2017); "dreg", doubly
+    reparameterized, unbiased (Tucker et al., 2019; eq-dreg), which decodes twice. "surrogate" is
+    `iwae_surrogate`. ValueError: k below 1, an unknown estimator.
     """
     k = integer("iwae", "k", k)
     one_of("iwae", "estimator", estimator, ESTIMATORS)
@@ -221,5 +240,6 @@ def iwae(model, x, k, estimator="standard"):
 
 
 def _scale_gradient(z, factor):
-    """z itself, whose gradient will be multiplied by `factor` (a hook would do the same, but not under vmap)."""
+    """z itself, whose gradient will be multiplied by `factor` (a hook would do the same, but not
+    under vmap)."""
     return z.detach() + factor * (z - z.detach())

@@ -1,4 +1,5 @@
-"""Priors over codes: modules that return a distribution when called, and move to a device with their model."""
+"""Priors over codes: modules that return a distribution when called, and move to a device with
+their model."""
 
 import math
 from functools import partial
@@ -12,7 +13,8 @@ from .checks import number
 
 
 class Gaussian(Normal):
-    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a tensor in place."""
+    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a
+    tensor in place."""
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
@@ -22,7 +24,8 @@ class Gaussian(Normal):
 
 
 class Prior(nn.Module):
-    """A prior without parameters: called, it returns `distribution(loc)`, with loc = 0 on the module's device, (Q,)."""
+    """A prior without parameters: called, it returns `distribution(loc)`, with loc = 0 on the
+    module's device, (Q,)."""
 
     def __init__(self, distribution, latent_dim):
         super().__init__()
@@ -34,7 +37,8 @@ class Prior(nn.Module):
 
 
 def as_module(prior, latent_dim):
-    """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of another size."""
+    """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of
+    another size."""
     prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
     module = (
         Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
@@ -52,7 +56,8 @@ def as_module(prior, latent_dim):
 
 
 def sample(prior, n):
-    """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows one."""
+    """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows
+    one."""
     return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
 
 
@@ -76,13 +81,15 @@ def standard_normal(latent_dim):
 
 
 def normal(scale):
-    """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is not positive."""
+    """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is
+    not positive."""
     number("normal", "scale", scale, above=0)
     return partial(Prior, partial(_normal, scale))
 
 
 class Logistic(Distribution):
-    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3 (eq-logistic)."""
+    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3
+    (eq-logistic)."""
 
     has_rsample = True
 
@@ -104,7 +111,8 @@ class Logistic(Distribution):
 
 
 def logistic(scale):
-    """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale not positive."""
+    """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale
+    not positive."""
     number("logistic", "scale", scale, above=0)
     return partial(Prior, partial(_logistic, scale))
 
@@ -115,7 +123,8 @@ def logistic_unit_variance(latent_dim):
 
 
 class Plane(Distribution):
-    """A distribution over the plane in ten parts, of which `of_class` draws one: a label of 10 stands for any part."""
+    """A distribution over the plane in ten parts, of which `of_class` draws one: a label of 10
+    stands for any part."""
 
     has_rsample, arg_constraints, parts = True, {}, 10
 
@@ -132,7 +141,8 @@ class Plane(Distribution):
 
 
 class Pinwheel(Plane):
-    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016), eq-pinwheel."""
+    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016),
+    eq-pinwheel."""
 
     radius, long, short = 2.0, 0.5, 0.15
 
@@ -156,7 +166,8 @@ class Pinwheel(Plane):
 
 
 class SwissRoll(Plane):
-    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016), eq-swiss-roll."""
+    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016),
+    eq-swiss-roll."""
 
     turns, radius, width = 1.5, 3.0, 0.1
 
@@ -164,7 +175,8 @@ class SwissRoll(Plane):
         """A draw from one of ten equal parts of the roll, numbered from the inside."""
         u = torch.rand(labels.shape, device=labels.device)
         root = torch.where(labels < self.parts, (labels + u) / self.parts, u).sqrt()
-        # The length of a spiral from its centre grows with the square of the angle, so that the root is uniform on it.
+        # The length of a spiral from its centre grows with the square of the angle, so that the
+        # root is uniform on it.
         angle = 2 * math.pi * self.turns * root
         centre = self.radius * root[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
         return centre + self.width * torch.randn(centre.shape, device=centre.device)
@@ -176,7 +188,8 @@ def pinwheel(latent_dim=2):
 
 
 def swiss_roll(latent_dim=2):
-    """The prior `SwissRoll`; it can be sampled but has no density. ValueError: codes that are not two numbers."""
+    """The prior `SwissRoll`; it can be sampled but has no density. ValueError: codes that are not
+    two numbers."""
     return _plane("swiss_roll", latent_dim, SwissRoll)
 
 

@@ -1,4 +1,5 @@
-"""Looks at models and functions that leave no trace: no random number is used up, no buffer or mode changed."""
+"""Looks at models and functions that leave no trace: no random number is used up, no buffer or mode
+changed."""
 
 import functools
 import random
@@ -11,10 +12,12 @@ from torch import nn
 
 @contextmanager
 def without_a_trace(*things):
-    """Inside, models and functions may be tried; random states, buffers and modes are put back at the end.
+    """Inside, models and functions may be tried; random states, buffers and modes are put back at
+    the end.
 
-    things: models and functions. Put back are the generators of torch, NumPy and Python, torch.Generator objects that
-    a function holds (in a closure, a default or a partial), and every model's buffers and training modes.
+    things: models and functions. Put back are the generators of torch, NumPy and Python,
+    torch.Generator objects that a function holds (in a closure, a default or a partial), and every
+    model's buffers and training modes.
     """
     models = [thing for thing in things if isinstance(thing, nn.Module)]
     kept = [
@@ -43,7 +46,8 @@ def without_a_trace(*things):
 
 
 def held(function):
-    """What a function holds besides its code: arguments of a partial, closure, defaults, its object."""
+    """What a function holds besides its code: arguments of a partial, closure, defaults, its
+    object."""
     if isinstance(function, functools.partial):
         return [function.func, *function.args, *function.keywords.values()]
     values = [getattr(function, "__self__", None), *(getattr(function, "__defaults__", None) or ())]

@@ -1,4 +1,5 @@
-"""Models on disk: the weights as safetensors, and with them the settings that make the model again."""
+"""Models on disk: the weights as safetensors, and with them the settings that make the model
+again."""
 
 import json
 from pathlib import Path
@@ -11,9 +12,11 @@ from .checkpoints import write
 
 
 def save(model, path, **settings):
-    """Write a module's parameters and buffers, and settings (anything JSON holds), to a file, all or nothing.
+    """Write a module's parameters and buffers, and settings (anything JSON holds), to a file, all
+    or nothing.
 
-    The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot be written.
+    The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot
+    be written.
     """
     write(
         Path(path).expanduser(),
@@ -25,7 +28,8 @@ def save(model, path, **settings):
 def load(path, build):
     """The module that `save` has written, in eval mode: build(**settings) with the saved weights.
 
-    RuntimeError: the file cannot be read. ValueError: build makes another module, and how it differs.
+    RuntimeError: the file cannot be read. ValueError: build makes another module, and how it
+        differs.
     """
     try:
         with safe_open(Path(path).expanduser(), "pt") as stored:

@@ -1,4 +1,5 @@
-"""`fit`: one function that trains any of the book's models, one or many copies, one player or several."""
+"""`fit`: one function that trains any of the book's models, one or many copies, one player or
+several."""
 
 import inspect
 import time
@@ -18,10 +19,11 @@ from .loop import Job, Plan
 
 @dataclass
 class Run:
-    """What `fit` returns: the models (one a seed, in eval mode), and the mean of each term over each batch.
+    """What `fit` returns: the models (one a seed, in eval mode), and the mean of each term over
+    each batch.
 
-    history: term -> (seeds, steps). seconds: the time that training took. broken: for each seed None, or (step, term)
-    where a term stopped being finite.
+    history: term -> (seeds, steps). seconds: the time that training took. broken: for each seed
+    None, or (step, term) where a term stopped being finite.
     """
 
     models: list
@@ -37,7 +39,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Player:
-    """One player of an alternating optimisation: its parameters (a function of the model), objective and learning rate.
+    """One player of an alternating optimisation: its parameters (a function of the model),
+    objective and learning rate.
 
     adam: further arguments of `torch.optim.Adam`, such as {"betas": (0.5, 0.9), "eps": 1e-4}.
     """
@@ -52,25 +55,32 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         device=None, compile=False, autocast=None, checkpoint=None, resume=True):  # fmt: skip
     """Train `build(seed)` on `data` by maximising `objective` with Adam, and return a Run.
 
-    build: seed -> model; it is called with the random numbers seeded, and the caller's random state is left as it was.
-        Parameters with requires_grad=False stay as they are.
-    objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d, to be maximised; "objective" is the one climbed.
-        A list of `Player`s takes turns on the same batch; a term t of player i > 0 is recorded as "t/i".
-    data: a floating-point tensor (N, ...), or a dict of named streams (a tensor, or a tuple of tensors that stay
-        together, images first); x is then a dict of batches. Each is shuffled every epoch; a last short batch is left
-        out.
-    seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after another.
-    hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. A hyper-parameter goes to every
-        player whose objective takes it. transform: applied to each batch.
-    device: default the GPU where there is one; the models come back to the device of `data`. A GPU replays the step
-        that was recorded first: what `objective` decides in Python, such as a random branch, is then decided once and
-        for all. A transform other than `binarize` runs anew at each step, once for all copies; its shapes must agree.
+    build: seed -> model; it is called with the random numbers seeded, and the caller's random state
+        is left as it was. Parameters with requires_grad=False stay as they are.
+    objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d, to be maximised; "objective"
+        is the one climbed. A list of `Player`s takes turns on the same batch; a term t of player i
+        > 0 is recorded as "t/i".
+    data: a floating-point tensor (N, ...), or a dict of named streams (a tensor, or a tuple of
+        tensors that stay together, images first); x is then a dict of batches. Each is shuffled
+        every epoch; a last short batch is left out.
+    seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after
+        another.
+    hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. A
+        hyper-parameter goes to every player whose objective takes it. transform: applied to each
+        batch.
+    device: default the GPU where there is one; the models come back to the device of `data`. A GPU
+        replays the step
+        that was recorded first: what `objective` decides in Python, such as a random branch, is
+        then decided once and for all. A transform other than `binarize` runs anew at each step,
+        once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
-    checkpoint: a folder; training that was cut off continues from there. resume=False starts anew; resume="models"
-        starts anew from the models in the folder, for example with another lr.
-    Models are trained in train mode (parts that build has put in eval mode stay there) and come back in eval mode.
-    Ctrl-C returns the copies that were begun; a term that is no longer finite stops that copy and is named in `broken`.
-    ValueError: a bad argument or bad data. RuntimeError: out of memory, or a checkpoint that cannot be written or read.
+    checkpoint: a folder; training that was cut off continues from there. resume=False starts anew;
+        resume="models" starts anew from the models in the folder, for example with another lr.
+    Models are trained in train mode (parts that build has put in eval mode stay there) and come
+    back in eval mode. Ctrl-C returns the copies that were begun; a term that is no longer finite
+    stops that copy and is named in `broken`.
+    ValueError: a bad argument or bad data. RuntimeError: out of memory, or a checkpoint that cannot
+        be written or read.
     """
     steps, batch_size = integer("fit", "steps", steps), integer("fit", "batch_size", batch_size)
     seeds = _seeds(seeds)

@@ -1,4 +1,5 @@
-"""CIFAR-10 as JPEG files, for machines that have no other copy; JPEG is lossy, and the data set's name says so."""
+"""CIFAR-10 as JPEG files, for machines that have no other copy; JPEG is lossy, and the data set's
+name says so."""
 
 import io
 import os
@@ -12,7 +13,8 @@ import vaelib as vl
 
 
 def load():
-    """The Dataset in $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz. FileNotFoundError: it is not there."""
+    """The Dataset in $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz. FileNotFoundError: it is
+    not there."""
     folder = Path(os.environ.get("VAELIB_DATA", ".")) / "cifar10"
     (x, y), (x_test, y_test) = (
         _read(folder / f"cifar10_jpeg_{part}.npz") for part in ("train", "test")

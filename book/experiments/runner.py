@@ -324,7 +324,8 @@ def locked(file, mode="w"):
 
 @contextmanager
 def clock(folder, every=2.0):
-    """Yield a function that returns the seconds spent on a row in all runs, killed ones included."""
+    """Yield a function that returns the seconds spent on a row in all runs, killed ones
+    included."""
     began, stop = time.perf_counter(), threading.Event()
     file = folder / f"{time.time_ns()}.seconds"
 

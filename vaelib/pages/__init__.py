@@ -1,7 +1,8 @@
 """What the book's pages need and the mathematics does not: `import vaelib.pages as vp`.
 
-Checked claims, numbers for the prose, sizes by profile and tables (notebook); recorded results (receipts); figures,
-still (plotting, with the style "vaelib.pages.book") and moving (explorer). No module of `vaelib` itself imports this.
+Checked claims, numbers for the prose, sizes by profile and tables (notebook); recorded results
+(receipts); figures, still (plotting, with the style "vaelib.pages.book") and moving (explorer). No
+module of `vaelib` itself imports this.
 """
 
 from . import explorer, plotting, receipts

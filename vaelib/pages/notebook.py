@@ -1,4 +1,5 @@
-"""What a chapter's cells need around the mathematics: the size of the run, and numbers for the prose."""
+"""What a chapter's cells need around the mathematics: the size of the run, and numbers for the
+prose."""
 
 import os
 from types import SimpleNamespace
@@ -7,7 +8,8 @@ PROFILES = ("smoke", "default", "paper")
 
 
 def profile():
-    """The profile in force, from the environment variable VAELIB_PROFILE: "smoke", "default" or "paper"."""
+    """The profile in force, from the environment variable VAELIB_PROFILE: "smoke", "default" or
+    "paper"."""
     name = os.environ.get("VAELIB_PROFILE", "default")
     if name not in PROFILES:
         raise ValueError(f"VAELIB_PROFILE must be one of {', '.join(PROFILES)}, got {name!r}.")
@@ -15,7 +17,8 @@ def profile():
 
 
 class Table(SimpleNamespace):
-    """Rows of text under a head, and a text below: Markdown in a notebook, columns of text elsewhere."""
+    """Rows of text under a head, and a text below: Markdown in a notebook, columns of text
+    elsewhere."""
 
     def _repr_markdown_(self):
         lines = [self.head, ["---"] * len(self.head), *self.rows]
@@ -29,9 +32,11 @@ class Table(SimpleNamespace):
 
 
 def table(head, rows, below=""):
-    """Lay out `rows`, each a list with one text or number for each name in `head`, as a table of the page.
+    """Lay out `rows`, each a list with one text or number for each name in `head`, as a table of
+    the page.
 
-    below: Markdown to stand under the table; without rows it stands alone. ValueError: a row of another length.
+    below: Markdown to stand under the table; without rows it stands alone. ValueError: a row of
+        another length.
     """
     rows = [[str(cell) for cell in row] for row in rows]
     for row in rows:
@@ -43,7 +48,8 @@ def table(head, rows, below=""):
 
 
 class Sizes(SimpleNamespace):
-    """The sizes of the profile in force as attributes; shown in a notebook as the table of all three profiles."""
+    """The sizes of the profile in force as attributes; shown in a notebook as the table of all
+    three profiles."""
 
     def _repr_markdown_(self):
         head = ["size"] + [f"**{p}** (in force)" if p == self._profile else p for p in PROFILES]
@@ -56,7 +62,8 @@ class Sizes(SimpleNamespace):
 
 
 def sizes(**table):
-    """Choose sizes by profile: `sizes(steps=(30, 1500, 20_000))` gives `.steps` for (smoke, default, paper).
+    """Choose sizes by profile: `sizes(steps=(30, 1500, 20_000))` gives `.steps` for (smoke,
+    default, paper).
 
     ValueError: an entry that does not hold three values.
     """
@@ -88,7 +95,8 @@ def glue(name, value):
 def claim(text, holds, trained=False):
     """Print a claim of the chapter and check it. AssertionError: it does not hold.
 
-    trained=True marks a claim about a trained model: the smoke profile trains too briefly to judge it, and prints so.
+    trained=True marks a claim about a trained model: the smoke profile trains too briefly to judge
+    it, and prints so.
     """
     if trained and profile() == "smoke":
         print(f"Not judged in the smoke profile: {text}")

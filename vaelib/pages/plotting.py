@@ -1,4 +1,5 @@
-"""The book's figures in one style (`plt.style.use("vaelib.pages.book")`); nothing here knows about models."""
+"""The book's figures in one style (`plt.style.use("vaelib.pages.book")`); nothing here knows about
+models."""
 
 import numpy as np
 import torch
@@ -6,7 +7,8 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
-# Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on one kind of page.
+# Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on
+# one kind of page.
 CLASS_COLORS = ListedColormap(
     [
         "#332288",
@@ -24,10 +26,11 @@ CLASS_COLORS = ListedColormap(
 
 
 def image_grid(ax, images, shape, columns, gap=1):
-    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin frames; ink is dark.
+    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin
+    frames; ink is dark.
 
-    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images that do not
-    have that many pixels.
+    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images
+    that do not have that many pixels.
     """
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
@@ -53,7 +56,8 @@ def image_grid(ax, images, shape, columns, gap=1):
 
 
 def code_scatter(ax, codes, labels, size=6):
-    """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit written at its median."""
+    """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit written at its
+    median."""
     codes, labels = np.asarray(codes), np.asarray(labels)
     ax.scatter(
         *codes.T, c=labels, cmap=CLASS_COLORS, vmin=0, vmax=9, s=size, linewidths=0, alpha=0.7
@@ -76,7 +80,8 @@ def code_scatter(ax, codes, labels, size=6):
 
 
 def code_grid(n, limit):
-    """The n x n points of a square lattice of 2-D codes in (-limit, limit)², (n², 2), row by row from the top left."""
+    """The n x n points of a square lattice of 2-D codes in (-limit, limit)², (n², 2), row by row
+    from the top left."""
     z = (np.arange(n) + 0.5) / n * 2 * limit - limit
     return torch.tensor([[a, b] for b in z[::-1] for a in z], dtype=torch.float32)
 

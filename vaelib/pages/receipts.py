@@ -1,8 +1,9 @@
-"""Receipts: results of experiments too long for a page, recorded with everything that is needed to judge them.
+"""Receipts: results of experiments too long for a page, recorded with everything that is needed to
+judge them.
 
-`book/receipts/NAME/plan.json` says which rows an experiment has and what the paper reports; `NAME/ROW.json` is what was
-measured. `python -m book.experiments` writes both. A receipt whose config or version is not the plan's is stale: it is
-shown as such and never used.
+`book/receipts/NAME/plan.json` says which rows an experiment has and what the paper reports;
+`NAME/ROW.json` is what was measured. `python -m book.experiments` writes both. A receipt whose
+config or version is not the plan's is stale: it is shown as such and never used.
 """
 
 import json
@@ -21,7 +22,8 @@ STATES = ("run", "stale", "not run")
 
 
 def folder():
-    """Where the book's receipts lie: in the repository, or, where vaelib was installed from it, inside the package."""
+    """Where the book's receipts lie: in the repository, or, where vaelib was installed from it,
+    inside the package."""
     here = Path(__file__).parent
     places = [here.parents[1] / "book" / "receipts", here / "recorded"]
     return next((place for place in places if place.is_dir()), places[0])
@@ -50,9 +52,11 @@ def read(experiment, row, where=None):
 
 
 def rows(experiment, where=None):
-    """An experiment's rows in the plan's order: dicts with id, title, config, paper, needs_gpu, state and receipt.
+    """An experiment's rows in the plan's order: dicts with id, title, config, paper, needs_gpu,
+    state and receipt.
 
-    state: "run", "stale" (the receipt's config or version is not the plan's) or "not run" (receipt is then None).
+    state: "run", "stale" (the receipt's config or version is not the plan's) or "not run" (receipt
+        is then None).
     """
     planned, found = plan(experiment, where), []
     for row in planned["rows"]:
@@ -72,7 +76,8 @@ def state(receipt, config, version):
 
 
 def result(experiment, row, quantity, where=None):
-    """The recorded {"mean", "sd", "values", "unit"} of one quantity. LookupError: not run, stale, or not measured."""
+    """The recorded {"mean", "sd", "values", "unit"} of one quantity. LookupError: not run, stale,
+    or not measured."""
     planned = plan(experiment, where)
     configs = {r["id"]: r["config"] for r in planned["rows"]}
     if row not in configs:
@@ -91,7 +96,8 @@ def result(experiment, row, quantity, where=None):
 
 
 def summary(values, unit=""):
-    """{"unit", "mean", "sd", "values"} of one value a seed; sd has ddof=1 and is None for a single value.
+    """{"unit", "mean", "sd", "values"} of one value a seed; sd has ddof=1 and is None for a single
+    value.
 
     ValueError: a value that is not finite.
     """
@@ -103,7 +109,8 @@ def summary(values, unit=""):
 
 
 def write(receipt, where=None, stem=None):
-    """Write a receipt, all or nothing, as `stem`.json (default: its row's name), and return its path.
+    """Write a receipt, all or nothing, as `stem`.json (default: its row's name), and return its
+    path.
 
     ValueError: it is not a valid one.
     """
@@ -129,7 +136,8 @@ def write_json(value, path):
 
 
 def show(value, digits=2):
-    """A result as text: "86.72 ± 0.03", "31,173 ± 574", or without a spread where there is one value only."""
+    """A result as text: "86.72 ± 0.03", "31,173 ± 574", or without a spread where there is one
+    value only."""
     if abs(value["mean"]) >= 1000:
         digits = 0
     spread = "" if value["sd"] is None else f" ± {value['sd']:,.{digits}f}"
@@ -137,10 +145,11 @@ def show(value, digits=2):
 
 
 def table(experiment, quantities=None, where=None, states=STATES):
-    """An experiment's rows as a Markdown table: paper, ours as mean ± sd of n values, state, where and when made.
+    """An experiment's rows as a Markdown table: paper, ours as mean ± sd of n values, state, where
+    and when made.
 
-    quantities: those to show, each on a line of its own; default all. states: those whose rows are shown. Stale results
-    are named and not shown.
+    quantities: those to show, each on a line of its own; default all. states: those whose rows are
+    shown. Stale results are named and not shown.
     """
     found, sources = [row for row in rows(experiment, where) if row["state"] in states], {}
     quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
@@ -190,12 +199,15 @@ def table(experiment, quantities=None, where=None, states=STATES):
 def paper_table(
     experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None
 ):
-    """A paper's table: what it reports beside what was measured here, a line for each row that has been run.
+    """A paper's table: what it reports beside what was measured here, a line for each row that has
+    been run.
 
-    quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all. Beside a title stands how
-    long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of ours, one number or
-    {quantity: number}. paper=False leaves the paper's side out. Below the table are named the rows that have no valid
-    receipt, and those that cannot be run here, `cannot`: {title: reason}. Where no row has been run the paper's side
+    quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all.
+        Beside a title stands how
+    long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of
+    ours, one number or {quantity: number}. paper=False leaves the paper's side out. Below the table
+    are named the rows that have no valid receipt, and those that cannot be run here, `cannot`:
+    {title: reason}. Where no row has been run the paper's side
     stands alone. LookupError: an unknown row or quantity.
     """
     chosen = _chosen(experiment, rows, where)
@@ -268,7 +280,8 @@ def _unbroken(text):
 
 
 def _length(config):
-    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty where its config does not say."""
+    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty where its config
+    does not say."""
     unit = "epochs" if "epochs" in config else "steps"
     parts = [f"{config[key]:,}" for key in (unit, f"{unit}_then") if key in config]
     return f"{' + '.join(parts)} {unit}" if parts else ""
@@ -286,7 +299,8 @@ def _lengths(row, quoted):
 
 
 def _measured(row, quantity, digits, number):
-    """Our value as text that does not break into lines, with the number of runs behind it if that is asked for."""
+    """Our value as text that does not break into lines, with the number of runs behind it if that
+    is asked for."""
     ours = row["receipt"]["results"].get(quantity)
     if not ours:
         return ""
@@ -295,7 +309,8 @@ def _measured(row, quantity, digits, number):
 
 
 def _quoted(paper, sources):
-    """A paper's value as text, with its spread and the mark of its source, which `sources` collects."""
+    """A paper's value as text, with its spread and the mark of its source, which `sources`
+    collects."""
     if not paper:
         return ""
     mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)])
@@ -321,7 +336,8 @@ def _spread(counts, quoted):
 
 
 def _missing(chosen, experiment, where):
-    """The rows without a valid receipt, in one sentence, with the command that makes them; last those for a GPU."""
+    """The rows without a valid receipt, in one sentence, with the command that makes them; last
+    those for a GPU."""
     here, gpu = {}, {}
     for row in chosen:
         if row["state"] != "run":
@@ -343,7 +359,8 @@ def _cannot(cannot):
 
 
 def kept(name, where=None):
-    """What a page shows of data that this machine may lack: {name: array or number}, and its origin, a dict.
+    """What a page shows of data that this machine may lack: {name: array or number}, and its
+    origin, a dict.
 
     `python book/tools/keep.py` writes it. ValueError: there is nothing of that name.
     """
@@ -372,8 +389,9 @@ def _load(path, form):
     return value
 
 
-# What a plan and a receipt must look like. A form is a dict (an object with exactly these properties), a list (one or
-# more of its only entry), `_Each` (an object whose properties are all of one form), or (words, function) for the rest.
+# What a plan and a receipt must look like. A form is a dict (an object with exactly these
+# properties), a list (one or more of its only entry), `_Each` (an object whose properties are all
+# of one form), or (words, function) for the rest.
 
 
 @dataclass(frozen=True)
