@@ -52,3 +52,9 @@ def peak_memory(code):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     printed, status = run.stdout.split("Name:", 1)
     return printed, 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take minutes go first: with a file a worker, nobody then waits for the last one."""
+    long = ("test_runner.py", "test_experiments.py", "test_assignments.py")
+    items.sort(key=lambda item: long.index(item.path.name) if item.path.name in long else len(long))
