@@ -8,7 +8,7 @@ MINUTES ?= 9
 export TQDM_DISABLE ?= 1
 export PYTHONHASHSEED ?= 0
 
-# The chapters' networks are small: on two busy cores two threads wait for each other, 30 times as long.
+# The chapters' networks are small: on two busy cores two threads wait for each other.
 ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 
 # Grading: the folder of the gradebook (`make clean` keeps it), and the folder of the submissions.

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import need
+from test_graph import stop_after
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from trust import mean_and_error
@@ -274,17 +275,6 @@ def test_a_checkpoint_is_written_when_a_minute_has_passed(data, tmp_path, monkey
 # Checkpoints
 
 
-def interrupted_after(step, save=checkpoints.Keeper.save):
-    """Saves as `fit` does, and is interrupted at a step."""
-
-    def stopped(keeper):
-        save(keeper)
-        if keeper.job.step == step:
-            raise KeyboardInterrupt
-
-    return stopped
-
-
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkeypatch):
     images = vl.digits("dynamic").train
@@ -296,7 +286,7 @@ def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkey
 
     whole = run()
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step 130"):
-        patch.setattr(checkpoints.Keeper, "save", interrupted_after(130))
+        patch.setattr(checkpoints.Keeper, "save", stop_after(130))
         run(checkpoint=tmp_path)
     resumed = run(checkpoint=tmp_path)
     for term in whole.history:

@@ -132,3 +132,9 @@ def test_a_prior_without_closed_form_needs_sampling():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_images_that_do_not_fit_the_encoder_are_named():
+    with pytest.raises(RuntimeError) as caught:
+        vl.elbo(vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2), torch.rand(5, 7))
+    assert caught.value.__notes__ == ["VAE: the encoder was given x of shape (5, 7)."]

@@ -119,7 +119,7 @@ def check(model, data, streams, transform, batch_size):
             if not part.is_floating_point():
                 model.check_labels(part, where)
     if transform is not None:
-        with without_a_trace(transform):
+        with without_a_trace(model, transform):
             first = {
                 name: torch.arange(batch_size, device=parts[0].device)[None]
                 for name, parts in streams.items()

@@ -47,7 +47,10 @@ class Keeper:
         """
         if self.file is None or not self.file.exists():
             return False
-        tensors, state = read(self.file, self.job.device)
+        try:
+            tensors, state = read(self.file, self.job.device)
+        except RuntimeError as error:
+            raise RuntimeError(f"fit: checkpoint {error} {ADVICE.capitalize()}.") from error
         difference = _difference(state["config"], self.config)
         if (
             difference
@@ -137,7 +140,7 @@ def read(file, device):
             state = json.loads(stored.metadata()["state"])
             return {name: stored.get_tensor(name) for name in stored.keys()}, state  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RuntimeError(f"fit: checkpoint {file} cannot be read ({error}); {ADVICE}.") from error
+        raise RuntimeError(f"{file} cannot be read ({error}).") from error
 
 
 def announce(jobs):

@@ -7,32 +7,31 @@ import torch
 
 
 def integer(where, name, value, least=1):
-    """The value as an int; Python, NumPy and 0-d integers are accepted. ValueError: not an integer
-    >= least."""
-    plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, Integral) or plain < least:
+    """The value as an int, from a Python, NumPy or 0-d integer. ValueError: others, or below least."""
+    bare = plain(value)
+    if isinstance(bare, bool) or not isinstance(bare, Integral) or bare < least:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
         raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
-    return int(plain)
+    return int(bare)
 
 
 def number(where, name, value, *, least=None, above=None):
     """The value as a Python number. ValueError: not a finite number, or outside the bounds.
 
     A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot
-        be asked for.
+    be asked for.
     """
     if torch.is_tensor(value):
         return value
-    plain = _plain(value)
-    fits = isinstance(plain, Real) and not isinstance(plain, bool) and math.isfinite(plain)
-    if not fits or (least is not None and plain < least) or (above is not None and plain <= above):
+    bare = plain(value)
+    fits = isinstance(bare, Real) and not isinstance(bare, bool) and math.isfinite(bare)
+    if not fits or (least is not None and bare < least) or (above is not None and bare <= above):
         kind = {(None, None): "a finite number", (None, 0): "a positive finite number"}.get(
             (least, above),
             f"a finite number {f'of at least {least}' if above is None else f'above {above}'}",
         )
         raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
-    return plain
+    return bare
 
 
 def one_of(where, name, value, allowed):
@@ -49,6 +48,6 @@ def out_of_memory(error):
     return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 
-def _plain(value):
+def plain(value):
     """A NumPy scalar, a 0-d array or a 0-d tensor as a Python number; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value

@@ -24,7 +24,9 @@ def of_model(model):
         plain = {
             key: describe(value)
             for key, value in vars(module).items()
-            if key != "training" and not key.startswith("_") and (_plain(value) or callable(value))
+            if key != "training"
+            and not key.startswith("_")
+            and (_is_plain(value) or callable(value))
         }
         settings = ", ".join(
             [module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))]
@@ -52,7 +54,7 @@ def describe(value, depth=6):
         return f"{type(value).__name__}({', '.join(describe(v, depth - 1) for v in parts)})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {describe(v, depth - 1)}" for k, v in value.items()) + "}"
-    if _plain(value):
+    if _is_plain(value):
         return repr(value)
     if depth == 0 or not callable(value) or isinstance(value, type):
         return getattr(value, "__qualname__", type(value).__qualname__)
@@ -64,10 +66,10 @@ def describe(value, depth=6):
     return f"{name} {_digest(' '.join(inside).encode())}"
 
 
-def _plain(value):
+def _is_plain(value):
     kinds = (str, bytes, bool, int, float, complex, type(None), torch.dtype, torch.Size, np.generic)
     return isinstance(value, kinds) or (
-        isinstance(value, (tuple, list)) and all(map(_plain, value))
+        isinstance(value, (tuple, list)) and all(map(_is_plain, value))
     )
 
 
@@ -87,7 +89,9 @@ def _globals(function, code):
     notebook."""
     known = getattr(getattr(function, "__func__", function), "__globals__", {})
     return [
-        f"{name}={known[name]!r}" for name in code.co_names if name in known and _plain(known[name])
+        f"{name}={known[name]!r}"
+        for name in code.co_names
+        if name in known and _is_plain(known[name])
     ]
 
 

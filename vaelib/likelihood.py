@@ -14,6 +14,7 @@ import torch
 
 from .checks import integer, number
 from .models import ImplicitVAE
+from .probes import unchanged
 from .schedules import cosine
 
 
@@ -30,19 +31,9 @@ def evaluating(where, model):
             and module.running_mean is None
         ):
             raise ValueError(f"{where}: {name} must have running statistics, got {module}.")
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, name, buffer, buffer.clone()) for module in model.modules()
-               for name, buffer in module._buffers.items() if buffer is not None]  # fmt: skip
-    try:
-        for module, _ in modes:
-            module.training = False
+    with unchanged(model):
+        model.eval()
         yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-        with torch.no_grad():
-            for module, name, buffer, value in buffers:
-                module._buffers[name] = buffer.copy_(value)
 
 
 def tail_length(samples):

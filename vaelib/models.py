@@ -68,7 +68,11 @@ class VAE(nn.Module):
     def encode(self, x):
         """The mean and log_var of q(z|x), each (B, Q). ValueError: an encoder that returns
         something else."""
-        out = self.encoder(x)
+        try:
+            out = self.encoder(x)
+        except RuntimeError as error:
+            error.add_note(f"VAE: the encoder was given x of shape {tuple(x.shape)}.")
+            raise
         pair = out if isinstance(out, tuple) else out.chunk(2, -1)
         if len(pair) != 2 or any(part.shape[-1] != self.latent_dim for part in pair):
             got = " and ".join(

@@ -57,15 +57,17 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
     if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
         number("info_vae", "alpha + lam", alpha + lam, least=1)
     z, q = model.draw(x, 1)
-    reconstruction, average_kl = _reconstruction_and_kl("info_vae", model, x, z, q, kl)
-    mismatch = divergence(z[0], sample(model.prior, len(x)))
-    objective = reconstruction - (1 - alpha) * average_kl - (alpha + lam - 1) * mismatch
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "kl": average_kl,
-        "divergence": mismatch,
-    }
+    if (
+        not torch.is_tensor(alpha) and alpha == 1
+    ):  # the average KL, which some models lack, drops out
+        terms = {"reconstruction": model.likelihood(z, x).log_prob(x)[0]}
+        objective = terms["reconstruction"]
+    else:
+        both = _reconstruction_and_kl("info_vae", model, x, z, q, kl)
+        terms = dict(zip(("reconstruction", "kl"), both, strict=True))
+        objective = terms["reconstruction"] - (1 - alpha) * terms["kl"]
+    terms["divergence"] = divergence(z[0], sample(model.prior, len(x)))
+    return {"objective": objective - (alpha + lam - 1) * terms["divergence"], **terms}
 
 
 def mmd_vae(model, x, lam, kernel, unbiased=True):

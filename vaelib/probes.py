@@ -11,26 +11,33 @@ from torch import nn
 
 
 @contextmanager
-def without_a_trace(*things):
-    """Inside, models and functions may be tried; random states, buffers and modes are put back at
-    the end.
-
-    things: models and functions. Put back are the generators of torch, NumPy and Python,
-    torch.Generator objects that a function holds (in a closure, a default or a partial), and every
-    model's buffers and training modes.
-    """
-    models = [thing for thing in things if isinstance(thing, nn.Module)]
-    kept = [
+def unchanged(model):
+    """Afterwards every submodule has its mode, and every buffer its place and its values, back."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
         (module, name, buffer, buffer.clone())
-        for model in models
         for module in model.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
-    modes = [(module, module.training) for model in models for module in model.modules()]
-    own = [(g, g.get_state()) for thing in things for g in generators(thing)]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for module, name, buffer, value in buffers:
+                module._buffers[name] = buffer.copy_(value)
+
+
+@contextmanager
+def without_a_trace(model, *functions):
+    """Inside, a model and functions may be tried: afterwards the model is `unchanged`, and so are
+    the generators of torch, NumPy and Python, and those that a function holds (in a closure, a
+    default or a partial)."""
+    own = [(g, g.get_state()) for function in functions for g in generators(function)]
     states = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), unchanged(model):
         try:
             yield
         finally:
@@ -38,11 +45,6 @@ def without_a_trace(*things):
             np.random.set_state(states[1])
             for generator, state in own:
                 generator.set_state(state)
-            for module, mode in modes:
-                module.training = mode
-            with torch.no_grad():
-                for module, name, buffer, value in kept:
-                    module._buffers[name] = buffer.copy_(value)
 
 
 def held(function):

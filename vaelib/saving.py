@@ -1,14 +1,12 @@
 """Models on disk: the weights as safetensors, and with them the settings that make the model
 again."""
 
-import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from . import identity
-from .checkpoints import write
+from .checkpoints import read, write
 
 
 def save(model, path, **settings):
@@ -31,12 +29,7 @@ def load(path, build):
     RuntimeError: the file cannot be read. ValueError: build makes another module, and how it
         differs.
     """
-    try:
-        with safe_open(Path(path).expanduser(), "pt") as stored:
-            state = json.loads(stored.metadata()["state"])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RuntimeError(f"load: {path} cannot be read ({error}).") from error
+    tensors, state = read(Path(path).expanduser(), "cpu")
     model = build(**state["settings"])
     made, own = identity.of_model(model), _tensors(model)
     for saved, now in zip(state["model"], made, strict=False):

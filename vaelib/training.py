@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from . import batches, checkpoints, identity
-from .checks import integer, number, one_of
+from .checks import integer, number, one_of, plain
 from .copies import refuse_shared
 from .loop import Job, Plan
 
@@ -179,17 +179,13 @@ def _hyper(name, value, n):
     if getattr(value, "ndim", None) == 0 or not isinstance(
         value, (list, tuple, np.ndarray, torch.Tensor)
     ):
-        return value if callable(value) else _plain(value)
+        return value if callable(value) else plain(value)
     value = tuple(float(v) for v in value)
     if len(value) != n:
         raise ValueError(
             f"fit: {name} must have one value, or {n} for {n} seeds, got {len(value)}."
         )
     return value
-
-
-def _plain(value):
-    return value.item() if hasattr(value, "item") else value
 
 
 def _accepted(objective, hyper):

@@ -123,16 +123,7 @@ def planes(members, shape, limit=3.5):
                 f"planes: the codes of {name!r} must have shape (N, 2), got {codes.shape}."
             )
         packed = _pack(model)
-        frame = Frame(
-            (-limit, limit),
-            (-limit, limit),
-            width=200,
-            height=200,
-            left=4,
-            right=4,
-            top=4,
-            bottom=4,
-        )
+        frame = _square(limit, 200)
         at = f"translate({frame.X(0):.1f} {frame.Y(0):.1f})"
         cross = f'<g class="cross" transform="{at}"><path d="M-9 0H9M0-9V9"/></g>'
         cloud = frame.cloud(codes, labels, draws := _draws(model))
@@ -215,16 +206,7 @@ def film(frames, times, labels, limit=3.5):
             raise ValueError(
                 f"film: the frames of {name!r} must have shape {(len(times), len(labels), 2)}, got {codes.shape}."
             )
-        frame = Frame(
-            (-limit, limit),
-            (-limit, limit),
-            width=240,
-            height=258,
-            left=4,
-            right=4,
-            top=22,
-            bottom=4,
-        )
+        frame = _square(limit, 240, top=22)
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
         data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
     rows = _choice("step", times, 0)
@@ -233,6 +215,12 @@ def film(frames, times, labels, limit=3.5):
 
 KEY = "<p>Colours are classes; the rings lie at 1, 2 and 3.</p>"
 PLAY = '<button type="button">▶ Play</button>'
+
+
+def _square(limit, side, top=4):
+    """The frame of a square part of the plane, (-limit, limit) both ways, with room for a title."""
+    height = side + top - 4
+    return Frame((-limit, limit), (-limit, limit), side, height, left=4, right=4, top=top, bottom=4)
 
 
 @dataclass(frozen=True)
