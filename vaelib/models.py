@@ -128,7 +128,7 @@ class VAE(nn.Module):
         q = self.posterior(x)
         return q.rsample((k,)), q
 
-    def log_ratio(self, x, z, q, score=True, y=None):
+    def log_terms(self, x, z, q, score=True, y=None):
         """log p(x|z) and log p(z) - log q(z|x) at codes z of `draw`, each (k, B).
 
         score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder
@@ -140,7 +140,7 @@ class VAE(nn.Module):
     def log_weights(self, x, k, y=None):
         """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the
         book, chapter 2."""
-        return sum(self.log_ratio(x, *self.draw(x, k), y=y))
+        return sum(self.log_terms(x, *self.draw(x, k), y=y))
 
     def check_targets(self, x, where="data"):
         """ValueError unless x is a tensor of images that this model can be trained and evaluated
@@ -248,9 +248,9 @@ class TwoLayerVAE(VAE):
         q2 = self.posterior2(z1)
         return (z1, q2.rsample()), (q1, q2)
 
-    def log_ratio(self, x, z, q, score=True, y=None):
+    def log_terms(self, x, z, q, score=True, y=None):
         """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see
-        `VAE.log_ratio`."""
+        `VAE.log_terms`."""
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)

@@ -35,7 +35,7 @@ def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
     """The average of log p(x|z) over the codes z of each image, and KL(q(z|x) ‖ p) or its estimate,
     each (B,)."""
     if one_of(name, "kl", kl, ("analytic", "sampled")) == "sampled":
-        reconstruction, log_ratio = (terms.mean(0) for terms in model.log_ratio(x, z, q))
+        reconstruction, log_ratio = (terms.mean(0) for terms in model.log_terms(x, z, q))
         return reconstruction, -log_ratio
     try:
         divergence = kl_divergence(q, model.prior)
@@ -231,13 +231,13 @@ def iwae(model, x, k, estimator="standard"):
     z, q = model.draw(x, k)
     if estimator == "dreg":
         with torch.no_grad():
-            weights = torch.softmax(sum(model.log_ratio(x, z, q)), 0).unsqueeze(-1)
+            weights = torch.softmax(sum(model.log_terms(x, z, q)), 0).unsqueeze(-1)
         z = (
             tuple(_scale_gradient(part, weights) for part in z)
             if isinstance(z, tuple)
             else _scale_gradient(z, weights)
         )
-    log_w = sum(model.log_ratio(x, z, q, score=estimator == "standard"))
+    log_w = sum(model.log_terms(x, z, q, score=estimator == "standard"))
     return {"objective": iwae_bound(log_w), "surrogate": iwae_surrogate(log_w)}
 
 
