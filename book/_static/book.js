@@ -10,8 +10,12 @@ const reach = () => {
 
 // docutils gives the entries of the bibliography a role that ARIA has dropped.
 const entries = () => document.querySelectorAll('[role="doc-biblioentry"]').forEach(e => e.setAttribute("role", "listitem"));
+// A drawing of one panel fits a phone; a wider one keeps its size there and scrolls (book.css).
+const fit = () => document.querySelectorAll(".bd-article figure img").forEach(img =>
+  img.classList.toggle("one-panel", img.naturalWidth < 700));
 addEventListener("load", () => {
   entries();
+  fit();
   reach();
   window.MathJax?.startup?.promise?.then(reach);
 });
