@@ -457,7 +457,8 @@ def imq(x, y):
 
 
 def one_layer(likelihood, **options):
-    return vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, scale="learned", **options)
+    scale = {"scale": "learned"} if likelihood == "gaussian" else {}
+    return vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2, likelihood, **scale, **options)
 
 
 def two_layers(likelihood):

@@ -161,28 +161,6 @@ def test_memory_stays_bounded():
     )  # bytes, of which Python and torch take 260e6; in one piece (memory=2**40) it was 1,600e6
 
 
-def test_memory_follows_what_there_is(monkeypatch):
-    cpu = torch.device("cpu")
-    for size, pages, known in (
-        (4096, 2**14, 2**23),
-        (4096, 2**30, 2**28),
-        (1, 15, 1),
-    ):  # an eighth of what is free
-        told = {"SC_PAGE_SIZE": size, "SC_AVPHYS_PAGES": pages}
-        monkeypatch.setattr(vl.evaluation.os, "sysconf", told.__getitem__)
-        assert vl.evaluation._chunk_bytes(cpu) == known
-
-    def not_told(name):
-        raise ValueError("unrecognized configuration name")
-
-    monkeypatch.setattr(vl.evaluation.os, "sysconf", not_told)
-    assert vl.evaluation._chunk_bytes(cpu) == 2**28
-    monkeypatch.setattr(
-        torch.cuda, "mem_get_info", {torch.device("cuda"): (2**20 + 3, 2**33)}.__getitem__
-    )
-    assert vl.evaluation._chunk_bytes(torch.device("cuda")) == 2**18
-
-
 def net_with_state():
     """A VAE of digits with batch normalization and dropout, and images sorted by class."""
     torch.manual_seed(0)

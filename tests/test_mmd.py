@@ -195,7 +195,7 @@ def test_members_of_the_family_are_special_cases(model):
     (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "imq_kernel: scale must be .* got -2.0"),
     (lambda m, x: vl.mmd(x, x[:, :3], vl.gaussian_kernel), r"got \(7, 6\) and \(7, 3\)"),
     (lambda m, x: vl.mmd(x[0], x, vl.gaussian_kernel), r"got \(6,\) and \(7, 6\)"),
-    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "at least two samples, got 1 and 7"),
+    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "at least 2 samples, got 1 and 7"),
     (lambda m, x: vl.logistic(0), "scale must be a positive finite number, got 0"),
     (lambda m, x: vl.disturb(x, "blur", 1), "kind must be 'gaussian' or 'mask', got 'blur'"),
     (lambda m, x: vl.disturb(x, "mask", 1.5), "amount must be a probability .* got 1.5"),

@@ -11,10 +11,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.distributions import (
+    AffineTransform,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    TransformedDistribution,
+)
+from torch.nn.utils.parametrizations import spectral_norm
 
 import vaelib as vl
 from vaelib import checkpoints, loop
+from vaelib.identity import describe
 
 DIGITS = vl.digits()
 X, LABELS = DIGITS.train, DIGITS.train_labels
@@ -571,3 +580,209 @@ def test_a_model_is_saved_with_its_settings(tmp_path):
     )
     with pytest.raises(RuntimeError, match="nothing.safetensors cannot be read"):
         vl.load(tmp_path / "nothing.safetensors", sized)
+
+
+def test_a_module_with_more_parts_is_not_the_one_that_was_saved(tmp_path):
+    vl.save(nn.Sequential(nn.Linear(2, 2)), tmp_path / "net.safetensors")
+    for build in (
+        lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh()),
+        lambda: nn.Sequential(),
+    ):
+        with pytest.raises(ValueError, match="must make the module that was saved"):
+            vl.load(tmp_path / "net.safetensors", build)
+
+
+# What a text of a thing says
+
+
+def normal(scale, n=4):
+    return Independent(Normal(torch.zeros(n), torch.full((n,), float(scale))), 1)
+
+
+class Weighted:
+    def __init__(self, beta):
+        self.beta = beta
+
+    def __call__(self, model, x):
+        return vl.beta_vae(model, x, self.beta)
+
+
+def reader(body):
+    """A function whose helper is a global of its own, as in a notebook."""
+    names = {"__name__": "notebook", "vl": vl}
+    exec(
+        f"def helper(t):\n    return {body}\ndef objective(model, x):\n    return helper(x)", names
+    )
+    return names["objective"]
+
+
+THINGS = {
+    "a distribution's tensors": (normal(1), normal(5), normal(1)),
+    "an object's attributes": (Weighted(1), Weighted(9), Weighted(1)),
+    "a method of an object": (Weighted(1).__call__, Weighted(9).__call__, Weighted(1).__call__),
+    "a function that it calls": (reader("t"), reader("2 * t"), reader("t")),
+    "a partial": (partial(vl.beta_vae, beta=1), partial(vl.beta_vae, beta=2), partial(vl.beta_vae, beta=1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_a_description_differs_where_the_things_do(name):
+    one, other, again = map(describe, THINGS[name])
+    assert one == again != other
+
+
+def test_a_distribution_is_described_alike_before_and_after_use():
+    mixture = MixtureSameFamily(
+        Categorical(logits=torch.randn(3)),
+        Independent(Normal(torch.randn(3, 2), torch.ones(3, 2)), 1),
+    )
+    before = describe(mixture)
+    mixture.log_prob(mixture.sample((4,)))
+    assert describe(mixture) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {
+            "build": lambda seed: vl.VAE(
+                vl.mlp(64, 8), vl.mlp(4, 64), 4, "cross_entropy", prior=normal(5)
+            )
+        },
+        {"objective": Weighted(9)},
+    ],
+)
+def test_a_changed_prior_or_object_is_another_run(change, tmp_path):
+    settings = {
+        "build": lambda seed: vl.VAE(vl.mlp(64, 8), vl.mlp(4, 64), 4, "cross_entropy", prior=normal(1)),
+        "objective": Weighted(1), "data": X, "steps": 3, "checkpoint": tmp_path,
+    }  # fmt: skip
+    vl.fit(**settings)
+    with pytest.raises(ValueError, match="was made with"):
+        vl.fit(**settings | change)
+
+
+def test_copies_in_other_groups_are_refused(tmp_path, monkeypatch):
+    """As when training goes on without the GPU on which it began: nothing starts again unsaid."""
+    train = partial(vl.fit, lambda seed: sized(8), vl.elbo, X, steps=3, checkpoint=tmp_path)
+    train(seeds=(0, 1))
+    assert [file.name for file in tmp_path.iterdir()] == ["copies-0-1.safetensors"]
+    monkeypatch.setattr("vaelib.loop.Plan.together", lambda *_: False)
+    with pytest.raises(ValueError, match="copies-0-1.safetensors has copies .* other groups"):
+        train(seeds=(0, 1))
+    train(seeds=(0, 1), resume=False)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+# Arguments of models and priors
+
+
+def test_a_tensor_is_a_number_and_checked_as_one():
+    minus = torch.tensor(-1.0)
+    for call in (
+        lambda: vl.fit(lambda seed: sized(8), vl.elbo, X, steps=1, lr=minus),
+        lambda: vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, "gaussian", scale=minus),
+        lambda: vl.normal(minus),
+        lambda: vl.logistic(minus),
+        lambda: vl.disturb(X, "gaussian", minus),
+    ):
+        with pytest.raises(ValueError, match=r"must be .*got (tensor\(-1.\)|-1.0)"):
+            call()
+    assert isinstance(vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, "gaussian", scale=-minus).scale, float)
+
+
+def test_a_scale_needs_the_gaussian_likelihood():
+    for more in ({"scale": "learned"}, {"scale": 0.5}, {"scale_floor": 0.1}):
+        with pytest.raises(ValueError, match="need likelihood=\"gaussian\", got 'bernoulli'"):
+            vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, **more)
+
+
+def test_label_inputs_are_those_of_the_first_layer():
+    model = vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2)
+    for first in (nn.Linear(2, 16), spectral_norm(nn.Linear(2, 16))):
+        model.discriminator = nn.Sequential(first, nn.ReLU(), nn.Linear(16, 1))
+        assert model.label_inputs() == 0
+    model.discriminator = nn.Sequential(nn.BatchNorm1d(13), spectral_norm(nn.Linear(13, 1)))
+    assert model.label_inputs() == 11
+
+
+def test_a_class_decoder_of_another_width_is_refused():
+    model = vl.ClassAAE(vl.mlp(4, 5), vl.mlp(5, 1), 3, 2, vl.mlp(2, 1), vl.mlp(3, 1))
+    with pytest.raises(ValueError, match="x has shape"):
+        vl.adversarial.class_reconstruction(model, torch.ones(6, 4))
+
+
+def test_a_distribution_moves_with_its_model():
+    for prior in (
+        normal(1, 2),
+        MixtureSameFamily(Categorical(torch.ones(3)), Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1)),
+        Independent(TransformedDistribution(Normal(torch.zeros(2), torch.ones(2)),
+                                            [AffineTransform(torch.ones(2), torch.ones(2))]), 1),
+    ):  # fmt: skip
+        model = vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, prior=prior)
+        assert model.double().prior.log_prob(torch.zeros(1, 2).double()).dtype == torch.float64
+        assert model.to("meta").prior.log_prob(torch.zeros(1, 2, device="meta")).is_meta
+        assert not prior.log_prob(torch.zeros(1, 2)).is_meta  # the caller's own stays
+
+
+def test_priors_of_the_plane_draw_in_the_models_dtype():
+    for make in (vl.pinwheel, vl.swiss_roll):
+        assert make().double()().rsample((3,)).dtype == torch.float64
+        assert repr(make()())
+
+
+def test_a_two_layer_vae_looks_at_its_nets_without_a_trace():
+    upper = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(3, 4)).double()
+    nets = vl.mlp(4, 6), upper, vl.mlp(2, 6).double(), vl.mlp(3, 4)
+    before = torch.get_rng_state()
+    vl.TwoLayerVAE(*nets, (3, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert upper[0].num_batches_tracked == 0 and upper.training
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m, x: vl.elbo(m["implicit"], x), "elbo: model must have a density"),
+        (lambda m, x: vl.elbo(m["implicit"], x, kl="sampled"), "ImplicitVAE: there are no log-weights"),
+        (lambda m, x: vl.iwae(m["implicit"], x, 2), "ImplicitVAE: there are no log-weights"),
+        (lambda m, x: vl.tc_vae(m["implicit"], x, 9), "tc_vae: model must have a density"),
+        (lambda m, x: vl.tc_vae(m["two"], x, 9), "tc_vae: model must have one layer"),
+        (lambda m, x: vl.mmd_vae(m["two"], x, 1, vl.imq_kernel), "mmd_vae: model must have one layer"),
+        (lambda m, x: vl.log_likelihood(m["implicit"], x, 5), "ImplicitVAE: there are no log-weights"),
+        (lambda m, x: vl.adversarial.aae_discriminator(m["labels"], {"x": (x, torch.zeros(6, dtype=torch.long))}),
+         "needs a prior with of_class"),
+        (lambda m, x: vl.fit(lambda seed: m["plain"], lambda m, x: {"objective": 1.0}, x, steps=1, batch_size=2),
+         "terms must be tensors, got float for 'objective'"),
+    ],
+)  # fmt: skip
+def test_what_a_model_cannot_do_is_said(call, message):
+    x = torch.ones(6, 4)
+    models = {
+        "plain": vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2),
+        "implicit": vl.ImplicitVAE(vl.mlp(4, 2), vl.mlp(2, 4), 2),
+        "two": vl.TwoLayerVAE(vl.mlp(4, 6), vl.mlp(3, 4), vl.mlp(2, 6), vl.mlp(3, 4), (3, 2)),
+        "labels": vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2),
+    }
+    models["labels"].discriminator = vl.mlp(13, 1)
+    with pytest.raises(ValueError, match=message):
+        call(models, x)
+
+
+def test_the_noise_of_a_likelihood_does_not_follow_the_free_memory(monkeypatch):
+    model, x = vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2), torch.ones(300, 4)
+    values = []
+    for pages in (2**8, 2**30):
+        monkeypatch.setattr("os.sysconf", lambda name, pages=pages: pages)
+        torch.manual_seed(0)
+        values.append(vl.log_likelihood(model, x, 10))
+    assert torch.equal(*values)
+
+
+def test_mmd_does_not_depend_on_where_the_samples_lie():
+    x, y = torch.randn(2, 200, 3).unbind()
+    near, far = (
+        vl.mmd(x + at, y + at, partial(vl.gaussian_kernel, bandwidth=1.0)).item()
+        for at in (0, 4096)
+    )
+    assert abs(near - far) < 1e-4

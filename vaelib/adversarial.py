@@ -45,7 +45,7 @@ def aae_discriminator(model, batch):
     x, labels = _parts(model, batch)
     with torch.no_grad():
         codes = model.draw(x, 1)[0][0]
-        prior = sample(model.prior, len(x)) if labels is None else model.prior.of_class(labels)
+        prior = _of_prior(model.prior, len(x), labels)
     on_prior, on_codes = (_logit(model, z, labels) for z in (prior, codes))
     right = 0.5 * ((on_prior > 0).float() + (on_codes < 0).float())
     return {"objective": logsigmoid(on_prior) + logsigmoid(-on_codes), "accuracy": right}
@@ -73,6 +73,18 @@ def _parts(model, batch):
     """Images, and their labels where the discriminator has room for them."""
     x, labels = batch["x"] if isinstance(batch, dict) else (batch, None)
     return x, labels if model.label_inputs() else None
+
+
+def _of_prior(prior, n, labels):
+    """n draws of the prior, (n, Q), each from its label's part of it if there are labels."""
+    if labels is None:
+        return sample(prior, n)
+    if not hasattr(prior, "of_class"):
+        raise ValueError(
+            "aae_discriminator: a discriminator with labels needs a prior with of_class(labels), "
+            f"such as vl.pinwheel, got {type(prior).__name__}."
+        )
+    return prior.of_class(labels)
 
 
 def _logit(model, z, labels):
@@ -111,7 +123,7 @@ def class_reconstruction(model, batch):
     (eq-aae-heads)."""
     x = _images(batch)
     y, z = model.encode(x)
-    terms = {"reconstruction": model.decode(y.softmax(-1), z).log_prob(x)}
+    terms = {"reconstruction": model.decode(y.softmax(-1), z, x).log_prob(x)}
     if model.heads is None:
         return {"objective": terms["reconstruction"], **terms}
     terms["overlap"] = model.overlap().expand(len(x))

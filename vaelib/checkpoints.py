@@ -4,6 +4,7 @@ atomically."""
 import contextlib
 import json
 import os
+import re
 import warnings
 
 import torch
@@ -107,6 +108,26 @@ class Keeper:
         if self.file is None or self.saved is None:
             return ""
         return f' {self.file} holds step {self.saved}; resume="models" trains on from there, at any lr.'
+
+
+def file_of(folder, first, size, resume):
+    """The file of the copies `first` to `first + size - 1`. ValueError: to be resumed, but the
+    folder has some of these copies in files with others, as trained on another device."""
+
+    def name(first, last):
+        return f"copies-{first}-{last}.safetensors" if last > first else f"copy-{first}.safetensors"
+
+    file, last = folder / name(first, first + size - 1), first + size - 1
+    if not resume or file.exists() or not folder.is_dir():
+        return file
+    for other in sorted(folder.glob("cop*.safetensors")):
+        a, *b = map(int, re.findall(r"\d+", other.stem)) if re.search(r"\d", other.stem) else (-1,)
+        if a <= last and first <= (b or [a])[0]:
+            raise ValueError(
+                f"fit: checkpoint {other} has copies that would now be trained in other groups, as on "
+                f"another device; {ADVICE}."
+            )
+    return file
 
 
 def write(file, tensors, state):

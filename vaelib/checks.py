@@ -16,13 +16,7 @@ def integer(where, name, value, least=1):
 
 
 def number(where, name, value, *, least=None, above=None):
-    """The value as a Python number. ValueError: not a finite number, or outside the bounds.
-
-    A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot
-    be asked for.
-    """
-    if torch.is_tensor(value):
-        return value
+    """The value as a Python number. ValueError: not a finite number, or outside the bounds."""
     bare = plain(value)
     fits = isinstance(bare, Real) and not isinstance(bare, bool) and math.isfinite(bare)
     if not fits or (least is not None and bare < least) or (above is not None and bare <= above):
@@ -32,6 +26,12 @@ def number(where, name, value, *, least=None, above=None):
         )
         raise ValueError(f"{where}: {name} must be {kind}, got {value!r}.")
     return bare
+
+
+def scalar(where, name, value, **bounds):
+    """As `number`, but a tensor passes unchecked: under vmap and in a CUDA graph its value cannot
+    be read."""
+    return value if torch.is_tensor(value) else number(where, name, value, **bounds)
 
 
 def one_of(where, name, value, allowed):

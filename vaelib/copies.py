@@ -25,6 +25,11 @@ class Objective(nn.Module):
             raise ValueError(
                 f"fit: the objective must return a dict of terms, among them 'objective', got {got}."
             )
+        for name, term in terms.items():
+            if not torch.is_tensor(term):
+                raise ValueError(
+                    f"fit: the objective's terms must be tensors, got {type(term).__name__} for {name!r}."
+                )
         return {name: term.mean() for name, term in terms.items()}
 
 

@@ -112,6 +112,7 @@ def mnist(binarization="none", cache=None, download=True):
     ValueError: an unknown binarization, or a broken file in $VAELIB_DATA. RuntimeError: nothing
         could be downloaded.
     """
+    one_of("mnist", "binarization", binarization, BINARIZATIONS)
     raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
            for name, sha in MNIST_FILES.items()}  # fmt: skip
     x, y, x_test, y_test = (

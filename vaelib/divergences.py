@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from .checks import integer, number, one_of
+from .checks import integer, one_of, scalar
 
 BLOCK = 2**24  # entries of a matrix of all pairs that are held at once
 AGGREGATES = ("exact", "mss", "mws")
@@ -40,6 +40,10 @@ def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
     one_of("log_aggregate_posterior", "estimator", estimator, AGGREGATES)
     b, m = len(z), len(mean)
     n = integer("log_aggregate_posterior", "dataset_size", dataset_size, least=m)
+    if estimator == "exact" and n != m:
+        raise ValueError(
+            f"log_aggregate_posterior: dataset_size must be the {m} given Gaussians for exact, got {n}."
+        )
     if (
         mean.shape != log_var.shape
         or z.shape[1:] != mean.shape[1:]
@@ -108,7 +112,7 @@ def gaussian_kernel(x, y, bandwidth):
     Equation eq-gaussian-kernel of the book (chapter 8); Gretton et al. (2012). ValueError:
     bandwidth not above 0.
     """
-    number("gaussian_kernel", "bandwidth", bandwidth, above=0)
+    scalar("gaussian_kernel", "bandwidth", bandwidth, above=0)
     return torch.exp(-_squared_distances(x, y) / (2 * bandwidth**2))
 
 
@@ -123,7 +127,7 @@ def imq_kernel(x, y, scale):
     squared = _squared_distances(x, y)
     scales = scale if isinstance(scale, tuple) else (scale,)
     for one in scales:
-        number("imq_kernel", "scale", one, above=0)
+        scalar("imq_kernel", "scale", one, above=0)
     return sum(one / (one + squared) for one in scales)
 
 
@@ -147,7 +151,8 @@ def mmd(x, y, kernel, unbiased=True):
     n, m = len(x), len(y)
     if min(n, m) < (2 if unbiased else 1):
         raise ValueError(
-            f"mmd: with unbiased={unbiased} x and y must hold at least two samples, got {n} and {m}."
+            f"mmd: with unbiased={unbiased} x and y must have at least {2 if unbiased else 1} samples, "
+            f"got {n} and {m}."
         )
     within = _mean_kernel(x, x, kernel, unbiased) + _mean_kernel(y, y, kernel, unbiased)
     return within - 2 * _mean_kernel(x, y, kernel)
@@ -164,5 +169,7 @@ def _mean_kernel(x, y, kernel, off_diagonal=False):
 
 
 def _squared_distances(x, y):
+    centre = x.detach().mean(0)  # far from 0 the difference below would cancel
+    x, y = x - centre, y - centre
     squared = (x**2).sum(-1)[:, None] + (y**2).sum(-1) - 2 * x @ y.T
     return squared.clamp(min=0)  # rounding can leave it a little below

@@ -1,12 +1,15 @@
 """What a checkpoint answers for: texts of data, functions and models that differ where the things
 act differently."""
 
+import contextlib
+import functools
 import hashlib
 import types
 
 import numpy as np
 import torch
 from torch import nn
+from torch.distributions import Distribution
 
 from .probes import held
 
@@ -24,9 +27,7 @@ def of_model(model):
         plain = {
             key: describe(value)
             for key, value in vars(module).items()
-            if key != "training"
-            and not key.startswith("_")
-            and (_is_plain(value) or callable(value))
+            if key != "training" and not key.startswith("_")
         }
         settings = ", ".join(
             [module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))]
@@ -38,8 +39,8 @@ def of_model(model):
 
 
 def describe(value, depth=6):
-    """A text of a value. Of a function: its name and a digest of its code, constants and what it
-    holds."""
+    """A text of a value. Of a function: its name and a digest of its code, constants, arguments and
+    of the values and functions that it reads; of another object: its class and attributes."""
     if torch.is_tensor(value) or isinstance(value, np.ndarray):
         array = (
             value.detach().cpu().contiguous()
@@ -49,6 +50,8 @@ def describe(value, depth=6):
         return f"{array.dtype} {tuple(array.shape)} {_digest(array.view(-1).view(torch.uint8).numpy().tobytes())}"
     if isinstance(value, nn.Module):
         return "; ".join(of_model(value))
+    if depth <= 0:
+        return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, (list, tuple, set, frozenset)):
         parts = sorted(map(repr, value)) if isinstance(value, (set, frozenset)) else value
         return f"{type(value).__name__}({', '.join(describe(v, depth - 1) for v in parts)})"
@@ -56,14 +59,33 @@ def describe(value, depth=6):
         return "{" + ", ".join(f"{k}: {describe(v, depth - 1)}" for k, v in value.items()) + "}"
     if _is_plain(value):
         return repr(value)
-    if depth == 0 or not callable(value) or isinstance(value, type):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    inside = [describe(v, depth - 1) for v in held(value)]
-    if code is not None:
-        inside += [code.co_code.hex(), *_constants(code), *_globals(value, code)]
     name = getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, (type, types.ModuleType)):
+        return name
+    if isinstance(value, Distribution):
+        return f"{name}({describe(_settings(value), depth - 1)})"
+    inside = [describe(v, depth - 1) for v in held(value)]
+    code = getattr(getattr(value, "__func__", value), "__code__", None)
+    if code is None and not isinstance(value, functools.partial):
+        inside.append(describe(getattr(value, "__dict__", {}), depth - 3))
+        code = getattr(type(value).__call__ if callable(value) else None, "__code__", None)
+    if code is not None:
+        inside += [
+            code.co_code.hex(),
+            *_constants(code, value.__doc__),
+            *_globals(value, code, depth),
+        ]
     return f"{name} {_digest(' '.join(inside).encode())}"
+
+
+def _settings(distribution):
+    """The parameters and public attributes of a distribution; some are made when they are first
+    read."""
+    names = {name for name in vars(distribution) if not name.startswith("_")}
+    with contextlib.suppress(NotImplementedError):
+        names |= set(distribution.arg_constraints)
+    inner = {name: v for name, v in vars(distribution).items() if isinstance(v, Distribution)}
+    return {name: getattr(distribution, name) for name in sorted(names)} | inner
 
 
 def _is_plain(value):
@@ -73,9 +95,11 @@ def _is_plain(value):
     )
 
 
-def _constants(code):
-    """The constants of a function and of the functions written inside it."""
+def _constants(code, doc=None):
+    """The constants of a function, but for its docstring, and of the functions written inside it."""
     for constant in code.co_consts:
+        if constant == doc and isinstance(doc, str):
+            continue
         if isinstance(constant, types.CodeType):
             yield constant.co_code.hex()
             yield from _constants(constant)
@@ -84,15 +108,21 @@ def _constants(code):
     yield repr(code.co_names)
 
 
-def _globals(function, code):
-    """The plain global values that a function reads, such as a weight set at the top of a
-    notebook."""
-    known = getattr(getattr(function, "__func__", function), "__globals__", {})
-    return [
-        f"{name}={known[name]!r}"
-        for name in code.co_names
-        if name in known and _is_plain(known[name])
-    ]
+def _globals(function, code, depth):
+    """The global values that a function reads, such as a weight set at the top of a notebook, and
+    the functions of its own package that it calls."""
+    own = getattr(function, "__func__", function)
+    known = getattr(own, "__globals__", None) or getattr(type(own).__call__, "__globals__", {})
+    package = known.get("__name__", "").partition(".")[0]
+    texts = []
+    for name in code.co_names:
+        value = known.get(name)
+        home = getattr(value, "__module__", None) or package
+        if callable(value) and home.partition(".")[0] != package:
+            texts.append(f"{name} of {home}")
+        elif name in known and not isinstance(value, (types.ModuleType, type)):
+            texts.append(f"{name}={describe(value, depth - 1)}")
+    return texts
 
 
 def _digest(data):

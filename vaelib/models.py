@@ -52,7 +52,11 @@ class VAE(nn.Module):
             one_of("VAE", "scale", scale, ("learned", "head"))
         else:
             scale = number("VAE", "scale", scale, above=0)
-        number("VAE", "scale_floor", scale_floor, least=0)
+        scale_floor = number("VAE", "scale_floor", scale_floor, least=0)
+        if likelihood != "gaussian" and (scale != 1.0 or scale_floor):
+            raise ValueError(
+                f'VAE: scale and scale_floor need likelihood="gaussian", got {likelihood!r}.'
+            )
         integer("VAE", "latent_dim", latent_dim)
         self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
         self.likelihood_name, self.scale, self.scale_floor = likelihood, scale, scale_floor
@@ -91,9 +95,8 @@ class VAE(nn.Module):
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).
 
-        x, where given, is only compared in shape, so that nothing is broadcast by accident (a
-        decoder that reads the image itself may use it); y, (B, C), is put beside the code: the
-        decoder then takes Q + C numbers.
+        x, if given, is compared in shape only, so that nothing is broadcast by accident; y, (B, C),
+        is concatenated to the code: the decoder then takes Q + C numbers.
         """
         if y is not None:
             z = torch.cat([z, y.expand(*z.shape[:-1], -1)], -1)
@@ -134,6 +137,10 @@ class VAE(nn.Module):
         score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder
         through z alone.
         """
+        if q is None:
+            raise ValueError(
+                f"{type(self).__name__}: there are no log-weights, as q(z|x) has no density."
+            )
         q = q if score else _fixed(q)
         return self.likelihood(z, x, y).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
 
@@ -196,9 +203,9 @@ class VAE(nn.Module):
     def label_inputs(self):
         """How many inputs of the discriminator, if there is one, are for labels: all that are not
         for the code."""
-        if not hasattr(self, "discriminator"):
-            return 0
-        return max(0, next(self.discriminator.parameters()).shape[-1] - self.latent_dim)
+        layers = self.discriminator.modules() if hasattr(self, "discriminator") else ()
+        inputs = next((m.in_features for m in layers if isinstance(m, nn.Linear)), 0)
+        return max(0, inputs - self.latent_dim)
 
     def check_labels(self, labels, where="data"):
         """ValueError unless labels, integers, lie within the classes that the model knows, if it
@@ -226,7 +233,10 @@ class TwoLayerVAE(VAE):
         self.encoder2, self.decoder2, self.latent_dims = encoder2, decoder2, tuple(latent_dims)
         self.prior_net = standard_normal(latent_dims[1])
         for name, net, n_in, n_out in (("encoder2", encoder2, 0, 1), ("decoder2", decoder2, 1, 0)):
-            got = net(torch.zeros(1, latent_dims[n_in])).shape[-1]
+            weight = next(net.parameters(), torch.zeros(()))
+            with without_a_trace(net), torch.no_grad():
+                net.eval()
+                got = net(weight.new_zeros(1, latent_dims[n_in])).shape[-1]
             if got != 2 * latent_dims[n_out]:
                 raise ValueError(
                     f"TwoLayerVAE: {name} returned {got} numbers; with latent_dims={self.latent_dims} it must return "
@@ -339,9 +349,9 @@ class ClassAAE(VAE):
         """What the decoder is given for class probabilities y and style z."""
         return torch.cat([y, z], -1) if self.heads is None else y @ self.heads + z
 
-    def decode(self, y, z):
-        """p(x | y, z), a distribution over x."""
-        return self.likelihood(self.code(y, z))
+    def decode(self, y, z, x=None):
+        """p(x | y, z), a distribution over x; x is for its shape, as in `likelihood`."""
+        return self.likelihood(self.code(y, z), x)
 
     def overlap(self):
         """Σ over pairs of heads of max(0, distance - |c_i - c_j|), 0-d."""

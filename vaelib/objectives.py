@@ -6,7 +6,7 @@ import torch
 from torch.distributions import kl_divergence
 from torch.nn.functional import logsigmoid
 
-from .checks import integer, number, one_of
+from .checks import integer, number, one_of, scalar
 from .divergences import log_aggregate_posterior, mmd, permute_dimensions
 from .priors import sample
 
@@ -38,10 +38,28 @@ def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_terms(x, z, q))
         return reconstruction, -log_ratio
     try:
-        divergence = kl_divergence(q, model.prior)
+        divergence = kl_divergence(_density(name, model, q), model.prior)
     except NotImplementedError:
         raise ValueError(f'{name}: this model has no closed-form KL; use kl="sampled".') from None
     return model.likelihood(z, x).log_prob(x).mean(0), divergence
+
+
+def _density(name, model, q):
+    """q(z|x) of `draw`. ValueError: the model has none."""
+    if q is None:
+        raise ValueError(
+            f"{name}: model must have a density q(z|x), got {type(model).__name__}, which has none."
+        )
+    return q
+
+
+def _one_layer(name, model, x):
+    """One code of each image, (1, B, Q), and q(z|x). ValueError: a model with two layers of
+    codes."""
+    z, q = model.draw(x, 1)
+    if isinstance(z, tuple):
+        raise ValueError(f"{name}: model must have one layer of codes, got {type(model).__name__}.")
+    return z, q
 
 
 def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
@@ -53,10 +71,10 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
     the ELBO; alpha = 1 leaves the average KL out. Terms as in `elbo`, and "divergence", 0-d.
     ValueError: alpha + lam below 1, which would reward a mismatch, or not finite.
     """
-    alpha, lam = number("info_vae", "alpha", alpha), number("info_vae", "lam", lam)
+    alpha, lam = scalar("info_vae", "alpha", alpha), scalar("info_vae", "lam", lam)
     if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
         number("info_vae", "alpha + lam", alpha + lam, least=1)
-    z, q = model.draw(x, 1)
+    z, q = _one_layer("info_vae", model, x)
     if (
         not torch.is_tensor(alpha) and alpha == 1
     ):  # the average KL, which some models lack, drops out
@@ -79,7 +97,7 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
     needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d. ValueError:
         lam below 0.
     """
-    lam, z = number("mmd_vae", "lam", lam, least=0), model.draw(x, 1)[0]
+    lam, z = scalar("mmd_vae", "lam", lam, least=0), _one_layer("mmd_vae", model, x)[0]
     reconstruction = model.likelihood(z, x).log_prob(x)[0]
     mismatch = mmd(z[0], sample(model.prior, len(x)), kernel, unbiased)
     return {
@@ -106,7 +124,7 @@ def beta_vae(model, x, beta, kl="analytic"):
     begins.
     ValueError: beta below 0.
     """
-    number("beta_vae", "beta", beta, least=0)
+    scalar("beta_vae", "beta", beta, least=0)
     terms = elbo(model, x, kl=kl)
     return {**terms, "objective": terms["reconstruction"] - beta * terms["kl"]}
 
@@ -118,8 +136,8 @@ def capacity_vae(model, x, gamma, capacity):
     Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken
     over the batch; terms as in `elbo`. ValueError: gamma not above 0, capacity below 0.
     """
-    number("capacity_vae", "gamma", gamma, above=0)
-    number("capacity_vae", "capacity", capacity, least=0)
+    scalar("capacity_vae", "gamma", gamma, above=0)
+    scalar("capacity_vae", "capacity", capacity, least=0)
     terms = elbo(model, x)
     return {
         **terms,
@@ -138,8 +156,9 @@ def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="ms
     ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
     """
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
-        number("tc_vae", name, value, least=0)
-    z, q = model.draw(x, 1)
+        scalar("tc_vae", name, value, least=0)
+    z, q = _one_layer("tc_vae", model, x)
+    _density("tc_vae", model, q)
     mean, log_var = q.base_dist.loc, 2 * q.base_dist.scale.log()
     joint, each = log_aggregate_posterior(z[0], mean, log_var, dataset_size, estimator)
     information = q.log_prob(z[0]) - joint
@@ -160,8 +179,8 @@ def factor_vae(model, x, gamma):
     codes (B, Q) to one logit, (B, 1). Terms as in `elbo`, and "total_correlation", the logit.
     ValueError: gamma below 0, no discriminator.
     """
-    number("factor_vae", "gamma", gamma, least=0)
-    z, q = model.draw(x, 1)
+    scalar("factor_vae", "gamma", gamma, least=0)
+    z, q = _one_layer("factor_vae", model, x)
     reconstruction, divergence = _reconstruction_and_kl("factor_vae", model, x, z, q)
     correlation = discriminator_of("factor_vae", model)(z[0])[..., 0]
     return {"objective": reconstruction - divergence - gamma * correlation, "reconstruction": reconstruction,

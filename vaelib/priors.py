@@ -1,12 +1,13 @@
 """Priors over codes: modules that return a distribution when called, and move to a device with
 their model."""
 
+import copy
 import math
 from functools import partial
 
 import torch
 from torch import nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, Normal, Transform
 from torch.nn.functional import softplus
 
 from .checks import number
@@ -36,13 +37,43 @@ class Prior(nn.Module):
         return self.distribution(self.loc)
 
 
+class Fixed(nn.Module):
+    """A prior that is one of torch's distributions: its tensors move with the module, and it does
+    not check its arguments, which would read values of tensors in a CUDA graph or under vmap."""
+
+    def __init__(self, distribution):
+        super().__init__()
+        self.distribution = _mapped(distribution, lambda tensor: tensor)
+
+    def forward(self):
+        return self.distribution
+
+    def _apply(self, fn, recurse=True):
+        self.distribution = _mapped(self.distribution, fn)
+        return super()._apply(fn, recurse)
+
+
+def _mapped(thing, fn, made=None):
+    """A copy of a distribution, and of what it is made of, with fn applied to its tensors."""
+    made = {} if made is None else made  # by id: a transform and its inverse refer to each other
+    if torch.is_tensor(thing):
+        return fn(thing)
+    if isinstance(thing, list):
+        return [_mapped(part, fn, made) for part in thing]
+    if not isinstance(thing, (Distribution, Transform)):
+        return thing
+    if id(thing) not in made:
+        made[id(thing)] = new = copy.copy(thing)
+        vars(new).update({name: _mapped(value, fn, made) for name, value in vars(thing).items()})
+        new._validate_args = False
+    return made[id(thing)]
+
+
 def as_module(prior, latent_dim):
     """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of
     another size."""
     prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
-    module = (
-        Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
-    )
+    module = Fixed(prior) if isinstance(prior, Distribution) else prior
     made = module() if isinstance(module, nn.Module) else None
     if not isinstance(made, Distribution):
         raise ValueError(
@@ -59,10 +90,6 @@ def sample(prior, n):
     """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows
     one."""
     return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
-
-
-def _constant(distribution, loc):
-    return distribution
 
 
 def _normal(scale, loc):
@@ -83,7 +110,7 @@ def standard_normal(latent_dim):
 def normal(scale):
     """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is
     not positive."""
-    number("normal", "scale", scale, above=0)
+    scale = number("normal", "scale", scale, above=0)
     return partial(Prior, partial(_normal, scale))
 
 
@@ -91,7 +118,7 @@ class Logistic(Distribution):
     """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3
     (eq-logistic)."""
 
-    has_rsample = True
+    has_rsample, arg_constraints = True, {}
 
     def __init__(self, loc, scale):
         self.loc, self.scale = loc, scale
@@ -113,7 +140,7 @@ class Logistic(Distribution):
 def logistic(scale):
     """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale
     not positive."""
-    number("logistic", "scale", scale, above=0)
+    scale = number("logistic", "scale", scale, above=0)
     return partial(Prior, partial(_logistic, scale))
 
 
@@ -139,6 +166,9 @@ class Plane(Distribution):
 
     sample = rsample
 
+    def _noise(self, draw, labels):
+        return draw(labels.shape, dtype=self.loc.dtype, device=labels.device)
+
 
 class Pinwheel(Plane):
     """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016),
@@ -149,14 +179,15 @@ class Pinwheel(Plane):
     def of_class(self, labels):
         """A draw from the blade with each label."""
         anywhere = torch.randint(self.parts, labels.shape, device=labels.device)
-        turn = torch.where(labels < self.parts, labels, anywhere) * (2 * math.pi / self.parts)
-        out = self.radius + self.long * torch.randn(labels.shape, device=labels.device)
-        side = self.short * torch.randn(labels.shape, device=labels.device)
+        turn = torch.where(labels < self.parts, labels, anywhere).to(self.loc.dtype)
+        turn = turn * (2 * math.pi / self.parts)
+        out = self.radius + self.long * self._noise(torch.randn, labels)
+        side = self.short * self._noise(torch.randn, labels)
         cos, sin = turn.cos(), turn.sin()
         return torch.stack([out * cos - side * sin, out * sin + side * cos], -1)
 
     def log_prob(self, z):
-        turn = torch.arange(self.parts, device=z.device) * (2 * math.pi / self.parts)
+        turn = torch.arange(self.parts, dtype=z.dtype, device=z.device) * (2 * math.pi / self.parts)
         cos, sin = turn.cos(), turn.sin()
         out, side = z[..., :1] * cos + z[..., 1:] * sin, z[..., 1:] * cos - z[..., :1] * sin
         parts = -0.5 * ((out - self.radius) / self.long) ** 2 - 0.5 * (side / self.short) ** 2
@@ -173,13 +204,13 @@ class SwissRoll(Plane):
 
     def of_class(self, labels):
         """A draw from one of ten equal parts of the roll, numbered from the inside."""
-        u = torch.rand(labels.shape, device=labels.device)
+        u = self._noise(torch.rand, labels)
         root = torch.where(labels < self.parts, (labels + u) / self.parts, u).sqrt()
         # The length of a spiral from its centre grows with the square of the angle, so that the
         # root is uniform on it.
         angle = 2 * math.pi * self.turns * root
         centre = self.radius * root[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
-        return centre + self.width * torch.randn(centre.shape, device=centre.device)
+        return centre + self.width * torch.randn_like(centre)
 
 
 def pinwheel(latent_dim=2):

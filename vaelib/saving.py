@@ -1,6 +1,7 @@
 """Models on disk: the weights as safetensors, and with them the settings that make the model
 again."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ def load(path, build):
     tensors, state = read(Path(path).expanduser(), "cpu")
     model = build(**state["settings"])
     made, own = identity.of_model(model), _tensors(model)
-    for saved, now in zip(state["model"], made, strict=False):
+    for saved, now in zip_longest(state["model"], made):
         if saved != now:
             raise ValueError(
                 f"load: build must make the module that was saved, {saved!r}, got {now!r}."

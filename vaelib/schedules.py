@@ -2,9 +2,12 @@
 
 import math
 
+from .checks import number
+
 
 def cosine(start, steps, end=0.0):
     """From `start` down (or up) to `end` along half a cosine over `steps` steps, then constant."""
+    number("cosine", "steps", steps, above=0)
     return lambda step: (
         end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
     )
@@ -13,12 +16,14 @@ def cosine(start, steps, end=0.0):
 def ramp(start, steps, end=0.0):
     """From `start` to `end` in equal parts over `steps` steps, then constant: `ramp(0, 1000, 1)` is
     a warm-up to 1."""
+    number("ramp", "steps", steps, above=0)
     return lambda step: start + (end - start) * min(step, steps) / steps
 
 
 def staircase(start, steps, stairs=8):
     """The learning rates of Burda et al. (2016): stage i = 0, 1, ... takes 3^i parts of `steps`, at
     start 10^(-i/7)."""
+    number("staircase", "steps", steps, above=0)
     ends = [
         sum(3**j for j in range(i + 1)) / sum(3**j for j in range(stairs)) for i in range(stairs)
     ]

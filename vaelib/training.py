@@ -64,7 +64,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         tensors that stay together, images first); x is then a dict of batches. Each is shuffled
         every epoch; a last short batch is left out.
     seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after
-        another.
+        another. Copies that are trained together draw their noise together: a seed's numbers then
+        depend on the others.
     hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. A
         hyper-parameter goes to every player whose objective takes it. transform: applied to each
         batch.
@@ -74,8 +75,9 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
         then decided once and for all. A transform other than `binarize` runs anew at each step,
         once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
-    checkpoint: a folder; training that was cut off continues from there. resume=False starts anew;
-        resume="models" starts anew from the models in the folder, for example with another lr.
+    checkpoint: a folder; training that was cut off continues from there. resume=False starts again;
+        resume="models" trains the models in the folder with other settings, such as another lr;
+        called again with the same ones, it continues that training.
     Models are trained in train mode (parts that build has put in eval mode stay there) and come
     back in eval mode. Ctrl-C returns the copies that were begun; a term that is no longer finite
     stops that copy and is named in `broken`.
@@ -133,9 +135,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
                 name: value[group] if isinstance(value, tuple) else value
                 for name, value in hyper.items()
             }
-            label = f"copies-{first}-{first + size - 1}" if size > 1 else f"copy-{first}"
             job = Job(plan, models[group], seeds[group], values)
-            file = folder / f"{label}.safetensors" if folder else None
+            file = checkpoints.file_of(folder, first, size, resume) if folder else None
             job.keeper = checkpoints.Keeper(job, file, digest, models_only=resume == "models")
             checkpoints.set_random_state(device, states[first])
             job.train(resume)

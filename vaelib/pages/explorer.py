@@ -76,6 +76,10 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
     for one in panels:
         frame = Frame(one["xlim"], one["ylim"], left=42, right=8, top=40, bottom=34)
         points, lines, body = {np.shape(line)[-1] for line in one["lines"].values()}, [], ""
+        if len(one["lines"]) > len(COLORS):
+            raise ValueError(
+                f"curves: a panel must have at most {len(COLORS)} lines, got {len(one['lines'])}."
+            )
         for i, (name, line) in enumerate(one["lines"].items()):
             line = np.asarray(line, float)
             if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):

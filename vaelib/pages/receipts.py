@@ -313,7 +313,7 @@ def _quoted(paper, sources):
     collects."""
     if not paper:
         return ""
-    mark = sources.setdefault(paper["source"], "abcdefgh"[len(sources)])
+    mark = sources.setdefault(paper["source"], chr(ord("a") + len(sources)))
     value = f"{paper['value']:g}"
     if "sd" in paper:  # both with as many decimals as the finer of them
         places = max(len(f"{paper[key]:g}".partition(".")[2]) for key in ("value", "sd"))
