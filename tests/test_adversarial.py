@@ -156,10 +156,8 @@ def test_labels_for_the_discriminator_and_for_the_decoder():
         assert objective(model, batch)["objective"].shape == (24,)
     styled = build(decoder_in=2 + 10)
     assert vl.style_reconstruction(styled, {"x": (X, LABELS)})["objective"].shape == (24,)
-    for objective in (
-        vl.aae_discriminator,
-        vl.aae_encoder,
-    ):  # no room for labels: they are not read
+    # Without inputs for labels, the discriminator does not read them.
+    for objective in (vl.aae_discriminator, vl.aae_encoder):
         torch.manual_seed(0)
         unread = objective(styled, {"x": (X, LABELS)})["objective"]
         torch.manual_seed(0)

@@ -21,9 +21,8 @@ def modules():
 
 def imported(path, names):
     """Yield the modules of vaelib that a source file imports, anywhere in it."""
-    package = (
-        path.relative_to(ROOT).with_suffix("").parts[:-1]
-    )  # ("vaelib",) or ("vaelib", "pages")
+    # ("vaelib",) or ("vaelib", "pages")
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         targets = []
         if isinstance(node, ast.Import):

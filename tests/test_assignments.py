@@ -26,14 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = {
     path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))
 }
-MODULES = {
-    "math",
-    "nn",
-    "np",
-    "plt",
-    "torch",
-    "vl",
-}  # a call such as torch.manual_seed(0) does not redefine them
+# A call such as torch.manual_seed(0) does not redefine these.
+MODULES = {"math", "nn", "np", "plt", "torch", "vl"}
 ALL = 5  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
@@ -57,9 +51,8 @@ class Cell:
             for name in table.get_symbols()
             if name.is_assigned() or name.is_imported()
         }
-        self.uses = looked_up(table) - (
-            self.makes if self.points is not None else set()
-        )  # a test defines its own
+        # What a test itself defines, it does not use from other cells.
+        self.uses = looked_up(table) - (self.makes if self.points is not None else set())
         self.makes |= set(map(changed, ast.walk(ast.parse(self.source)))) - MODULES - {None}
 
 

@@ -480,9 +480,8 @@ def test_the_plain_notebook_has_all_text_of_the_page(branch, build, name):
     article = BeautifulSoup(
         (build / f"html/chapters/{name}.html").read_bytes(), "html.parser"
     ).find("article")
-    captions = [
-        caption.extract() for caption in article.select("figcaption p")
-    ]  # some are inside an output
+    # Some captions are inside an output.
+    captions = [caption.extract() for caption in article.select("figcaption p")]
     theirs = "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, details.hide > summary"
     for other in article.select(f"{theirs}, h2 > .section-number, h3 > .section-number"):
         other.extract()

@@ -76,9 +76,8 @@ def test_copies_equal_each_model_alone(data, monkeypatch):
     alone = train(data)
     assert_close(one_program, alone)
     assert np.allclose(one_program.history["kl"], alone.history["kl"], atol=1e-4)
-    assert (
-        np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
-    )  # and the copies do differ
+    # The copies do differ.
+    assert np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
 
 
 def test_a_hyper_parameter_may_differ_between_copies(data, together):
@@ -107,9 +106,8 @@ def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
     (a, sa), (b, sb) = (mean_and_error(values) for values in last.values())
     assert abs(a - b) < 4 * np.hypot(sa, sb)
     assert 1 / 4 < last["together"].std() / last["apart"].std() < 4
-    assert (
-        len(set(np.round(last["together"], 6))) == 12
-    )  # no two copies share their noise or their start
+    # No two copies share noise or initial weights.
+    assert len(set(np.round(last["together"], 6))) == 12
 
 
 def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypatch):
@@ -151,9 +149,8 @@ def test_players_take_turns(seeds, data, together):
     ]
     game = vl.fit(build, players, data, steps=5, seeds=seeds)
     first = game.history["objective"][:, 0]
-    assert (
-        game.history["objective/1"][:, 0] > first
-    ).all()  # the decoder's step already shows in the encoder's turn
+    # The encoder's update already sees the decoder's step.
+    assert (game.history["objective/1"][:, 0] > first).all()
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
@@ -343,9 +340,8 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         files = list((tmp_path / "killed").glob("*.safetensors"))
-        assert (
-            reached < 75 or len(files) == 1
-        )  # an interval is 75 steps; the file is there and can be read, below
+        # An interval is 75 steps; that the file can be read is checked below.
+        assert reached < 75 or len(files) == 1
         for file in files:
             with checkpoints.safe_open(file, "pt") as stored:
                 stored.keys()
@@ -403,9 +399,8 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
 
 def test_a_checkpoint_with_other_hyper_parameters_is_refused(data, tmp_path):
     train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
-    train(
-        data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}
-    )  # the same: continued
+    # The same hyper-parameters: resumed.
+    train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
     with pytest.raises(ValueError, match="was made with hyper="):
         train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + 2 * step})
     with pytest.raises(ValueError, match="was made with lr="):

@@ -75,9 +75,8 @@ def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
     total = torch.stack(
         [vl.log_likelihood(model, cube, samples=3000).exp().sum() for _ in range(30)]
     )
-    assert within(
-        total, 1.0
-    )  # exp of the estimate is unbiased, and the probabilities of all images add up to 1
+    # exp of the estimate is unbiased, and the probabilities of all images add up to 1.
+    assert within(total, 1.0)
     assert not within(total * 1.01, 1.0)
 
 
@@ -156,18 +155,14 @@ def test_memory_stays_bounded():
             vl.log_likelihood(model, torch.rand(2000, 784).round(), samples=100)
         """)
     )
-    assert (
-        peak < 800e6
-    )  # bytes, of which Python and torch take 260e6; in one piece (memory=2**40) it was 1,600e6
+    # In bytes: Python and torch take 260e6; in one chunk (memory=2**40) it was 1,600e6.
+    assert peak < 800e6
 
 
 def test_memory_follows_what_there_is(monkeypatch):
     cpu = torch.device("cpu")
-    for size, pages, known in (
-        (4096, 2**14, 2**23),
-        (4096, 2**30, 2**28),
-        (1, 15, 1),
-    ):  # an eighth of what is free
+    # An eighth of the free memory.
+    for size, pages, known in ((4096, 2**14, 2**23), (4096, 2**30, 2**28), (1, 15, 1)):
         told = {"SC_PAGE_SIZE": size, "SC_AVPHYS_PAGES": pages}
         monkeypatch.setattr(vl.evaluation.os, "sysconf", told.__getitem__)
         assert vl.evaluation._chunk_bytes(cpu) == known

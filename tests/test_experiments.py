@@ -264,9 +264,8 @@ def test_a_papers_table_states_common_lengths_once(paper):
     alone = table({"nll": "NLL"}, ["b"], paper=False)
     assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
     assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
-    assert (
-        table({"fid": "FID"}, ["b"]).below == "One run each."
-    )  # a quantity that the paper does not report
+    # A quantity that the paper does not report.
+    assert table({"fid": "FID"}, ["b"]).below == "One run each."
 
 
 def test_a_papers_table_names_missing_rows(paper):
@@ -277,9 +276,8 @@ def test_a_papers_table_names_missing_rows(paper):
         "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13\u00a0epochs); "
         "on a GPU: A, k\u00a0=\u00a05 (1,000\u00a0epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)(
-        {"nll": "NLL"}, ["c"]
-    )  # nothing is left to show: no table, only the sentence
+    # Nothing to show: no table, only the sentence.
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])
     assert (
         stale._repr_markdown_()
         == repr(stale)
@@ -288,9 +286,8 @@ def test_a_papers_table_names_missing_rows(paper):
 
 
 def test_without_results_a_papers_table_shows_the_papers_values(paper):
-    shown = paper()(
-        {"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"}
-    )  # a and b quote the same row
+    # a and b quote the same row of the paper.
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})
     assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
     listed = "A (20 + 13\u00a0epochs); C (10,000\u00a0steps); on a GPU: A"
@@ -329,16 +326,14 @@ def test_a_row_is_reproducible(tmp_path, monkeypatch):
         and 150 < results["nll"]["mean"] < 250
         and len(data["mnist"]) == 64
     )
-    assert (
-        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
-    )  # from the cache
+    # From the cache.
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
     assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "twice")[0]
     kept = sorted((tmp_path / "once").glob("nll-*.json"))
     assert len(kept) == 4  # two seeds, two blocks of test images
     kept[1].unlink()
-    assert (
-        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
-    )  # same draws
+    # The same draws.
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
     assert iwae_table1.seconds(config, torch.device("cpu")) > 0
 
 

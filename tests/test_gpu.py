@@ -88,9 +88,8 @@ def test_graph_and_eager_steps_agree(seeds, device, eagerly):
     still = vl.fit(
         build, given_noise, WITH_NOISE, device=device, **{**options, "hyper": {"beta": 0.0}}
     )
-    assert (
-        np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1
-    )  # and the weight does matter
+    # The weight does matter.
+    assert np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1
 
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
@@ -98,9 +97,8 @@ def test_the_noise_of_a_replay_is_that_of_an_eager_step(seeds, device, eagerly):
     options = {"steps": 20, "seeds": seeds, "transform": vl.binarize, "device": device}
     recorded = vl.fit(build, vl.elbo, GREY, **options)
     assert_close(recorded, eagerly(vl.fit, build, vl.elbo, GREY, **options))
-    assert_close(
-        recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5
-    )  # the same seed, the same run
+    # The same seed gives the same run.
+    assert_close(recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5)
 
 
 def test_copies_equal_each_model_alone(device):
@@ -290,9 +288,8 @@ def test_the_game_brings_the_codes_to_the_prior(seeds, device):
         with torch.no_grad():
             before, after = make(seed).encoder(x), model.encoder(x)
         assert after.mean(0).abs().max() < 0.4 and (after.var(0) - 1).abs().max() < 0.6
-        assert (
-            before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6
-        )  # which was not so before
+        # Before training they do not match.
+        assert before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6
 
 
 # What can be asked for; evaluation

@@ -73,9 +73,8 @@ def test_what_is_recorded_is_frozen():
     with monkeypatch.context() as patch:
         put_in_place(patch)
         run = vl.fit(build, objective, PLAIN, steps=5)
-        assert len(calls) == 4 and run.history["call"].tolist() == [
-            [4.0] * 5
-        ]  # three to warm up, one to record
+        # Three calls warm up, one is recorded.
+        assert len(calls) == 4 and run.history["call"].tolist() == [[4.0] * 5]
 
         def asks(model, x):
             return {"objective": vl.elbo(model, x)["objective"] * float(x.mean())}

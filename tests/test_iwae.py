@@ -29,9 +29,8 @@ def test_the_bound_is_the_oracles(q, k):
     with torch.no_grad():
         values = vl.iwae(model, torch.full((n, 1), X), k)["objective"]
     assert within(values, BOUNDS[q][k], k=3.5)
-    assert not within(
-        values - 0.02, BOUNDS[q][k], k=3.5
-    )  # and the test would see a fiftieth of a nat
+    # The test would detect a fiftieth of a nat.
+    assert not within(values - 0.02, BOUNDS[q][k], k=3.5)
     assert abs(oracles.scalar_bound(X, *q, k=k) - BOUNDS[q][k]) < 1e-6
 
 
@@ -69,9 +68,8 @@ def test_stl_is_biased_by_the_stated_amount(q, k, mean, sd):
     assert abs(estimates.std() / sd - 1) < 0.02
     assert abs(exact_gradient(q, k) - measured) > 0.3
     torch.manual_seed(k)
-    assert within(
-        gradients(q, 1, "stl", 200_000), exact_gradient(q, 1)
-    )  # with one sample it is not
+    # With one sample it is unbiased.
+    assert within(gradients(q, 1, "stl", 200_000), exact_gradient(q, 1))
 
 
 @pytest.mark.parametrize(("k", "standard", "dreg"), [(5, 0.86, 0.170), (50, 0.233, 0.0040)])
@@ -193,9 +191,8 @@ def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
     with torch.no_grad():
         model.encoder[0].weight.copy_(torch.tensor([[a], [0.0]]))
         model.encoder[0].bias[1] = 2 * math.log(s)
-        model.encoder2[0].weight.copy_(
-            torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]])
-        )  # the third is silent
+        # The third unit is constant.
+        model.encoder2[0].weight.copy_(torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]]))
     torch.manual_seed(0)
     x = torch.randn(5 if s < 1 else 50_000, 1)
     truth = w**2 * (a**2 * x.var(correction=0).item() + s**2 / samples)

@@ -59,9 +59,8 @@ def test_the_shape_of_bounded_and_exponential_tails():
 
 
 def test_the_shape_of_a_tail_that_is_none():
-    assert (
-        pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2
-    )  # equal weights: a perfect proposal
+    # Equal weights: a perfect proposal.
+    assert pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2
     alone = torch.full((30, 1), -2000.0)
     alone[0] = 0
     assert pareto_k(alone).item() == math.inf  # one weight is everything
@@ -79,9 +78,8 @@ def test_the_tail_of_a_proposal_that_is_too_narrow_is_what_theory_says(std, k):
     x = torch.full((400, 1), 1.5)
     values, found = vl.log_likelihood(oracles.scalar_vae(0.75, std), x, diagnostics=True)
     assert 1 - 2 * std**2 == pytest.approx(k, abs=1e-6)
-    assert (
-        k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12
-    )  # log w lowers it in the middle
+    # The powers of log w lower k-hat at intermediate k.
+    assert k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12
     assert values.shape == found.shape == (400,)
     wide = vl.log_likelihood(oracles.scalar_vae(0.75, 1.0), x[:20], diagnostics=True)[1]
     assert wide.max() < 0.3
@@ -110,9 +108,8 @@ def test_own_encoder_far_too_sharp_and_both_remedies():
     torch.manual_seed(1)
     own, k_own = vl.log_likelihood(sharp, x, diagnostics=True)
     few = vl.log_likelihood(sharp, x, samples=200)
-    assert (truth - own).mean() > 15 and (
-        own - few
-    ).mean() < 1.5  # and 25 times as many samples do not tell
+    # 25 times as many samples do not reveal it.
+    assert (truth - own).mean() > 15 and (own - few).mean() < 1.5
     assert k_own.min() > 0.7
 
     refitted = vl.refit_encoder(sharp, x, 1000, lr=2e-2)

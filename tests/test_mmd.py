@@ -104,9 +104,8 @@ def test_blocks_change_nothing_and_keep_memory_small(monkeypatch):
     for unbiased, value in zip((True, False), whole, strict=True):
         assert vl.mmd(x, y, watched, unbiased).item() == pytest.approx(value.item(), abs=1e-6)
     assert max(largest) <= 1000
-    assert (
-        4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
-    )  # float32, a handful of temporaries
+    # Bytes of float32, with a handful of temporaries.
+    assert 4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
 
 
 def test_mmd_of_twenty_thousand_samples():
@@ -297,17 +296,14 @@ def test_frechet_distance_of_known_gaussians():
     found = vl.frechet_distance(a, torch.randn(200_000, 3, dtype=torch.float64) * scale + shift)
     assert found.item() == pytest.approx(2 + 0.25 + 1.0, rel=0.02)  # |shift|² + Σ (1 - scale)²
     assert abs(vl.frechet_distance(a, a)) < 1e-9
-    pairs = (
-        torch.tensor([[0.0], [2.0]]),
-        torch.tensor([[1.0], [5.0]]),
-    )  # means 1 and 3, variances 2 and 8
+    # Means 1 and 3, variances 2 and 8.
+    pairs = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])
     assert vl.frechet_distance(*pairs).item() == pytest.approx(2**2 + (8**0.5 - 2**0.5) ** 2)
     mixed = a @ torch.tensor([[1.0, 0.6, 0], [0, 0.8, 0], [0.3, 0, 1]], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
     same = vl.frechet_distance(a * scale @ turn, mixed @ turn)
-    assert same.item() == pytest.approx(
-        vl.frechet_distance(a * scale, mixed).item(), rel=1e-6
-    )  # turning changes nothing
+    # A rotation of both changes nothing.
+    assert same.item() == pytest.approx(vl.frechet_distance(a * scale, mixed).item(), rel=1e-6)
 
 
 def test_disturbances():
@@ -323,9 +319,8 @@ def test_disturbances():
     assert torch.equal(vl.disturb(x, "gaussian", 0), x) and torch.equal(vl.disturb(x, "mask", 0), x)
     assert vl.disturb(x, "mask", 1).max() == 0
     wild = vl.disturb(x, "gaussian", 5)
-    assert (
-        wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)
-    )  # Φ(-0.1)
+    # Φ(-0.1) of the pixels are clipped to 0.
+    assert wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64)])

@@ -92,10 +92,8 @@ LOOK = r"""async scheme => {
 def problems(page, url, scheme="light", wait="load"):
     """Open a URL in a Playwright page; what its reader would suffer from, one message each."""
     site, found = urljoin(url, "/"), []
-    say, missing = (
-        found.append,
-        "Failed to load resource",
-    )  # on the console without an address: seen below with it
+    # The console's message lacks the address; the "response" handler below reports it.
+    say, missing = found.append, "Failed to load resource"
     foreign = re.compile(rf"^(?!{re.escape(site)}|data:|blob:|about:)")
     page.route(
         foreign, lambda route: (say(f"asks another site: {route.request.url}"), route.abort())
@@ -111,9 +109,8 @@ def problems(page, url, scheme="light", wait="load"):
         lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"),
     )
     page.on("pageerror", lambda error: say(f"script error: {error}"))
-    page.goto(
-        url
-    )  # until its scripts have run; a slow machine is quiet for half a second before they have
+    # Waits until the page's scripts have run: on a slow machine the network can be idle before.
+    page.goto(url)
     page.wait_for_load_state(wait)
     looks = page.evaluate(LOOK, scheme)
     return found + looks
@@ -151,9 +148,8 @@ def served(folder, handler=Quiet):
         server.shutdown()
 
 
-@pytest.fixture(
-    scope="module"
-)  # no longer: Playwright's event loop would run on beside tests of other files
+# No wider scope: Playwright's event loop would keep running during the tests of other files.
+@pytest.fixture(scope="module")
 def browser():
     need_browser()
     from playwright.sync_api import sync_playwright
@@ -177,9 +173,8 @@ def view(request, book, browser):
 def test_page(book, view, name):
     assert (book / f"{name}.html").is_file(), f"{name} was not built"
     context, site, width, scheme = view
-    wait = (
-        "networkidle" if (width, scheme) == VIEWS[0] else "load"
-    )  # late requests: once a page is enough
+    # Waiting for late requests in one view per page is enough.
+    wait = "networkidle" if (width, scheme) == VIEWS[0] else "load"
     with context.new_page() as page:
         found = problems(page, f"{site}{name}.html", scheme, wait)
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
@@ -351,9 +346,8 @@ def parsed(path):
 def test_links(book, name):
     broken = []
     for address in sorted(parsed(book / f"{name}.html")[0]):
-        target = urlsplit(
-            urljoin(f"http://site/book/{name}.html", address)
-        )  # a book need not be at a site's root
+        # The book need not be at the root of a site.
+        target = urlsplit(urljoin(f"http://site/book/{name}.html", address))
         path = book / unquote(target.path).removeprefix("/book/")
         if target.netloc != "site":
             continue

@@ -160,9 +160,8 @@ def test_training_starts_again_from_the_last_good_models(tmp_path):
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-4, checkpoint=tmp_path)
     run = vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
     assert torch.allclose(run.model.encoder[0].weight, before.model.encoder[0].weight, atol=1e-6)
-    with pytest.warns(
-        UserWarning, match="nothing was trained"
-    ):  # the folder is now that of the second run
+    # The folder now contains the second run.
+    with pytest.warns(UserWarning, match="nothing was trained"):
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
 
 
@@ -247,9 +246,8 @@ def test_nets_that_seeds_share_are_refused(how):
             steps=3,
             seeds=(0, 1),
         )
-    vl.fit(
-        lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3
-    )  # one seed may
+    # A single seed may use nets made outside of build.
+    vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3)
 
 
 class Tied(nn.Module):

@@ -44,9 +44,8 @@ def test_stratified_sampling_averaged_over_all_subsets_is_exact():
         truth, truths = (t.exp() for t in vl.log_aggregate_posterior(z, mean, log_var, n, "exact"))
         joint, each = [], []
         for others in itertools.combinations([i for i in range(n) if i != own], b - 1):
-            place = (
-                len(joint) % b
-            )  # the own one anywhere: a wrong diagonal is right in its first row
+            # The own code at any place: a wrong diagonal can be right in its first row.
+            place = len(joint) % b
             rows = torch.tensor([*others[:place], own, *others[place:]])
             batch = torch.cat([mean[list(others[:place])], z, mean[list(others[place:])]])
             found = vl.log_aggregate_posterior(batch, mean[rows], log_var[rows], n, "mss")
@@ -368,10 +367,8 @@ def test_bad_arguments():
         ValueError, match=r"must have shapes that fit, got \(2, 2\), \(4, 2\), \(4, 2\)"
     ):
         vl.log_aggregate_posterior(mean[:2], mean, mean, 10, "mss")
-    for z, log_var in (
-        (mean, mean[:, :1]),
-        (mean[:, :1], mean),
-    ):  # shapes that broadcasting would let through
+    # Shapes that broadcasting would accept.
+    for z, log_var in ((mean, mean[:, :1]), (mean[:, :1], mean)):
         with pytest.raises(ValueError, match="z, mean and log_var must have shapes that fit"):
             vl.log_aggregate_posterior(z, mean, log_var, 10, "mss")
     for name in ("alpha", "beta", "gamma"):

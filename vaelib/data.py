@@ -145,9 +145,8 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
         characters = sorted({name.rsplit("/", 1)[0] for name in drawings})
         number = {character: i for i, character in enumerate(characters)}
         names = sorted(drawings)
-        test = np.array(
-            [int(name[-6:-4]) > 15 for name in names]
-        )  # .../0123_16.png is a character's 16th drawing
+        # .../0123_16.png is a character's 16th drawing.
+        test = np.array([int(name[-6:-4]) > 15 for name in names])
         x, y = (
             np.stack([drawings[n] for n in names]),
             np.array([number[n.rsplit("/", 1)[0]] for n in names]),
@@ -164,9 +163,8 @@ def _drawings(archive):
     """{"Alphabet/character01/0123_01.png": its pixels (784,)} of one of Omniglot's archives."""
     from PIL import Image
 
-    area = (
-        np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
-    )  # of each old row in each new one
+    # area[i, j]: share of input row j in output row i
+    area = np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
     found = {}
     with zipfile.ZipFile(archive) as files:
         for name in files.namelist():

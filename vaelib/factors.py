@@ -21,10 +21,8 @@ DSPRITES_HOME = ("https://github.com/deepmind/dsprites-dataset/raw/master/",)
 DSPRITES_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 HALF_SIDE, AXES, HEART = 0.16, (0.23, 0.115), 0.15  # at scale 1, in parts of the image's side
 MARGIN = 0.25  # x and y in [0, 1] put the centre between MARGIN and 1 - MARGIN of the image
-BLOCK = {
-    "cpu": 2**18,
-    "cuda": 2**26,
-}  # pixels that are drawn at once; a small block stays in a CPU's cache
+# Pixels drawn at once; a small block stays in a CPU's cache.
+BLOCK = {"cpu": 2**18, "cuda": 2**26}
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,8 @@ def dsprites(cache=None, download=True):
 def _dsprites(path):
     """Images (bytes), classes and values of the file; its first factor, colour, has one value and
     is left out."""
-    with np.load(
-        path, allow_pickle=False
-    ) as file:  # its metadata are pickled, and nobody needs them
+    # The metadata in it are pickled, not needed.
+    with np.load(path, allow_pickle=False) as file:
         images, classes, values = (
             file[name] for name in ("imgs", "latents_classes", "latents_values")
         )

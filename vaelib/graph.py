@@ -7,10 +7,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 from . import checkpoints
 from .data import binarize
 
-RECORDED = (
-    None,
-    binarize,
-)  # the transforms that may run inside a graph; any other may branch in Python
+# The transforms that are captured in the graph; any other may branch in Python.
+RECORDED = (None, binarize)
 
 
 def used_on(device):

@@ -53,16 +53,14 @@ class Plan:
         try:
             with self._look(models[0]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                job = Job(
-                    plan, models[:2], seeds[:2], pair
-                )  # stacked tensors are copies: the models stay as they are
+                # The stacked tensors are copies: the models are unchanged.
+                job = Job(plan, models[:2], seeds[:2], pair)
                 job.batches.shuffle()
                 job.turns(job.batches.next(), *job.values())
         except torch.OutOfMemoryError:
             raise
-        except (
-            Exception
-        ) as error:  # a mistake of the user's is raised again when the first model is trained alone
+        # A user's error is raised again by the sequential run.
+        except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             message = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
             warnings.warn(f"{message} ({reason}).", stacklevel=3)
@@ -106,10 +104,8 @@ class Job:
             self.read_only, self.looked = self.step == steps, self.step
         look, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
         label = f"{len(self.models)} copies" if self.copies.stacked else f"seed {self.seeds[0]}"
-        quiet = os.environ.get("TQDM_DISABLE", "") not in (
-            "",
-            "0",
-        )  # tqdm itself reads it in terminals only
+        # tqdm itself reads TQDM_DISABLE in terminals only.
+        quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
         bar = tqdm(total=steps, initial=self.step, desc=label, leave=False, disable=quiet)
         try:
             advance = graph.recorded(self) if self.recorded else self.advance
@@ -127,9 +123,8 @@ class Job:
                     or time.monotonic() - saved > SAVE_SECONDS
                 )
                 due = due and self.keeper.file is not None
-                if (
-                    due or self.step % look == 0 or self.step == steps
-                ):  # the only place that waits for the device
+                # The only device synchronization.
+                if due or self.step % look == 0 or self.step == steps:
                     self.look_for_breaks(bar)
                 if due:
                     self.keeper.save()
@@ -164,9 +159,8 @@ class Job:
             gradients = torch.autograd.grad(-terms["objective"].sum(), mine, allow_unused=True)
             for name, p, gradient in zip(own, mine, gradients, strict=True):
                 reached |= set() if gradient is None else {name}
-                p.grad = (
-                    torch.zeros_like(p) if gradient is None else gradient.contiguous()
-                )  # as fused Adam reads it
+                # Fused Adam needs contiguous gradients.
+                p.grad = torch.zeros_like(p) if gradient is None else gradient.contiguous()
             optimizer.step()
             rows |= {name if i == 0 else f"{name}/{i}": t for name, t in terms.items()}
         if not self.names:
@@ -206,9 +200,8 @@ class Job:
                 fixed[name] = value
                 continue
             now = [value(self.step)] * len(self.models) if callable(value) else list(value)
-            if (
-                self.copies.stacked or self.recorded
-            ):  # floats, also where a schedule returns 1 and later 0.5
+            # As floats, even if a schedule returns 1 and later 0.5.
+            if self.copies.stacked or self.recorded:
                 now = torch.tensor(now, dtype=torch.get_default_dtype(), device=self.device)
             varying[name] = now if self.copies.stacked else now[0]
         return varying, fixed

@@ -57,9 +57,8 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
     if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
         number("info_vae", "alpha + lam", alpha + lam, least=1)
     z, q = model.draw(x, 1)
-    if (
-        not torch.is_tensor(alpha) and alpha == 1
-    ):  # the average KL, which some models lack, drops out
+    # The average KL, which some models do not have, is not needed.
+    if not torch.is_tensor(alpha) and alpha == 1:
         terms = {"reconstruction": model.likelihood(z, x).log_prob(x)[0]}
         objective = terms["reconstruction"]
     else:

@@ -109,9 +109,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
             models.append(build(seed).to(device))
             if not models[-1].training:
                 models[-1].train()  # such as a model that an earlier run has returned
-            states.append(
-                checkpoints.random_states(device)
-            )  # training continues from here, whatever is built next
+            # Training continues from this state, whatever is built next.
+            states.append(checkpoints.random_states(device))
         refuse_shared(models, seeds)
         streams = {name: [t.to(device) for t in tensors] for name, tensors in streams.items()}
         batches.check(models[0], data, streams, transform, batch_size)
@@ -144,9 +143,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
                 break
     checkpoints.announce(jobs)
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
-    values = [
-        job.history.cpu().numpy() for job in jobs if job.history is not None
-    ]  # (steps, terms, copies) each
+    # Each of shape (steps, terms, copies).
+    values = [job.history.cpu().numpy() for job in jobs if job.history is not None]
     terms = jobs[0].names if values else []
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home).eval() for job in jobs for model in job.models]

@@ -304,9 +304,8 @@ class ExecuteApart(steps.Execute):
                         failed(f"0 until someone has read this submission. {self.flags[0]}")
                     ]
             elif self.stopped and test and "planted" in cell.metadata and verdict(cell):
-                test.outputs = [
-                    failed(self.stopped)
-                ]  # the planted tests after it were not executed
+                # The planted tests after it were not executed.
+                test.outputs = [failed(self.stopped)]
 
     def preprocess_cell(self, cell, resources, index):
         left = self.total - (time.monotonic() - self.began)

@@ -119,9 +119,8 @@ def inside(spec):
         "--inh-caps=-all",
     ]
     lock = ["prlimit", *limits, "setpriv", *rights, "--bounding-set=-all"]
-    signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # interrupts are for the kernel, in the same group
+    # Interrupts are for the kernel, which is in the same process group.
+    signal.signal(signal.SIGINT, lambda *_: None)
     kernel = subprocess.Popen(
         [*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL
     )
@@ -196,9 +195,8 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
         [*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE
     )
     try:
-        process.stdin.write(
-            json.dumps(spec).encode()
-        )  # not as an argument, which everyone can read
+        # On stdin: a process's arguments can be read by every user.
+        process.stdin.write(json.dumps(spec).encode())
         process.stdin.close()
         while process.poll() is None:
             reason = too_much(user) or machine_is_full()

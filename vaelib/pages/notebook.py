@@ -81,9 +81,8 @@ def glue(name, value):
 
     The prose refers to it as {glue:text}`name:.2f`, so that no measured number is ever typed.
     """
-    value = (
-        value.item() if hasattr(value, "item") else value
-    )  # NumPy and torch scalars print as plain numbers
+    # NumPy and torch scalars are shown as plain numbers.
+    value = value.item() if hasattr(value, "item") else value
     try:
         from myst_nb import glue as keep
     except ImportError:

@@ -44,9 +44,8 @@ def image_grid(ax, images, shape, columns, gap=1):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
         if not np.isnan(image).all():
-            frames.append(
-                Rectangle((left - 0.5, top - 0.5), w, h)
-            )  # a pixel's centre has whole coordinates
+            # The centre of a pixel has integer coordinates.
+            frames.append(Rectangle((left - 0.5, top - 0.5), w, h))
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
     ax.add_collection(
         PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False)

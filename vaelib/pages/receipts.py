@@ -456,9 +456,8 @@ def _fault(value, form, at="$"):
             return f"{at} must be an object that is not empty, got {value!r}"
         parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
     else:
-        forms = {
-            name.removesuffix("?"): part for name, part in form.items()
-        }  # "sd?": may be left out
+        # A key that ends in "?" is optional.
+        forms = {name.removesuffix("?"): part for name, part in form.items()}
         for name in [*forms, *value]:
             if name not in value and name in form:
                 return f"{at}: {name!r} is a required property"
