@@ -58,7 +58,7 @@ def test_a_receipt_is_read_as_it_was_written(recorded):
 def test_a_receipt_of_another_config_or_version_is_stale_and_not_used(change, recorded):
     receipts.write_json(PLAN | change, recorded / "e" / "plan.json")
     assert receipts.rows("e", recorded)[0]["state"] == "stale"
-    with pytest.raises(LookupError, match="e, row 'a' is stale; only run ones are used"):
+    with pytest.raises(LookupError, match="e, row 'a' is stale; only rows with a valid receipt"):
         receipts.result("e", "a", "nll", recorded)
 
 
@@ -83,7 +83,7 @@ def test_missing_experiments_rows_and_quantities_are_named(asked, message, recor
         ({"seconds": "3"}, r"\$.seconds must be a number of at least 0, got '3'"),
         ({"version": True}, r"\$.version must be a whole number of at least 1, got True"),
         ({"versions": {}}, r"\$.versions must be an object that is not empty, got {}"),
-        ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a text, got ''"),
+        ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a non-empty string, got ''"),
         (
             {"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}},
             r"nll.sd must be a finite .* got nan",
@@ -177,7 +177,7 @@ def test_recordings_for_pages_are_small_and_up_to_date(name):
 
 def test_a_missing_recording_is_named():
     with pytest.raises(
-        ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"
+        ValueError, match=r"no stored page data named 'sprites'; book/tools/keep.py writes it\.$"
     ):
         receipts.kept("sprites")
 
@@ -392,7 +392,7 @@ def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):
     need(find_spec("torchmetrics"), "torchmetrics (the extra fid)")
     from book.experiments.vim_tables import inception_distance
 
-    class Colours(torch.nn.Module):  # instead of Inception: mean and spread of each channel
+    class Colours(torch.nn.Module):  # replaces Inception: mean and spread of each channel
         num_features = 6
 
         def forward(self, x):

@@ -1,4 +1,4 @@
-"""Checks of arguments: every message reads "where: name must be ..., got ..."; and of errors."""
+"""Argument checks with uniform messages, and a test for out-of-memory errors."""
 
 import math
 from numbers import Integral, Real
@@ -7,7 +7,10 @@ import torch
 
 
 def integer(where, name, value, least=1):
-    """The value as an int, from a Python, NumPy or 0-d integer. ValueError: others, or below least."""
+    """The value as an int, from a Python, NumPy or 0-d integer.
+
+    ValueError: not an integer, or below `least`.
+    """
     bare = plain(value)
     if isinstance(bare, bool) or not isinstance(bare, Integral) or bare < least:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
@@ -18,8 +21,8 @@ def integer(where, name, value, least=1):
 def number(where, name, value, *, least=None, above=None):
     """The value as a Python number. ValueError: not a finite number, or outside the bounds.
 
-    A tensor passes as it is: objectives run under vmap and in CUDA graphs, where its value cannot
-    be asked for.
+    A tensor is returned unchecked: objectives run under vmap and in CUDA graphs, where its value
+    cannot be read.
     """
     if torch.is_tensor(value):
         return value
@@ -43,8 +46,7 @@ def one_of(where, name, value, allowed):
 
 
 def out_of_memory(error):
-    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a
-    CPU only a text."""
+    """True if the error means out of memory (on a CPU a RuntimeError known only by its message)."""
     return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 

@@ -1,5 +1,4 @@
-"""What a checkpoint answers for: texts of data, functions and models that differ where the things
-act differently."""
+"""Fingerprints of data, functions and models, compared before a checkpoint is resumed."""
 
 import hashlib
 import types
@@ -17,8 +16,7 @@ def of_data(streams):
 
 
 def of_model(model):
-    """One line a module: its place, its class, and its plain attributes such as a likelihood or a
-    scale."""
+    """One line per module: its name, its class, and plain attributes such as a scale."""
     lines = []
     for name, module in model.named_modules():
         plain = {
@@ -38,8 +36,10 @@ def of_model(model):
 
 
 def describe(value, depth=6):
-    """A text of a value. Of a function: its name and a digest of its code, constants and what it
-    holds."""
+    """A fingerprint of a value; of a function its name and a digest of its code and constants.
+
+    The digest includes what the function refers to (`probes.held`, plain globals).
+    """
     if torch.is_tensor(value) or isinstance(value, np.ndarray):
         array = (
             value.detach().cpu().contiguous()
@@ -85,8 +85,7 @@ def _constants(code):
 
 
 def _globals(function, code):
-    """The plain global values that a function reads, such as a weight set at the top of a
-    notebook."""
+    """The plain global values that a function reads, such as a weight set in a notebook."""
     known = getattr(getattr(function, "__func__", function), "__globals__", {})
     return [
         f"{name}={known[name]!r}"

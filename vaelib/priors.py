@@ -1,5 +1,4 @@
-"""Priors over codes: modules that return a distribution when called, and move to a device with
-their model."""
+"""Priors over codes: modules that return a distribution and move to a device with their model."""
 
 import math
 from functools import partial
@@ -13,8 +12,10 @@ from .checks import number
 
 
 class Gaussian(Normal):
-    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a
-    tensor in place."""
+    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts.
+
+    torch's own samples in place, which vmap rejects.
+    """
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
@@ -24,8 +25,10 @@ class Gaussian(Normal):
 
 
 class Prior(nn.Module):
-    """A prior without parameters: called, it returns `distribution(loc)`, with loc = 0 on the
-    module's device, (Q,)."""
+    """A prior without parameters: a call returns `distribution(loc)`, with loc = 0, (Q,).
+
+    loc is a buffer, on the module's device.
+    """
 
     def __init__(self, distribution, latent_dim):
         super().__init__()
@@ -37,8 +40,10 @@ class Prior(nn.Module):
 
 
 def as_module(prior, latent_dim):
-    """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of
-    another size."""
+    """Convert a prior (module, distribution or factory) to a module.
+
+    ValueError: not a prior, or one over codes of another size.
+    """
     prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
     module = (
         Prior(partial(_constant, prior), latent_dim) if isinstance(prior, Distribution) else prior
@@ -56,8 +61,7 @@ def as_module(prior, latent_dim):
 
 
 def sample(prior, n):
-    """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows
-    one."""
+    """n draws of a prior, (n, Q), reparameterized if its distribution allows it."""
     return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
 
 
@@ -81,15 +85,19 @@ def standard_normal(latent_dim):
 
 
 def normal(scale):
-    """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is
-    not positive."""
+    """A function that makes the prior N(0, scale² I) from latent_dim.
+
+    ValueError: a scale that is not positive.
+    """
     number("normal", "scale", scale, above=0)
     return partial(Prior, partial(_normal, scale))
 
 
 class Logistic(Distribution):
-    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3
-    (eq-logistic)."""
+    """The logistic distribution around `loc`, reparameterized (eq-logistic).
+
+    Its variance is (π scale)² / 3.
+    """
 
     has_rsample = True
 
@@ -100,7 +108,7 @@ class Logistic(Distribution):
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
         u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        tiny = torch.finfo(u.dtype).eps / 2  # rand draws 0, whose logit is not finite
+        tiny = torch.finfo(u.dtype).eps / 2  # rand can return 0, whose logit is not finite
         return self.loc + self.scale * torch.logit(u, tiny)
 
     sample = rsample
@@ -111,8 +119,10 @@ class Logistic(Distribution):
 
 
 def logistic(scale):
-    """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale
-    not positive."""
+    """A function that makes the prior of independent Logistic(0, scale) codes from latent_dim.
+
+    ValueError: a scale that is not positive.
+    """
     number("logistic", "scale", scale, above=0)
     return partial(Prior, partial(_logistic, scale))
 
@@ -123,8 +133,10 @@ def logistic_unit_variance(latent_dim):
 
 
 class Plane(Distribution):
-    """A distribution over the plane in ten parts, of which `of_class` draws one: a label of 10
-    stands for any part."""
+    """A distribution over the plane in ten parts, of which `of_class` draws one.
+
+    label 10 draws from all parts.
+    """
 
     has_rsample, arg_constraints, parts = True, {}, 10
 
@@ -141,8 +153,10 @@ class Plane(Distribution):
 
 
 class Pinwheel(Plane):
-    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016),
-    eq-pinwheel."""
+    """Ten narrow Gaussians in the plane, arranged like the blades of a wheel (eq-pinwheel).
+
+    Makhzani et al. (2016).
+    """
 
     radius, long, short = 2.0, 0.5, 0.15
 
@@ -166,8 +180,10 @@ class Pinwheel(Plane):
 
 
 class SwissRoll(Plane):
-    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016),
-    eq-swiss-roll."""
+    """A spiral in the plane, uniform along its length, with noise across (eq-swiss-roll).
+
+    Makhzani et al. (2016).
+    """
 
     turns, radius, width = 1.5, 3.0, 0.1
 
@@ -188,8 +204,10 @@ def pinwheel(latent_dim=2):
 
 
 def swiss_roll(latent_dim=2):
-    """The prior `SwissRoll`; it can be sampled but has no density. ValueError: codes that are not
-    two numbers."""
+    """The prior `SwissRoll`; it can be sampled but has no density.
+
+    ValueError: codes that are not two numbers.
+    """
     return _plane("swiss_roll", latent_dim, SwissRoll)
 
 
