@@ -1,9 +1,9 @@
 """Table 1 of Burda et al. (2016): VAE and IWAE, one and two layers, MNIST and Omniglot.
 
-With k = 1 the VAE and the IWAE are the same model. Rows without a suffix take about an hour a seed
-on one CPU thread; those that end in -32 have 32 epochs, the length of the rows with k = 50, so that
-k and layers can be compared at equal length; both use the recipe of iwae_recipe. Those that end in
--long need a GPU.
+With k = 1 the VAE and the IWAE are the same model. Rows without a suffix take about an hour per
+seed on one CPU thread; those that end in -32 have 32 epochs, the length of the rows with k = 50, so
+that k and layers can be compared at equal length; both use the recipe of iwae_recipe. Those that
+end in -long need a GPU.
 """
 
 import vaelib as vl
