@@ -57,9 +57,7 @@ class Cell:
 
 
 def looked_up(table):
-    """Return the names that code looks up in the notebook's namespace, functions and classes
-    included.
-    """
+    """Return the names that code, including its functions and classes, looks up in the notebook."""
     top = table.get_type() == "module"
     names = {
         name.get_name()
@@ -125,8 +123,7 @@ def graded(notebook):
 
 
 def needed(notebook, targets):
-    """Return the target cells and those that define what they use, in order, without other
-    tests."""
+    """Return the target cells and those that define what they use, in order, but no other tests."""
     kept, names = [], set()
     for cell in reversed(notebook):
         if cell.name in targets or (cell.points is None and cell.makes & names):
@@ -136,8 +133,7 @@ def needed(notebook, targets):
 
 
 def concerned(notebook, changed):
-    """Return the test cells that a new answer in the cell `changed` can affect, and what they
-    need."""
+    """Return the test cells that a new answer in the cell `changed` can affect, and their needs."""
     at = [cell.name for cell in notebook].index(changed)
     names, targets = set(notebook[at].makes), [changed]
     for cell in notebook[at + 1 :]:

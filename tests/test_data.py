@@ -1,4 +1,4 @@
-"""The data: what it is, how it is binarized, and every way in which a download can go wrong."""
+"""The data sets: contents, binarization, and every way in which a download can fail."""
 
 import contextlib
 import gzip
@@ -60,7 +60,7 @@ def test_two_points():
             vl.two_points(n)
 
 
-# MNIST, from a server of our own
+# MNIST, from a local server
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,7 @@ def no_mirror(monkeypatch):
 
 @pytest.fixture
 def files(monkeypatch, tmp_path):
-    """Four small files in MNIST's format, their sums made the expected ones; nothing else of this
-    machine is seen."""
+    """Four small files in MNIST's format, with their checksums; other data are hidden."""
     rng, contents = np.random.default_rng(0), {}
     for name in data.MNIST_FILES:
         n = 30 if name.startswith("train") else 10
@@ -227,12 +226,14 @@ def test_the_real_mnist():
     assert d.train.mean().item() == pytest.approx(0.1307, abs=1e-4)
 
 
-# Omniglot, from a server of our own
+# Omniglot, from a local server
 
 
 def drawings(characters):
-    """A zip in Omniglot's layout: 20 drawings of each named character, a bar of ink whose row tells
-    the drawing."""
+    """A zip in Omniglot's layout: 20 drawings of each named character.
+
+    The row of a bar of ink identifies the drawing.
+    """
     from PIL import Image
 
     file = io.BytesIO()

@@ -208,7 +208,7 @@ def test_a_collapsed_code_scores_nothing_and_breaks_nothing():
 
 
 class Frame:
-    """A data frame, as pandas and polars have it: known by its `to_numpy`."""
+    """A data frame like those of pandas and polars: recognized by its `to_numpy`."""
 
     def __init__(self, values):
         self.values = values
@@ -373,7 +373,7 @@ def test_too_few_latents_or_factors():
 
 
 def test_ten_digit_ids_take_no_memory():
-    ids = 9_000_000_000 + RNG.permutation(360)[:, None]  # np.bincount would ask for 67 GiB
+    ids = 9_000_000_000 + RNG.permutation(360)[:, None]  # np.bincount would need 67 GiB
     assert vl.mig(NOISE, ids) >= 0 and vl.mig(NOISE, [[str(i)] for i in ids[:, 0]]) >= 0
     assert vl.mig_mixture(NOISE, 0 * NOISE, ids, 20) >= 0
     assert vl.factor_score(NOISE, np.hstack([ids, GRID]), 4, 50, 20) >= 0

@@ -1,4 +1,4 @@
-"""Evaluation: neither chunks nor modes matter, and what cannot be evaluated is refused."""
+"""Evaluation: neither chunks nor modes matter, and invalid input is refused."""
 
 import copy
 import math
@@ -50,7 +50,7 @@ def test_what_does_not_fit_in_memory_is_halved(room, largest):
     x = torch.rand(20, 6).round()
     whole = vl.log_likelihood(model, x, samples=100)
     model.room, model.largest = room, 0
-    assert within(vl.log_likelihood(model, x, samples=100) - whole, 0.0)  # noise apart, the same
+    assert within(vl.log_likelihood(model, x, samples=100) - whole, 0.0)  # the same up to noise
     assert model.largest == largest  # halved from 20 images by 100 samples, the images first
     model.room = 0
     with pytest.raises(torch.OutOfMemoryError):
@@ -147,7 +147,7 @@ def test_bad_samples(samples, model):
 
 
 def test_memory_stays_bounded():
-    """Peak memory depends neither on the number of samples nor on that of images."""
+    """Peak memory depends neither on the number of samples nor on the number of images."""
     _, peak = peak_memory(
         textwrap.dedent("""
             import torch, vaelib as vl

@@ -1,5 +1,4 @@
-"""Importance weighting: the bound against its exact value, three gradient estimators against
-theirs, two layers."""
+"""Importance weighting: the bound, three gradient estimators, two layers, against exact values."""
 
 import math
 
@@ -12,7 +11,7 @@ import vaelib as vl
 from vaelib import oracles
 
 X = 1.5
-# facts by quadrature: (mean, std) of q -> {k: L_k} for z ~ N(0, 1), x|z ~ N(z, 1)
+# Values by quadrature: (mean, std) of q -> {k: L_k} for z ~ N(0, 1), x|z ~ N(z, 1).
 BOUNDS = {
     (0.0, 1.0): {1: -2.543939, 5: -1.909696, 50: -1.834921, 500: -1.828693},
     (0.75, 1.0): {1: -1.981439, 5: -1.845075, 50: -1.829573, 500: -1.828167},
@@ -155,8 +154,7 @@ def test_the_bound_survives_large_log_weights():
 
 
 def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
-    """Linear nets with constant variances: z1 ~ N(0, ww + v), and the mean of L_K must approach log
-    p(x) exactly."""
+    """Linear nets, constant variances: z1 ~ N(0, ww + v), and the mean of L_K nears log p(x)."""
     torch.manual_seed(1)
     w, v = 0.8, 0.5
     nets = [torch.nn.Linear(1, 2) for _ in range(3)]
@@ -182,8 +180,10 @@ def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
 
 @pytest.mark.parametrize("s", [1e-9, 2.0])
 def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
-    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s²
-    / S)."""
+    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1.
+
+    Averaged over S samples, A = w² (a² var x + s² / S).
+    """
     a, w, samples = 0.3, 1.5, 4
     model = vl.TwoLayerVAE(
         vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian"

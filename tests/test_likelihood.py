@@ -72,8 +72,10 @@ def test_the_shape_of_a_tail_that_is_none():
 
 @pytest.mark.parametrize(("std", "k"), [(0.45, 0.595), (0.55, 0.395), (0.3, 0.82)])
 def test_the_tail_of_a_proposal_that_is_too_narrow_is_what_theory_says(std, k):
-    """Posterior N(x / 2, 1/2), q = N(x / 2, std²): weights exceed w with probability w^(-1/k),
-    k = 1 - 2 std², up to powers of log w."""
+    """Posterior N(x / 2, 1/2), q = N(x / 2, std²): the tail of the weights has k = 1 - 2 std².
+
+    Weights exceed w with probability w^(-1/k), up to powers of log w.
+    """
     torch.manual_seed(0)
     x = torch.full((400, 1), 1.5)
     values, found = vl.log_likelihood(oracles.scalar_vae(0.75, std), x, diagnostics=True)
@@ -143,7 +145,7 @@ def test_refitting_lets_everything_else_alone():
     assert first.encoder.weight.requires_grad and first.training
 
 
-def test_refitting_starts_anew_and_does_not_learn_from_the_old_encoder():
+def test_refitting_starts_again_and_does_not_learn_from_the_old_encoder():
     _, model, x = known_model(images=30)
     for samples in (1, 8):
         twins = [
@@ -214,7 +216,7 @@ class Tied(nn.Module):
         return torch.cat([x @ self.linear.weight, torch.zeros(len(x), 2)], 1)
 
 
-def test_encoders_that_cannot_start_anew_are_refused():
+def test_encoders_that_cannot_be_initialized_again_are_refused():
     x, decoder = torch.rand(9, 6).round(), nn.Linear(2, 6)
     tied = vl.VAE(Tied(decoder), decoder, 2)
     with pytest.raises(

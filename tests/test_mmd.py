@@ -157,9 +157,11 @@ def terms(model, objective, *arguments):
 
 
 def test_members_of_the_family_are_special_cases(model):
-    """alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with
-    Jensen-Shannon: the AAE.
-    alpha = 1 with MMD: the MMD-VAE."""
+    """Members of the InfoVAE family for special values of alpha and lam.
+
+    alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with
+    Jensen-Shannon: the AAE. alpha = 1 with MMD: the MMD-VAE.
+    """
     kernel = partial(vl.gaussian_kernel, bandwidth=1.0)
     whatever = lambda z, prior: ((z - prior) ** 2).mean()  # noqa: E731
     plain = terms(model, vl.elbo)
@@ -253,7 +255,7 @@ def test_two_points_without_a_floor_diverge():
     assert learned == pytest.approx([-1.4189, -0.884, 0.172, 1.779, 6.575, 13.43], abs=6e-4)
     head = oracles.two_point_reconstruction(a[1:5], "head") - 0.5 * np.log1p(a[1:5] ** 2)
     assert head == pytest.approx([1.144, 5.740, 12.471, 32.082], abs=6e-4)
-    mean = np.array([1.0, 2, 5, 10])  # with std held at 1
+    mean = np.array([1.0, 2, 5, 10])  # with std fixed at 1
     assert oracles.two_point_reconstruction(mean, "head") - mean**2 / 2 == pytest.approx([-1.256, -0.052, 10.39, 47.9],
                                                                                          abs=2e-2)  # fmt: skip
 
@@ -286,7 +288,7 @@ def test_two_point_reconstruction_is_what_the_decoder_would_reach():
     assert within(decoded.log_prob(x), float(oracles.two_point_reconstruction(mean / std, tau)))
 
 
-# What else is new
+# Fréchet distance, disturbances, convolutional nets
 
 
 def test_frechet_distance_of_known_gaussians():

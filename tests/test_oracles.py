@@ -1,5 +1,4 @@
-"""Every estimator against an answer known in closed form; each check is also seen to fail on a
-planted error."""
+"""Every estimator against a closed-form answer; each check also fails on a planted error."""
 
 import math
 

@@ -1,5 +1,4 @@
-"""Every page of the built book in a browser: wide and narrow, light and dark; and every link within
-the book.
+"""Every page of the built book, and all links within it, in a browser: wide, narrow, light, dark.
 
 VAELIB_BOOK names the folder of built pages (`make pages`); without it the tests of pages are
 skipped.
@@ -90,7 +89,7 @@ LOOK = r"""async scheme => {
 
 
 def problems(page, url, scheme="light", wait="load"):
-    """Open a URL in a Playwright page; what its reader would suffer from, one message each."""
+    """Open a URL in a Playwright page; returns the problems that its reader would see."""
     site, found = urljoin(url, "/"), []
     # The console's message lacks the address; the "response" handler below reports it.
     say, missing = found.append, "Failed to load resource"
@@ -180,12 +179,12 @@ def test_page(book, view, name):
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
 
 
-# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one
-# page stands for all.
+# WCAG 2.1, levels A and AA. Not checked: the inside of formulas, which MathJax makes. Code is
+# checked on one page only.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 
 
-# These two take minutes, and ask about the book that readers get.
+# These two take minutes, and check the book that readers get.
 real_book = pytest.mark.skipif(
     not os.environ.get("VAELIB_BOOK"), reason="run by make pages, on the book as built"
 )
@@ -204,7 +203,7 @@ def test_accessible(book, browser, name):
             ) as page:
                 page.goto(f"{site}{name}.html", wait_until="load")
                 page.evaluate("() => window.MathJax?.startup?.promise.then(() => 1)")
-                page.wait_for_timeout(100)  # then boxes that scroll have become reachable
+                page.wait_for_timeout(100)  # by then scrolling boxes can be focused
                 parts = {
                     "exclude": [["mjx-container"]]
                     + ([["pre"]] if name != "chapters/A_engine" else [])
@@ -219,7 +218,7 @@ def test_accessible(book, browser, name):
 
 
 class Line:
-    """A slow line: what is sent over it takes turns, at `rate` bytes per second."""
+    """A slow line: senders take turns, at `rate` bytes per second."""
 
     def __init__(self, rate):
         self.rate, self.free, self.lock = rate, 0.0, Lock()
@@ -301,8 +300,7 @@ def test_light_and_quick(book, browser, name):
 
 
 def test_self_tests_answer(book, browser):
-    """Every box of every chapter: its right answer is praised, the others corrected, by pointer and
-    by key."""
+    """In every chapter the right answers are accepted, others corrected, by pointer and by key."""
     with served(book) as site, browser.new_page() as page:
         for name in (name for name in PAGES if re.match(r"chapters/(0[1-9]|1[01]|A_)", name)):
             page.goto(f"{site}{name}.html", wait_until="load")

@@ -24,8 +24,7 @@ NAME = "tests.tiny_experiment"
 
 @pytest.fixture
 def tiny(tmp_path):
-    """The folder of all files, and functions that start and run the runner on
-    tiny_experiment.py."""
+    """The folder of all files, and functions that start and run the runner on tiny_experiment."""
 
     def start(*options, **env):
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

@@ -201,8 +201,7 @@ def test_bootstrap_skips_an_installed_vaelib_and_reports_failures(monkeypatch):
 
 
 def test_workflows_are_valid_and_run_existing_targets():
-    """Each file has the form that GitHub reads, and each `make` in it is a target of the
-    Makefile."""
+    """Each file has the form that GitHub reads, and each `make` in it is a Makefile target."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     ran = set()
     for path in (ROOT / ".github/workflows").glob("*.yml"):

@@ -1,5 +1,4 @@
-"""The KL taken apart: estimators of the aggregated posterior against enumeration, objectives
-against each other."""
+"""The decomposition of the KL: estimators against enumeration, objectives against each other."""
 
 import itertools
 import math
@@ -76,8 +75,7 @@ def test_codes_far_apart_name_their_image_in_blocks_as_in_one(monkeypatch):
 
 
 def test_everything_stays_on_its_device():
-    """The device "meta" has shapes and no numbers: a tensor made elsewhere by mistake cannot meet
-    it."""
+    """The device "meta" has shapes and no values: a tensor made elsewhere would fail."""
     mean = torch.zeros(4, 2, device="meta")
     for estimator in ("exact", "mss", "mws"):
         joint, each = vl.log_aggregate_posterior(
@@ -161,8 +159,7 @@ def test_a_quadratic_discriminator_recovers_the_density_ratio():
 
 
 class TrueLogit(torch.nn.Module):
-    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed
-    form."""
+    """The optimal discriminator of a Gaussian with correlation rho and its permuted codes."""
 
     def __init__(self, rho):
         super().__init__()
@@ -179,8 +176,7 @@ class TrueLogit(torch.nn.Module):
 
 
 def test_the_best_judge_of_permuted_codes_scores_the_jensen_shannon_divergence():
-    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation: both by an integral
-    over the plane."""
+    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation, by quadrature."""
     rho, n = 0.8, 100_000
     judge = TrueLogit(rho)
     side = torch.linspace(-7, 7, 701, dtype=torch.float64)
@@ -326,8 +322,7 @@ def test_the_players_run_as_copies_with_a_strength_each():
 
 
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
-    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >=
-    λ."""
+    """Data variance λ, noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
     torch.manual_seed(0)
     x = torch.randn(4000, 1)
     x = 2 * (x - x.mean()) / x.std(correction=0)
