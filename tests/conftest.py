@@ -1,4 +1,4 @@
-"""What a test may lack, and who must not lack it."""
+"""Tests that need data, a GPU or a tool: skipped without it, but failed in CI."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Of each data set the file that is fetched last.
+# The file of each data set that is fetched last.
 DATA = {
     "mnist": "MNIST/raw/t10k-labels-idx1-ubyte.gz",
     "omniglot": "omniglot/images_background_small2.zip",
@@ -17,8 +17,10 @@ DATA = {
 
 
 def need(present, reason, ci=True):
-    """Skip the test where something is absent; in CI that is a failure, unless CI cannot have it
-    (ci=False: a GPU)."""
+    """Skip the test if something is absent; fail in CI, unless CI cannot have it.
+
+    ci: False for what CI cannot have, such as a GPU.
+    """
     if present:
         return
     if ci and os.environ.get("CI"):
@@ -27,25 +29,24 @@ def need(present, reason, ci=True):
 
 
 def need_data(*names):
-    """Skip the test where a data set lies neither in $VAELIB_DATA nor in the cache.
+    """Skip the test if a data set is neither in $VAELIB_DATA nor in the cache.
 
-    In CI that is a failure for MNIST and the small Omniglot, which `make data` fetches, and none
-    for the JPEGs of CIFAR-10, which nobody gives out.
+    In CI it fails for MNIST and the small Omniglot, which `make data` fetches, but not for the
+    JPEGs of CIFAR-10, which are not available for download.
     """
     import pooch  # a machine that runs only tests/test_gpu.py need not have it
 
     homes = [os.environ.get("VAELIB_DATA") or os.devnull, pooch.os_cache("vaelib")]
     for name in names:
         here = any(Path(home, DATA[name]).exists() for home in homes)
-        advice = "nobody gives it out" if name == "cifar10" else "run `make data`"
-        need(here, f"{DATA[name]} is not at hand: {advice}", ci=name != "cifar10")
+        advice = "no download exists" if name == "cifar10" else "run `make data`"
+        need(here, f"{DATA[name]} is missing: {advice}", ci=name != "cifar10")
 
 
 def peak_memory(code):
-    """What `code` prints in a process of its own, and that process's peak of memory in bytes.
+    """What `code` prints in a separate process, and the peak memory of that process in bytes.
 
-    Of that process alone: ru_maxrss starts at the peak of whoever started it, here a worker full of
-        other tests' data.
+    From VmHWM: ru_maxrss starts at the peak of the parent, here a worker full of other tests' data.
     """
     need(sys.platform.startswith("linux"), "the peak of memory is read from /proc", ci=False)
     code += "\nprint(open('/proc/self/status').read())"
@@ -55,6 +56,6 @@ def peak_memory(code):
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take minutes go first: with a file a worker, nobody then waits for the last one."""
+    """Run the files that take minutes first, so that no worker waits for the last one."""
     long = ("test_runner.py", "test_experiments.py", "test_assignments.py")
     items.sort(key=lambda item: long.index(item.path.name) if item.path.name in long else len(long))

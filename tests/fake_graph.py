@@ -1,6 +1,8 @@
-"""CUDA graphs played on the CPU: what `torch.cuda.graph` records are the operations, as a GPU does,
-and not the Python that asked for them. So a branch in Python is frozen, and a question of the
-host's to the device is refused."""
+"""CUDA graphs emulated on the CPU.
+
+Like on a GPU, `torch.cuda.graph` records operations, not the Python code that issues them: a
+Python branch is frozen, and reading a value of the device on the host is refused.
+"""
 
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ ASKS = {
 
 
 class Recorder(TorchDispatchMode):
-    """Notes each operation, its arguments and what it gave."""
+    """Records each operation, its arguments and its result."""
 
     def __init__(self):
         super().__init__()
@@ -34,8 +36,10 @@ class Recorder(TorchDispatchMode):
 
 
 class Graph:
-    """In place of `torch.cuda.CUDAGraph`: a replay runs the operations again, on the same tensors
-    and into the same."""
+    """Replaces `torch.cuda.CUDAGraph`: a replay runs the operations again on the same tensors.
+
+    The results are written to the tensors of the recording.
+    """
 
     def replay(self):
         with torch.no_grad():
@@ -56,9 +60,9 @@ def capture(graph):
 
 
 def put_in_place(monkeypatch):
-    """`fit` on the CPU takes the road of the GPU, with graphs that are played."""
+    """Make `fit` on the CPU follow the GPU code path, with emulated graphs."""
     monkeypatch.setattr(graph, "used_on", lambda device: True)
-    # On a CPU, and only there, torch's one_hot asks for the largest label.
+    # On a CPU, and only there, torch's one_hot reads the largest label.
     monkeypatch.setattr(
         adversarial, "one_hot", lambda labels, n: (labels[..., None] == torch.arange(n)).long()
     )

@@ -1,5 +1,4 @@
-"""Every objective of the library on a small model of its own, for tests that have to go through all
-of them."""
+"""Every objective of the library with a small model, for tests that go through all of them."""
 
 from functools import partial
 
@@ -41,7 +40,7 @@ def two_layers(seed=0):
 
 
 def judged(seed=0, room=0, **options):
-    """With a discriminator of codes, and beside them of `room` classes."""
+    """A VAE with a discriminator of codes, and of labels of `room` classes."""
     model = vae(**options)
     model.discriminator = vl.mlp(CODE + room, 8, 1)
     return model

@@ -1,5 +1,4 @@
-"""The game: its value at the optimum, its gradients, priors that are only drawn from, classes, and
-Parzen windows."""
+"""The adversarial game: its optimum, gradients, priors without density, classes, Parzen windows."""
 
 import math
 
@@ -130,7 +129,7 @@ def test_priors_of_the_plane():
         (wheel.log_prob(grid) * wheel.log_prob(grid).exp()).sum().item() * 0.0125**2,
         5,
     )
-    for k in range(10):  # each blade lies around its own angle
+    for k in range(10):  # each blade has its own angle
         blade = wheel.of_class(torch.full((500,), k)).mean(0)
         assert torch.allclose(
             blade,
@@ -156,10 +155,8 @@ def test_labels_for_the_discriminator_and_for_the_decoder():
         assert objective(model, batch)["objective"].shape == (24,)
     styled = build(decoder_in=2 + 10)
     assert vl.style_reconstruction(styled, {"x": (X, LABELS)})["objective"].shape == (24,)
-    for objective in (
-        vl.aae_discriminator,
-        vl.aae_encoder,
-    ):  # no room for labels: they are not read
+    # Without inputs for labels, the discriminator does not read them.
+    for objective in (vl.aae_discriminator, vl.aae_encoder):
         torch.manual_seed(0)
         unread = objective(styled, {"x": (X, LABELS)})["objective"]
         torch.manual_seed(0)
@@ -220,8 +217,7 @@ def test_heads_repel_each_other_up_to_their_distance():
 
 
 def test_labels_help_where_they_are_scarce():
-    """Three prototypes, flipped pixels; six labels. Not chance, and the supervised turn is what
-    does it."""
+    """Three prototypes with flipped pixels, six labels: the supervised step beats chance."""
     torch.manual_seed(0)
     prototypes = (torch.rand(3, 8) < 0.5).float()
     labels = torch.arange(600) % 3
@@ -270,9 +266,7 @@ def test_few_labels_and_the_labels_of_clusters():
     torch.manual_seed(0)
     few = vl.few_labels(LABELS, 4)
     assert sorted(LABELS[few].tolist()) == [0] * 4 + [1] * 4 + [2] * 4 and len(few.unique()) == 12
-    with pytest.raises(
-        ValueError, match="few_labels: class 1 has 0 labels; 2 of each class are asked for"
-    ):
+    with pytest.raises(ValueError, match="few_labels: each must be at most 0 for class 1, got 2"):
         vl.few_labels(torch.tensor([0, 0, 2, 2]), 2)
     sure = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     assert vl.cluster_labels(sure, torch.tensor([5, 6, 7])).tolist() == [5, 7]

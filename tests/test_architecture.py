@@ -21,9 +21,8 @@ def modules():
 
 def imported(path, names):
     """Yield the modules of vaelib that a source file imports, anywhere in it."""
-    package = (
-        path.relative_to(ROOT).with_suffix("").parts[:-1]
-    )  # ("vaelib",) or ("vaelib", "pages")
+    # ("vaelib",) or ("vaelib", "pages")
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         targets = []
         if isinstance(node, ast.Import):
@@ -38,7 +37,7 @@ def imported(path, names):
 
 
 def arrows():
-    """{module: modules that it imports}, itself aside."""
+    """{module: modules that it imports}, without itself."""
     names = modules()
     return {name: {other for file in files for other in imported(file, names)} - {name}
             for name, files in names.items()}  # fmt: skip
@@ -72,7 +71,7 @@ def test_imports_are_found_in_every_form(tmp_path, monkeypatch):
     assert set(imported(file, names)) == names | {"vaelib"}
 
 
-def test_the_core_imports_no_page_and_there_is_no_circle():
+def test_the_core_imports_no_page_and_there_are_no_cycles():
     graph = arrows()
     assert not [name for name in graph if "pages" in graph[name]]
     assert not [name for name in graph if "vaelib" in graph[name]], "import from the module itself"

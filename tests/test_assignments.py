@@ -26,14 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = {
     path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))
 }
-MODULES = {
-    "math",
-    "nn",
-    "np",
-    "plt",
-    "torch",
-    "vl",
-}  # a call such as torch.manual_seed(0) does not redefine them
+# A call such as torch.manual_seed(0) does not redefine these.
+MODULES = {"math", "nn", "np", "plt", "torch", "vl"}
 ALL = 5  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
@@ -57,16 +51,13 @@ class Cell:
             for name in table.get_symbols()
             if name.is_assigned() or name.is_imported()
         }
-        self.uses = looked_up(table) - (
-            self.makes if self.points is not None else set()
-        )  # a test defines its own
+        # What a test itself defines, it does not use from other cells.
+        self.uses = looked_up(table) - (self.makes if self.points is not None else set())
         self.makes |= set(map(changed, ast.walk(ast.parse(self.source)))) - MODULES - {None}
 
 
 def looked_up(table):
-    """Return the names that code looks up in the notebook's namespace, functions and classes
-    included.
-    """
+    """Return the names that code, including its functions and classes, looks up in the notebook."""
     top = table.get_type() == "module"
     names = {
         name.get_name()
@@ -132,8 +123,7 @@ def graded(notebook):
 
 
 def needed(notebook, targets):
-    """Return the target cells and those that define what they use, in order, without other
-    tests."""
+    """Return the target cells and those that define what they use, in order, but no other tests."""
     kept, names = [], set()
     for cell in reversed(notebook):
         if cell.name in targets or (cell.points is None and cell.makes & names):
@@ -143,8 +133,7 @@ def needed(notebook, targets):
 
 
 def concerned(notebook, changed):
-    """Return the test cells that a new answer in the cell `changed` can affect, and what they
-    need."""
+    """Return the test cells that a new answer in the cell `changed` can affect, and their needs."""
     at = [cell.name for cell in notebook].index(changed)
     names, targets = set(notebook[at].makes), [changed]
     for cell in notebook[at + 1 :]:

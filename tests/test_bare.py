@@ -1,5 +1,4 @@
-"""Where only torch and the packages of its world are installed, as on many a GPU machine, vaelib
-trains and records."""
+"""vaelib trains and records in an environment with only torch and the packages it comes with."""
 
 import gzip
 import hashlib
@@ -27,8 +26,7 @@ ABSENT = (
 
 
 def run(code, tmp_path, **environment):
-    """What `code` prints in a process that has none of the packages of ABSENT and sees none of this
-    machine's data."""
+    """What `code` prints in a process without the packages of ABSENT and this machine's data."""
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n"
     )
@@ -47,8 +45,7 @@ def run(code, tmp_path, **environment):
 
 
 def mnist_folder(folder):
-    """$VAELIB_DATA with 200 and 20 images in MNIST's format; the sums of its files as code that
-    sets them."""
+    """$VAELIB_DATA with 200 and 20 images in MNIST's format, and code that sets their checksums."""
     rng, sums = np.random.default_rng(0), {}
     (folder / "MNIST" / "raw").mkdir(parents=True)
     for name, n in (("train-images-idx3-ubyte", 200), ("train-labels-idx1-ubyte", 200),
@@ -105,7 +102,7 @@ def test_what_is_not_at_hand_is_said(tmp_path):
     """
     said = run(code, tmp_path)
     assert "train-images-idx3-ubyte.gz is not in $VAELIB_DATA, and the package pooch" in said
-    assert "Set VAELIB_DATA to a folder that holds MNIST/raw/" in said
+    assert "Set VAELIB_DATA to a folder that contains MNIST/raw/" in said
 
 
 def test_the_experiments_can_be_listed(tmp_path):

@@ -1,5 +1,4 @@
-"""What the chapters say in code is what the library does, and what the library points to stands in
-the chapters."""
+"""The code in the chapters agrees with the library, and its references to them exist."""
 
 import ast
 import json
@@ -26,7 +25,7 @@ SOURCES = {
 
 
 def function(chapter, cell, name, **scope):
-    """The function `name` as a cell of a chapter defines it."""
+    """The function `name` that a cell of a chapter defines."""
     (source,) = [source for id_, _, source in SOURCES[chapter] if id_ == cell]
     exec(source, scope)
     return scope[name]

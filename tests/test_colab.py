@@ -302,10 +302,10 @@ html_theme_options = dict(
 
 
 def small_book(folder, extensions, url, builder="html"):
-    """Build a book whose address is url: a start, a chapter with its last cell, a table without a
-    notebook; its pages.
+    """Build a book whose address is url; returns its pages.
 
-    A page is its buttons' links to other places, whether there is a rocket, and all of its text.
+    It has a start page, a chapter with its last cell, and a table without a notebook. A page is its
+    buttons' links to other places, whether there is a rocket, and all of its text.
     """
     (folder / "chapters").mkdir(exist_ok=True)
     cells = [new_markdown_cell("# A chapter"), new_markdown_cell(onward_source(url, "04_iwae"))]
@@ -480,9 +480,8 @@ def test_the_plain_notebook_has_all_text_of_the_page(branch, build, name):
     article = BeautifulSoup(
         (build / f"html/chapters/{name}.html").read_bytes(), "html.parser"
     ).find("article")
-    captions = [
-        caption.extract() for caption in article.select("figcaption p")
-    ]  # some are inside an output
+    # Some captions are inside an output.
+    captions = [caption.extract() for caption in article.select("figcaption p")]
     theirs = "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, details.hide > summary"
     for other in article.select(f"{theirs}, h2 > .section-number, h3 > .section-number"):
         other.extract()

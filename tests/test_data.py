@@ -1,4 +1,4 @@
-"""The data: what it is, how it is binarized, and every way in which a download can go wrong."""
+"""The data sets: contents, binarization, and every way in which a download can fail."""
 
 import contextlib
 import gzip
@@ -25,16 +25,14 @@ def test_digits():
     d = vl.digits()
     assert d.train.shape == (1437, 64) and d.test.shape == (360, 64) and d.shape == (1, 8, 8)
     assert d.train.dtype == torch.float32 and 0 == d.train.min() and d.train.max() == 1
-    assert (
-        torch.bincount(d.test_labels).min() >= 34 and torch.bincount(d.test_labels).max() <= 37
-    )  # stratified
+    # The split is stratified.
+    assert torch.bincount(d.test_labels).min() >= 34 and torch.bincount(d.test_labels).max() <= 37
     assert (
         torch.equal(d.train, vl.digits().train) and d.binarization == "none" and d.transform is None
     )
     both = torch.cat([d.train, d.test])
-    assert (
-        both.sum().item() * 16 == 561718
-    )  # every scan is there once: the sum of scikit-learn's intensities
+    # Every scan occurs once: the sum of scikit-learn's intensities.
+    assert both.sum().item() * 16 == 561718
 
 
 def test_binarization():
@@ -47,9 +45,8 @@ def test_binarization():
     draws = torch.stack(
         [vl.binarize(grey.train[:50], torch.Generator().manual_seed(s)) for s in range(400)]
     )
-    assert (
-        draws.mean(0) - grey.train[:50]
-    ).abs().max() < 5 * 0.5 / 20  # five standard errors, at most
+    # At most five standard errors.
+    assert (draws.mean(0) - grey.train[:50]).abs().max() < 5 * 0.5 / 20
     with pytest.raises(
         ValueError, match="binarization must be 'none', 'fixed' or 'dynamic', got 'static'"
     ):
@@ -63,7 +60,7 @@ def test_two_points():
             vl.two_points(n)
 
 
-# MNIST, from a server of our own
+# MNIST, from a local server
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +70,7 @@ def no_mirror(monkeypatch):
 
 @pytest.fixture
 def files(monkeypatch, tmp_path):
-    """Four small files in MNIST's format, their sums made the expected ones; nothing else of this
-    machine is seen."""
+    """Four small files in MNIST's format, with their checksums; other data are hidden."""
     rng, contents = np.random.default_rng(0), {}
     for name in data.MNIST_FILES:
         n = 30 if name.startswith("train") else 10
@@ -124,14 +120,12 @@ def test_mnist_downloads_once_and_verifies(files, monkeypatch, tmp_path):
             and d.train_labels.shape == (30,)
         )
         assert d.train.max() <= 1 and len(asked) == 4
-        assert (
-            torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 4
-        )  # from the cache
+        # From the cache.
+        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 4
         kept = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
         kept.write_bytes(kept.read_bytes()[:1000])
-        assert (
-            torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 5
-        )  # a broken copy is replaced
+        # A broken copy is replaced.
+        assert torch.equal(vl.mnist(cache=tmp_path).train, d.train) and len(asked) == 5
 
 
 @pytest.mark.parametrize("damage", ["truncated", "tampered", "not gzip"])
@@ -155,9 +149,8 @@ def test_a_broken_mirror_is_named_and_the_next_one_asked(damage, files, monkeypa
         ):
             vl.mnist(cache=tmp_path / "b")
         left = sorted(p.name for p in (tmp_path / "b").rglob("*.gz"))
-        assert (
-            "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2
-        )  # what was good before it is kept
+        # Intact files downloaded before are kept.
+        assert "t10k-images-idx3-ubyte.gz" not in left and len(left) == 2
 
 
 @pytest.mark.parametrize("end", ["", "/"])
@@ -233,12 +226,14 @@ def test_the_real_mnist():
     assert d.train.mean().item() == pytest.approx(0.1307, abs=1e-4)
 
 
-# Omniglot, from a server of our own
+# Omniglot, from a local server
 
 
 def drawings(characters):
-    """A zip in Omniglot's layout: 20 drawings of each named character, a bar of ink whose row tells
-    the drawing."""
+    """A zip in Omniglot's layout: 20 drawings of each named character.
+
+    The row of a bar of ink identifies the drawing.
+    """
     from PIL import Image
 
     file = io.BytesIO()
@@ -274,9 +269,8 @@ def test_omniglot_splits_by_drawer_and_takes_a_repeated_alphabet_once(monkeypatc
         assert torch.allclose(ink, torch.tensor(4.0)) and d.train.max() <= 1 and d.train.min() == 0
         assert (tmp_path / "omniglot" / "images_background_small1.zip.sha256").read_text().split()[0] == (
             hashlib.sha256(first).hexdigest())  # fmt: skip
-        (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(
-            second
-        )  # another file than the first time
+        # Not the same file as the first time.
+        (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(second)
         assert len(vl.omniglot("small", cache=tmp_path).train) == 30 and len(asked) == 3
         for file in files:
             files[file] = b"<html>moved</html>"
@@ -313,9 +307,8 @@ def test_the_real_small_omniglot():
     d = vl.omniglot("small")
     assert d.train.shape == (242 * 15, 784) and d.test.shape == (242 * 5, 784)
     if own := os.environ.get("VAELIB_DATA"):
-        assert not list(
-            Path(own, "omniglot").glob("*.sha256")
-        )  # nothing is written to the user's own folder
+        # Nothing is written to the user's own folder.
+        assert not list(Path(own, "omniglot").glob("*.sha256"))
 
 
 # CIFAR-10 and CelebA

@@ -12,9 +12,8 @@ import vaelib as vl
 from vaelib import disentanglement, oracles
 
 SIZES = (3, 4, 5, 6)
-GRID = np.stack(np.meshgrid(*map(range, SIZES), indexing="ij"), -1).reshape(
-    -1, 4
-)  # all 360 combinations
+# All 360 combinations of factor values.
+GRID = np.stack(np.meshgrid(*map(range, SIZES), indexing="ij"), -1).reshape(-1, 4)
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(360, 5))
 
@@ -123,9 +122,8 @@ def test_a_score_is_repeated_by_its_seed_and_judged_on_fresh_examples():
         assert values[0] == values[1] and len(set(values[0])) > 1
     noises = (np.random.default_rng(seed).normal(size=(360, 5)) for seed in range(200))
     few = [vl.factor_score(noise, GRID, 2, 400, 8, seed=seed) for seed, noise in enumerate(noises)]
-    assert within(
-        few, 0.25
-    )  # eight votes in five columns, judged by themselves, would seem to know more
+    # Eight votes in five columns, scored on themselves, would seem to know more.
+    assert within(few, 0.25)
 
 
 def test_the_threshold_of_a_latent_that_moves_is_itself_enough():
@@ -145,9 +143,8 @@ def test_a_row_of_importances_is_pure_where_one_of_them_is_all():
     assert pure(np.array([[2.0, 0, 0], [0, 0, 1]])) == 1 and pure(np.ones((2, 3))) == pytest.approx(
         0
     )
-    assert pure(np.array([[3.0, 0], [0.5, 0.5]])) == pytest.approx(
-        3 / 4
-    )  # rows weigh what they matter
+    # Rows are weighted by their sums.
+    assert pure(np.array([[3.0, 0], [0.5, 0.5]])) == pytest.approx(3 / 4)
     assert pure(np.array([[1.0, 1, 0, 0]])) == pytest.approx(1 / 2) and pure(np.zeros((2, 2))) == 0
 
 
@@ -211,7 +208,7 @@ def test_a_collapsed_code_scores_nothing_and_breaks_nothing():
 
 
 class Frame:
-    """A data frame, as pandas and polars have it: known by its `to_numpy`."""
+    """A data frame like those of pandas and polars: recognized by its `to_numpy`."""
 
     def __init__(self, values):
         self.values = values
@@ -230,9 +227,8 @@ class ArrayLike:
         return self.values
 
 
-NAMES = np.array(
-    ["red", "green", "blue", "grey", "white", "black"]
-)  # their order is not that of 0, 1, ...
+# Their alphabetical order is not that of 0, 1, ...
+NAMES = np.array(["red", "green", "blue", "grey", "white", "black"])
 SCORES = {
     "higgins_score": lambda codes, factors: vl.higgins_score(codes, factors, 8, 200, 100),
     "factor_score": lambda codes, factors: vl.factor_score(codes, factors, 8, 200, 100),
@@ -377,7 +373,7 @@ def test_too_few_latents_or_factors():
 
 
 def test_ten_digit_ids_take_no_memory():
-    ids = 9_000_000_000 + RNG.permutation(360)[:, None]  # np.bincount would ask for 67 GiB
+    ids = 9_000_000_000 + RNG.permutation(360)[:, None]  # np.bincount would need 67 GiB
     assert vl.mig(NOISE, ids) >= 0 and vl.mig(NOISE, [[str(i)] for i in ids[:, 0]]) >= 0
     assert vl.mig_mixture(NOISE, 0 * NOISE, ids, 20) >= 0
     assert vl.factor_score(NOISE, np.hstack([ids, GRID]), 4, 50, 20) >= 0

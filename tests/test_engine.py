@@ -1,5 +1,4 @@
-"""The engine behind `fit`: copies, players, streams, checkpoints, and what happens when something
-breaks."""
+"""The engine behind `fit`: copies, players, streams, checkpoints, and failures."""
 
 import os
 import random
@@ -40,8 +39,7 @@ def build(seed):
 
 
 def given_noise(model, x, beta=1.0):
-    """The ELBO with its noise given beside the images, so that two ways of running it can be
-    compared exactly."""
+    """The ELBO with its noise in the data, so that two ways of running it can be compared."""
     images, noise = x["x"]
     mean, log_var = model.encode(images)
     z = mean + noise * (0.5 * log_var).exp()
@@ -76,9 +74,8 @@ def test_copies_equal_each_model_alone(data, monkeypatch):
     alone = train(data)
     assert_close(one_program, alone)
     assert np.allclose(one_program.history["kl"], alone.history["kl"], atol=1e-4)
-    assert (
-        np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
-    )  # and the copies do differ
+    # The copies do differ.
+    assert np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
 
 
 def test_a_hyper_parameter_may_differ_between_copies(data, together):
@@ -107,9 +104,8 @@ def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
     (a, sa), (b, sb) = (mean_and_error(values) for values in last.values())
     assert abs(a - b) < 4 * np.hypot(sa, sb)
     assert 1 / 4 < last["together"].std() / last["apart"].std() < 4
-    assert (
-        len(set(np.round(last["together"], 6))) == 12
-    )  # no two copies share their noise or their start
+    # No two copies share noise or initial weights.
+    assert len(set(np.round(last["together"], 6))) == 12
 
 
 def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypatch):
@@ -143,17 +139,15 @@ def test_no_player_moves_what_belongs_to_another(data):
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_players_take_turns(seeds, data, together):
-    """Two players with the same objective and all parameters between them: not the same as one step
-    for both."""
+    """Two players with one objective and together all parameters: not the same as one step."""
     players = [
         vl.Player(lambda m: m.decoder.parameters(), given_noise, lr=1e-2),
         vl.Player(lambda m: m.encoder.parameters(), given_noise, lr=1e-2),
     ]
     game = vl.fit(build, players, data, steps=5, seeds=seeds)
     first = game.history["objective"][:, 0]
-    assert (
-        game.history["objective/1"][:, 0] > first
-    ).all()  # the decoder's step already shows in the encoder's turn
+    # The encoder's update already sees the decoder's step.
+    assert (game.history["objective/1"][:, 0] > first).all()
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
@@ -191,12 +185,12 @@ def test_streams_keep_together_what_belongs_together():
     assert sorted(torch.cat([labels for _, labels, _ in seen[:3]]).tolist()) == list(range(30))
     with pytest.raises(
         ValueError,
-        match=r"data\['labelled'\] must hold tensors of as many samples each, got 30 and 29",
+        match=r"data\['labelled'\] must contain tensors of equal length, got 30 and 29",
     ):
         vl.fit(lambda seed: None, objective, {"labelled": (n, n[1:])}, steps=1, batch_size=10)
 
 
-# What breaks
+# Failures
 
 
 def test_ctrl_c_stops_the_copies_that_wait_as_well(data, apart):
@@ -241,14 +235,14 @@ def test_out_of_memory_says_what_did_not_fit(error, data):
         vl.fit(build, objective, data, steps=1, hyper={"k": 50})
 
 
-# What can be asked for
+# Options
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_autocast_and_compile_change_the_speed_not_the_result(seeds, data, together):
     plain = train(data, seeds=seeds)
     half = train(data, seeds=seeds, autocast=torch.bfloat16)
-    assert half.models[0].decoder[0].weight.dtype == torch.float32  # the parameters stay whole
+    assert half.models[0].decoder[0].weight.dtype == torch.float32  # the parameters are unchanged
     difference = np.abs(half.history["objective"] - plain.history["objective"]).max()
     assert 0 < difference < 0.5  # bfloat16 keeps 8 bits: about 1 in 256 of some 40 nats
     need(
@@ -294,7 +288,7 @@ def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkey
     assert_close(whole, resumed, atol=0, rtol=0)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
     with pytest.warns(
-        UserWarning, match="this run was finished; it was read from .*, nothing was trained"
+        UserWarning, match="already complete and was loaded from .*, nothing was trained"
     ):
         again = run(checkpoint=tmp_path)
     assert_close(whole, again, atol=0, rtol=0)
@@ -343,9 +337,8 @@ def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         files = list((tmp_path / "killed").glob("*.safetensors"))
-        assert (
-            reached < 75 or len(files) == 1
-        )  # an interval is 75 steps; the file is there and can be read, below
+        # An interval is 75 steps; that the file can be read is checked below.
+        assert reached < 75 or len(files) == 1
         for file in files:
             with checkpoints.safe_open(file, "pt") as stored:
                 stored.keys()
@@ -369,7 +362,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch)
 
     monkeypatch.setattr(checkpoints, "save_file", full)
     with pytest.raises(
-        RuntimeError, match="written .No space left on device.; what it held is kept"
+        RuntimeError, match="written .No space left on device.; the previous file is unchanged"
     ):
         train(data, steps=40, seeds=(0,), checkpoint=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["copy-0.safetensors"]
@@ -383,7 +376,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, tmp_path, monkeypatch)
 
 def test_a_folder_that_cannot_be_made(data, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RuntimeError, match="cannot be written .*; it does not exist yet"):
+    with pytest.raises(RuntimeError, match="cannot be written .*; no file was written"):
         train(data, seeds=(0,), checkpoint=tmp_path / "file" / "deeper")
 
 
@@ -403,9 +396,8 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
 
 def test_a_checkpoint_with_other_hyper_parameters_is_refused(data, tmp_path):
     train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
-    train(
-        data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step}
-    )  # the same: continued
+    # The same hyper-parameters: resumed.
+    train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + step})
     with pytest.raises(ValueError, match="was made with hyper="):
         train(data, seeds=(0,), checkpoint=tmp_path, hyper={"beta": lambda step: 1.0 + 2 * step})
     with pytest.raises(ValueError, match="was made with lr="):
@@ -425,7 +417,7 @@ def test_copies_with_the_same_seed_keep_their_own_checkpoints(data, tmp_path, ap
     assert_close(train(data, checkpoint=tmp_path, **grid), plain, atol=0, rtol=0)
 
 
-# Capturable: no objective may ask the host for a value
+# Capturable: no objective may read a value on the host
 
 
 class NoHostSync(TorchDispatchMode):
@@ -472,7 +464,7 @@ CASES = [
     for name in OBJECTIVES
     for make in (one_layer, two_layers)
     if make is one_layer or name not in ONE_LAYER
-]  # two layers have no analytic KL, and their codes are pairs
+]  # with two layers there is no analytic KL, and codes are pairs
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

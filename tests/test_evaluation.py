@@ -1,4 +1,4 @@
-"""Evaluation: neither chunks nor modes matter, and what cannot be evaluated is refused."""
+"""Evaluation: neither chunks nor modes matter, and invalid input is refused."""
 
 import copy
 import math
@@ -50,7 +50,7 @@ def test_what_does_not_fit_in_memory_is_halved(room, largest):
     x = torch.rand(20, 6).round()
     whole = vl.log_likelihood(model, x, samples=100)
     model.room, model.largest = room, 0
-    assert within(vl.log_likelihood(model, x, samples=100) - whole, 0.0)  # noise apart, the same
+    assert within(vl.log_likelihood(model, x, samples=100) - whole, 0.0)  # the same up to noise
     assert model.largest == largest  # halved from 20 images by 100 samples, the images first
     model.room = 0
     with pytest.raises(torch.OutOfMemoryError):
@@ -75,9 +75,8 @@ def test_log_likelihood_of_a_model_that_can_be_enumerated(model):
     total = torch.stack(
         [vl.log_likelihood(model, cube, samples=3000).exp().sum() for _ in range(30)]
     )
-    assert within(
-        total, 1.0
-    )  # exp of the estimate is unbiased, and the probabilities of all images add up to 1
+    # exp of the estimate is unbiased, and the probabilities of all images add up to 1.
+    assert within(total, 1.0)
     assert not within(total * 1.01, 1.0)
 
 
@@ -148,7 +147,7 @@ def test_bad_samples(samples, model):
 
 
 def test_memory_stays_bounded():
-    """Peak memory depends neither on the number of samples nor on that of images."""
+    """Peak memory depends neither on the number of samples nor on the number of images."""
     _, peak = peak_memory(
         textwrap.dedent("""
             import torch, vaelib as vl
@@ -156,9 +155,8 @@ def test_memory_stays_bounded():
             vl.log_likelihood(model, torch.rand(2000, 784).round(), samples=100)
         """)
     )
-    assert (
-        peak < 800e6
-    )  # bytes, of which Python and torch take 260e6; in one piece (memory=2**40) it was 1,600e6
+    # In bytes: Python and torch take 260e6; in one chunk (memory=2**40) it was 1,600e6.
+    assert peak < 800e6
 
 
 def net_with_state():

@@ -58,7 +58,7 @@ def test_a_receipt_is_read_as_it_was_written(recorded):
 def test_a_receipt_of_another_config_or_version_is_stale_and_not_used(change, recorded):
     receipts.write_json(PLAN | change, recorded / "e" / "plan.json")
     assert receipts.rows("e", recorded)[0]["state"] == "stale"
-    with pytest.raises(LookupError, match="e, row 'a' is stale; only run ones are used"):
+    with pytest.raises(LookupError, match="e, row 'a' is stale; only rows with a valid receipt"):
         receipts.result("e", "a", "nll", recorded)
 
 
@@ -83,7 +83,7 @@ def test_missing_experiments_rows_and_quantities_are_named(asked, message, recor
         ({"seconds": "3"}, r"\$.seconds must be a number of at least 0, got '3'"),
         ({"version": True}, r"\$.version must be a whole number of at least 1, got True"),
         ({"versions": {}}, r"\$.versions must be an object that is not empty, got {}"),
-        ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a text, got ''"),
+        ({"data": {"MNIST": ""}}, r"\$.data.MNIST must be a non-empty string, got ''"),
         (
             {"results": {"nll": RECEIPT["results"]["nll"] | {"sd": float("nan")}}},
             r"nll.sd must be a finite .* got nan",
@@ -177,7 +177,7 @@ def test_recordings_for_pages_are_small_and_up_to_date(name):
 
 def test_a_missing_recording_is_named():
     with pytest.raises(
-        ValueError, match=r"nothing is kept under 'sprites'; book/tools/keep.py keeps it\.$"
+        ValueError, match=r"no stored page data named 'sprites'; book/tools/keep.py writes it\.$"
     ):
         receipts.kept("sprites")
 
@@ -264,9 +264,8 @@ def test_a_papers_table_states_common_lengths_once(paper):
     alone = table({"nll": "NLL"}, ["b"], paper=False)
     assert alone.head == ["<small>20\u00a0+\u00a013\u00a0epochs</small>", "NLL"]
     assert alone.rows == [["B", "90.50\u00a0±\u00a00.71"]]
-    assert (
-        table({"fid": "FID"}, ["b"]).below == "One run each."
-    )  # a quantity that the paper does not report
+    # A quantity that the paper does not report.
+    assert table({"fid": "FID"}, ["b"]).below == "One run each."
 
 
 def test_a_papers_table_names_missing_rows(paper):
@@ -277,9 +276,8 @@ def test_a_papers_table_names_missing_rows(paper):
         "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13\u00a0epochs); "
         "on a GPU: A, k\u00a0=\u00a05 (1,000\u00a0epochs). Cannot be run here: SVHN (its images are not here)."
     )
-    stale = paper(version=2)(
-        {"nll": "NLL"}, ["c"]
-    )  # nothing is left to show: no table, only the sentence
+    # Nothing to show: no table, only the sentence.
+    stale = paper(version=2)({"nll": "NLL"}, ["c"])
     assert (
         stale._repr_markdown_()
         == repr(stale)
@@ -288,9 +286,8 @@ def test_a_papers_table_names_missing_rows(paper):
 
 
 def test_without_results_a_papers_table_shows_the_papers_values(paper):
-    shown = paper()(
-        {"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"}
-    )  # a and b quote the same row
+    # a and b quote the same row of the paper.
+    shown = paper()({"nll": "NLL", "fid": "FID"}, {"a": "A", "b": "A", "c": "C"})
     assert shown.head == ["<small>paper\u00a03,280\u00a0epochs</small>", "NLL: paper"]
     assert shown.rows == [["A", "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup>"]]
     listed = "A (20 + 13\u00a0epochs); C (10,000\u00a0steps); on a GPU: A"
@@ -329,16 +326,14 @@ def test_a_row_is_reproducible(tmp_path, monkeypatch):
         and 150 < results["nll"]["mean"] < 250
         and len(data["mnist"]) == 64
     )
-    assert (
-        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
-    )  # from the cache
+    # From the cache.
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
     assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "twice")[0]
     kept = sorted((tmp_path / "once").glob("nll-*.json"))
     assert len(kept) == 4  # two seeds, two blocks of test images
     kept[1].unlink()
-    assert (
-        results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
-    )  # same draws
+    # The same draws.
+    assert results == iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")[0]
     assert iwae_table1.seconds(config, torch.device("cpu")) > 0
 
 
@@ -397,7 +392,7 @@ def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):
     need(find_spec("torchmetrics"), "torchmetrics (the extra fid)")
     from book.experiments.vim_tables import inception_distance
 
-    class Colours(torch.nn.Module):  # instead of Inception: mean and spread of each channel
+    class Colours(torch.nn.Module):  # replaces Inception: mean and spread of each channel
         num_features = 6
 
         def forward(self, x):

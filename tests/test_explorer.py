@@ -1,4 +1,4 @@
-"""Figures that move without a kernel: what is packed, and what a browser makes of it."""
+"""Figures that move without a kernel: what is packed, and what a browser shows."""
 
 import base64
 import json
@@ -37,11 +37,11 @@ def packed(explorer):
 
 @contextmanager
 def opened(browser, folder, explorer, **how):  # noqa: F811
-    """The explorer in a page of its own, of which nobody complains."""
+    """The explorer in a separate page, without browser errors."""
     (folder / "index.html").write_text(SOUND % explorer.html, encoding="utf-8")
     with served(folder) as site, browser.new_context(**how) as context, context.new_page() as page:
         if how.get("java_script_enabled", True):
-            assert problems(page, site) == []  # and nothing is asked of another site
+            assert problems(page, site) == []  # also no request to another site
         else:
             page.goto(site)
         yield page
@@ -93,7 +93,7 @@ def test_sliders_start_where_they_are_told(browser, tmp_path):  # noqa: F811
 
 
 def heights(page, line=0):
-    """The drawn heights of a line, back from the picture's coordinates to the numbers'."""
+    """The drawn heights of a line, converted from picture coordinates to the numbers."""
     d = page.locator("svg path.line").nth(line).get_attribute("d")
     y = np.array([float(p.split()[1]) for p in re.split("[ML]", d)[1:]])
     return 1 - 2 * (y - 40) / (216 - 34 - 40)
@@ -111,7 +111,7 @@ def test_a_browser_draws_the_curves_and_the_sliders_move_them(browser, tmp_path)
         assert page.locator("output").text_content() == "slope 1, height 0.5"
         assert slope.get_attribute("aria-valuetext") == "1"
         assert np.abs(heights(page, 1) - LINES["fixed"]).max() < 0.02
-        page.locator("button").click()  # from the end it starts anew, and stops by itself
+        page.locator("button").click()  # from the end it starts again, and stops by itself
         page.wait_for_timeout(800)
         assert slope.input_value() == "2" and "Play" in page.locator("button").text_content()
 
@@ -279,7 +279,7 @@ def test_a_slider_for_each_latent(browser, tmp_path):  # noqa: F811
         page.locator("select").select_option(index=2)
         assert where(page) == pytest.approx(starts[2], abs=0.03)
         same_pictures(page, [many], where(page))
-    with pytest.raises(ValueError, match="names must have 5 entries, one a latent, got 2"):
+    with pytest.raises(ValueError, match="names must have 5 entries, one per latent, got 2"):
         vp.explorer.traversal(many, starts, (8, 8), names="ab")
 
 

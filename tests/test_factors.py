@@ -1,5 +1,4 @@
-"""Sprites: the grid of dSprites, outlines with the symmetries that they must have, and the real
-file's loader."""
+"""Sprites: the grid of dSprites, the symmetries of the outlines, and the real file's loader."""
 
 import math
 

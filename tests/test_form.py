@@ -328,9 +328,8 @@ def check_glue(nb, name, book):
     calls = re.findall(
         r"\bvp\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb))
     )
-    given = {
-        label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls
-    }  # f"kl_{d}" gives kl_2
+    # f"kl_{d}" matches kl_2.
+    given = {label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls}
     used = set(re.findall(r"\{glue(?::\w*)?\}[` ]([^`:\s]+)", prose(nb)))
     for label in sorted(used):
         if not any(re.fullmatch(pattern, label) for pattern in given.values()):

@@ -1,9 +1,9 @@
-"""`fit` and evaluation on a GPU, with real CUDA graphs; skipped where there is none.
+"""`fit` and evaluation on a GPU, with real CUDA graphs; skipped if there is none.
 
-VAELIB_REHEARSE=1 runs the same tests on the CPU with graphs that are played (fake_graph.py), as far
-as that makes sense. Where two roads are compared exactly, the noise stands in the data
-(`given_noise`); where it is drawn, both begin with the same state of the device's generator, which
-a replay moves on as the eager step does.
+VAELIB_REHEARSE=1 runs the same tests on the CPU with emulated graphs (fake_graph.py), as far as
+that makes sense. If two code paths are compared exactly, the noise is part of the data
+(`given_noise`); if it is drawn, both start with the same state of the device's generator, which a
+replay advances like an eager step.
 """
 
 import os
@@ -53,7 +53,7 @@ def eagerly(device, monkeypatch):
 
 
 def given_noise(model, x, beta=1.0):
-    """The ELBO with its noise given beside the images."""
+    """The ELBO with its noise given in the data."""
     images, noise = x["x"]
     mean, log_var = model.encode(images)
     z = mean + noise * (0.5 * log_var).exp()
@@ -88,9 +88,8 @@ def test_graph_and_eager_steps_agree(seeds, device, eagerly):
     still = vl.fit(
         build, given_noise, WITH_NOISE, device=device, **{**options, "hyper": {"beta": 0.0}}
     )
-    assert (
-        np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1
-    )  # and the weight does matter
+    # The weight does matter.
+    assert np.abs(still.history["kl"] - recorded.history["kl"]).max() > 0.1
 
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
@@ -98,9 +97,8 @@ def test_the_noise_of_a_replay_is_that_of_an_eager_step(seeds, device, eagerly):
     options = {"steps": 20, "seeds": seeds, "transform": vl.binarize, "device": device}
     recorded = vl.fit(build, vl.elbo, GREY, **options)
     assert_close(recorded, eagerly(vl.fit, build, vl.elbo, GREY, **options))
-    assert_close(
-        recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5
-    )  # the same seed, the same run
+    # The same seed gives the same run.
+    assert_close(recorded, vl.fit(build, vl.elbo, GREY, **options), atol=1e-5)
 
 
 def test_copies_equal_each_model_alone(device):
@@ -159,7 +157,7 @@ def test_every_sample_is_seen_once_an_epoch(device):
 
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
-def test_a_branch_in_a_transform_is_taken_anew(seeds, device, eagerly):
+def test_a_branch_in_a_transform_is_taken_again(seeds, device, eagerly):
     objective = lambda model, x: {**vl.elbo(model, x), "left": x[:, :8].mean(1)}  # noqa: E731
     runs = []
     for how in (lambda function, *given, **options: function(*given, **options), eagerly):
@@ -202,7 +200,7 @@ def test_buffers_are_those_of_the_steps(seeds, device, eagerly):
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
 @pytest.mark.parametrize("make", [build, normed])
-def test_training_goes_on_where_it_was_cut_off(make, seeds, device, tmp_path, monkeypatch):
+def test_training_resumes_where_it_was_cut_off(make, seeds, device, tmp_path, monkeypatch):
     options = {
         "steps": 40,
         "seeds": seeds,
@@ -290,12 +288,11 @@ def test_the_game_brings_the_codes_to_the_prior(seeds, device):
         with torch.no_grad():
             before, after = make(seed).encoder(x), model.encoder(x)
         assert after.mean(0).abs().max() < 0.4 and (after.var(0) - 1).abs().max() < 0.6
-        assert (
-            before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6
-        )  # which was not so before
+        # Before training they do not match.
+        assert before.mean(0).abs().max() > 0.4 or (before.var(0) - 1).abs().max() > 0.6
 
 
-# What can be asked for; evaluation
+# Options; evaluation
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
@@ -339,7 +336,7 @@ def test_evaluation_agrees_with_the_cpu(device):
     ).float().mean() < 1e-4
 
 
-# The last, for what it leaves behind: memory that runs out while the step warms up, and while it is
+# Last, because of its side effects: memory that runs out while the step warms up, and while it is
 # recorded
 
 

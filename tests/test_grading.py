@@ -161,7 +161,7 @@ def test_a_notebook_of_unknown_name_and_a_folder_without_any_get_a_row(tmp_path)
     assert {rows[student]["assignment"] for student in ("ann", "bob", "dan")} == {"unknown"}
 
 
-def test_a_copy_beside_the_submission_is_named_in_its_row(tmp_path):
+def test_a_copy_next_to_the_submission_is_named_in_its_row(tmp_path):
     """One row per student and assignment: a second one could replace the first."""
     folder = handed_in(tmp_path / "in", "ann/01_elbo.ipynb", "ann/01_elbo (1).ipynb", "ann/01_elbo.html",
                        "bob/01_elbo (1).ipynb", "bob/01_elbo (2).ipynb")  # fmt: skip

@@ -1,5 +1,7 @@
-"""The road of the GPU in `fit`, on the CPU with graphs that are played (fake_graph.py); test_gpu.py
-has real ones."""
+"""The GPU code path of `fit`, on the CPU with emulated graphs (fake_graph.py).
+
+test_gpu.py runs real ones.
+"""
 
 import random
 
@@ -17,7 +19,7 @@ PLAIN = vl.digits("fixed").train
 
 @pytest.fixture
 def compare(monkeypatch):
-    """A function that trains by the same call eagerly and with a played graph: the two runs."""
+    """A function that trains by the same call eagerly and with an emulated graph: the two runs."""
     monkeypatch.setattr(loop, "VMAP_FLOPS", float("inf"))
 
     def both(*arguments, **options):
@@ -52,8 +54,7 @@ def assert_same(eager, recorded):
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
 def test_a_graph_takes_the_steps_of_the_eager_loop(seeds, compare):
-    """Two epochs and more, binarized inside the graph, with a learning rate and a weight that
-    follow the step."""
+    """Over two epochs, binarized inside the graph, with a learning rate and a weight that vary."""
     options = {
         "transform": vl.binarize,
         "lr": lambda step: 1e-2 / (1 + step),
@@ -63,7 +64,7 @@ def test_a_graph_takes_the_steps_of_the_eager_loop(seeds, compare):
 
 
 def test_what_is_recorded_is_frozen():
-    """The played graph is one in which a mistake shows: a branch in Python is taken once."""
+    """The emulation shows the mistakes of a real graph: a branch in Python is taken once."""
     monkeypatch, calls = pytest.MonkeyPatch(), []
 
     def objective(model, x):
@@ -73,9 +74,8 @@ def test_what_is_recorded_is_frozen():
     with monkeypatch.context() as patch:
         put_in_place(patch)
         run = vl.fit(build, objective, PLAIN, steps=5)
-        assert len(calls) == 4 and run.history["call"].tolist() == [
-            [4.0] * 5
-        ]  # three to warm up, one to record
+        # Three calls warm up, one is recorded.
+        assert len(calls) == 4 and run.history["call"].tolist() == [[4.0] * 5]
 
         def asks(model, x):
             return {"objective": vl.elbo(model, x)["objective"] * float(x.mean())}
@@ -93,7 +93,7 @@ def two_parts(x):
 
 
 @pytest.mark.parametrize("seeds", [(3,), (3, 1)])
-def test_a_branch_in_a_transform_is_taken_anew_at_each_step(seeds, compare):
+def test_a_branch_in_a_transform_is_taken_again_at_each_step(seeds, compare):
     seen = lambda model, x: {**vl.elbo(model, x), "left": x[:, :8].mean(1)}  # noqa: E731
     eager, recorded = compare(build, seen, PLAIN, steps=30, seeds=seeds, transform=flip)
     assert_same(eager, recorded)
@@ -174,7 +174,7 @@ def test_a_schedule_may_begin_with_a_whole_number(compare):
 
 
 def normed(seed):
-    # No bias below: BatchNorm takes it out, its gradient is rounding, and Adam makes steps of that.
+    # No bias below: BatchNorm removes it, so its gradient is rounding noise, which Adam amplifies.
     encoder = torch.nn.Sequential(
         torch.nn.Linear(64, 16, bias=False), torch.nn.BatchNorm1d(16), vl.mlp(16, 4)
     )

@@ -1,5 +1,4 @@
-"""Importance weighting: the bound against its exact value, three gradient estimators against
-theirs, two layers."""
+"""Importance weighting: the bound, three gradient estimators, two layers, against exact values."""
 
 import math
 
@@ -12,7 +11,7 @@ import vaelib as vl
 from vaelib import oracles
 
 X = 1.5
-# facts by quadrature: (mean, std) of q -> {k: L_k} for z ~ N(0, 1), x|z ~ N(z, 1)
+# Values by quadrature: (mean, std) of q -> {k: L_k} for z ~ N(0, 1), x|z ~ N(z, 1).
 BOUNDS = {
     (0.0, 1.0): {1: -2.543939, 5: -1.909696, 50: -1.834921, 500: -1.828693},
     (0.75, 1.0): {1: -1.981439, 5: -1.845075, 50: -1.829573, 500: -1.828167},
@@ -29,9 +28,8 @@ def test_the_bound_is_the_oracles(q, k):
     with torch.no_grad():
         values = vl.iwae(model, torch.full((n, 1), X), k)["objective"]
     assert within(values, BOUNDS[q][k], k=3.5)
-    assert not within(
-        values - 0.02, BOUNDS[q][k], k=3.5
-    )  # and the test would see a fiftieth of a nat
+    # The test would detect a fiftieth of a nat.
+    assert not within(values - 0.02, BOUNDS[q][k], k=3.5)
     assert abs(oracles.scalar_bound(X, *q, k=k) - BOUNDS[q][k]) < 1e-6
 
 
@@ -69,9 +67,8 @@ def test_stl_is_biased_by_the_stated_amount(q, k, mean, sd):
     assert abs(estimates.std() / sd - 1) < 0.02
     assert abs(exact_gradient(q, k) - measured) > 0.3
     torch.manual_seed(k)
-    assert within(
-        gradients(q, 1, "stl", 200_000), exact_gradient(q, 1)
-    )  # with one sample it is not
+    # With one sample it is unbiased.
+    assert within(gradients(q, 1, "stl", 200_000), exact_gradient(q, 1))
 
 
 @pytest.mark.parametrize(("k", "standard", "dreg"), [(5, 0.86, 0.170), (50, 0.233, 0.0040)])
@@ -157,8 +154,7 @@ def test_the_bound_survives_large_log_weights():
 
 
 def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
-    """Linear nets with constant variances: z1 ~ N(0, ww + v), and the mean of L_K must approach log
-    p(x) exactly."""
+    """Linear nets, constant variances: z1 ~ N(0, ww + v), and the mean of L_K nears log p(x)."""
     torch.manual_seed(1)
     w, v = 0.8, 0.5
     nets = [torch.nn.Linear(1, 2) for _ in range(3)]
@@ -184,8 +180,10 @@ def test_a_linear_model_of_two_layers_has_the_likelihood_of_its_marginal():
 
 @pytest.mark.parametrize("s", [1e-9, 2.0])
 def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
-    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1. Averaged over S samples, A = w² (a² var x + s²
-    / S)."""
+    """Linear nets: z1 ~ N(a x, s²), E[z2|z1] = w z1.
+
+    Averaged over S samples, A = w² (a² var x + s² / S).
+    """
     a, w, samples = 0.3, 1.5, 4
     model = vl.TwoLayerVAE(
         vl.mlp(1, 2), vl.mlp(1, 6), vl.mlp(3, 2), vl.mlp(1, 1), (1, 3), "gaussian"
@@ -193,9 +191,8 @@ def test_the_activity_of_an_upper_unit_is_that_of_its_averaged_mean(s):
     with torch.no_grad():
         model.encoder[0].weight.copy_(torch.tensor([[a], [0.0]]))
         model.encoder[0].bias[1] = 2 * math.log(s)
-        model.encoder2[0].weight.copy_(
-            torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]])
-        )  # the third is silent
+        # The third unit is constant.
+        model.encoder2[0].weight.copy_(torch.tensor([[w], [-w], [0.0], [7.0], [7.0], [7.0]]))
     torch.manual_seed(0)
     x = torch.randn(5 if s < 1 else 50_000, 1)
     truth = w**2 * (a**2 * x.var(correction=0).item() + s**2 / samples)

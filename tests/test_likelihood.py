@@ -59,9 +59,8 @@ def test_the_shape_of_bounded_and_exponential_tails():
 
 
 def test_the_shape_of_a_tail_that_is_none():
-    assert (
-        pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2
-    )  # equal weights: a perfect proposal
+    # Equal weights: a perfect proposal.
+    assert pareto_k(torch.zeros(30, 2)).tolist() == [-math.inf] * 2
     alone = torch.full((30, 1), -2000.0)
     alone[0] = 0
     assert pareto_k(alone).item() == math.inf  # one weight is everything
@@ -73,15 +72,16 @@ def test_the_shape_of_a_tail_that_is_none():
 
 @pytest.mark.parametrize(("std", "k"), [(0.45, 0.595), (0.55, 0.395), (0.3, 0.82)])
 def test_the_tail_of_a_proposal_that_is_too_narrow_is_what_theory_says(std, k):
-    """Posterior N(x / 2, 1/2), q = N(x / 2, std²): weights exceed w with probability w^(-1/k),
-    k = 1 - 2 std², up to powers of log w."""
+    """Posterior N(x / 2, 1/2), q = N(x / 2, std²): the tail of the weights has k = 1 - 2 std².
+
+    Weights exceed w with probability w^(-1/k), up to powers of log w.
+    """
     torch.manual_seed(0)
     x = torch.full((400, 1), 1.5)
     values, found = vl.log_likelihood(oracles.scalar_vae(0.75, std), x, diagnostics=True)
     assert 1 - 2 * std**2 == pytest.approx(k, abs=1e-6)
-    assert (
-        k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12
-    )  # log w lowers it in the middle
+    # The powers of log w lower k-hat at intermediate k.
+    assert k - 0.09 < found.mean() < k + 0.02 and found.std() < 0.12
     assert values.shape == found.shape == (400,)
     wide = vl.log_likelihood(oracles.scalar_vae(0.75, 1.0), x[:20], diagnostics=True)[1]
     assert wide.max() < 0.3
@@ -110,9 +110,8 @@ def test_own_encoder_far_too_sharp_and_both_remedies():
     torch.manual_seed(1)
     own, k_own = vl.log_likelihood(sharp, x, diagnostics=True)
     few = vl.log_likelihood(sharp, x, samples=200)
-    assert (truth - own).mean() > 15 and (
-        own - few
-    ).mean() < 1.5  # and 25 times as many samples do not tell
+    # 25 times as many samples do not reveal it.
+    assert (truth - own).mean() > 15 and (own - few).mean() < 1.5
     assert k_own.min() > 0.7
 
     refitted = vl.refit_encoder(sharp, x, 1000, lr=2e-2)
@@ -146,7 +145,7 @@ def test_refitting_lets_everything_else_alone():
     assert first.encoder.weight.requires_grad and first.training
 
 
-def test_refitting_starts_anew_and_does_not_learn_from_the_old_encoder():
+def test_refitting_starts_again_and_does_not_learn_from_the_old_encoder():
     _, model, x = known_model(images=30)
     for samples in (1, 8):
         twins = [
@@ -217,7 +216,7 @@ class Tied(nn.Module):
         return torch.cat([x @ self.linear.weight, torch.zeros(len(x), 2)], 1)
 
 
-def test_encoders_that_cannot_start_anew_are_refused():
+def test_encoders_that_cannot_be_initialized_again_are_refused():
     x, decoder = torch.rand(9, 6).round(), nn.Linear(2, 6)
     tied = vl.VAE(Tied(decoder), decoder, 2)
     with pytest.raises(

@@ -1,16 +1,16 @@
-"""Nothing that runs on a GPU makes a tensor elsewhere or asks for a value: tried on torch's device
-"meta", which has shapes and no values. A tensor of the CPU's, `.item()`, a branch on data or a
-shape that depends on data then fails.
+"""Code for a GPU makes no tensor elsewhere and reads no value: tried on torch's device "meta".
 
-What cannot run there, because its answer is a value of the host's or because it runs on the CPU by
-design:
-- the checks of values, `VAE.check_targets` and the one of log-weights in `log_likelihood`: once a
-call, taken out here;
-- `active_units`, a whole number, and `parzen`, which compares numbers to choose a scale; what they
-are made from runs;
+Tensors there have shapes and no values. A tensor on the CPU, `.item()`, a branch on data or a shape
+that depends on data then fails.
+
+Some things cannot run there, because they return a value to the host or run on the CPU by design:
+- the checks of values, `VAE.check_targets` and the one of log-weights in `log_likelihood`: once per
+  call, removed here;
+- `active_units`, an integer, and `parzen`, which compares numbers to choose a scale; the functions
+  that they call are tried;
 - `few_labels`, which looks for the labels of each class;
 - the scores of disentanglement, which are computed by numpy and scikit-learn (`mig_mixture` by
-torch, on the CPU).
+  torch, on the CPU).
 """
 
 from functools import partial
@@ -26,8 +26,7 @@ from vaelib import evaluation
 
 
 class OnlyMeta(TorchDispatchMode):
-    """Fails at the operation that makes a tensor elsewhere; some, such as a product, would take it
-    without a word."""
+    """Fails at any operation that makes a tensor elsewhere, even if torch would accept it."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -98,7 +97,7 @@ def picks(model, x):
     ],
 )
 def test_a_fault_is_found(objective, message):
-    """The test is able to fail: planted faults, which on the CPU go unnoticed."""
+    """The test can fail: planted faults, which go unnoticed on the CPU."""
     assert objective(family.vae(), family.X)["objective"].isfinite().all()
     with pytest.raises((RuntimeError, AssertionError), match=message):
         take_steps(family.vae, objective, family.X)
@@ -120,7 +119,7 @@ def test_priors(name):
         assert z.shape == (5, 3, 2)
         if name in ("pinwheel", "swiss_roll"):
             assert prior.of_class(torch.zeros(7, dtype=torch.long, device="meta")).shape == (7, 2)
-        if name != "swiss_roll":  # which has draws and no density
+        if name != "swiss_roll":  # it can be sampled but has no density
             assert prior.log_prob(z).shape == (5, 3)
 
 
@@ -153,12 +152,12 @@ def test_divergences(name):
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """Without the checks of values, which ask the device for them, as they must."""
+    """Without the checks of values, which have to read them from the device."""
     monkeypatch.setattr(vl.VAE, "check_targets", lambda model, x: None)
     monkeypatch.setattr(evaluation, "_check_weights", lambda bad, first, samples: None)
 
 
-SPRITES = vl.sprites(8, "meta", x=(0, 1), y=(0, 1))  # its grid is carried over from numpy
+SPRITES = vl.sprites(8, "meta", x=(0, 1), y=(0, 1))  # its grid is copied from numpy
 EVALUATION = {
     "activity": lambda model, x: vl.activity(model, x),
     "latent_moments": lambda model, x: vl.latent_moments(model, x)["second"],
@@ -189,7 +188,7 @@ def test_evaluation_of_two_layers(layer, unchecked):
 
 
 def test_what_has_to_ask_does_ask():
-    """The list above is complete and true: these cannot run there."""
+    """The list above is complete: these functions cannot run there."""
     model, x, labels = family.vae().to("meta"), family.X.to("meta"), family.LABELS.to("meta")
     for ask in (lambda: model.check_targets(x), lambda: vl.few_labels(labels, 2), lambda: vl.parzen(x, x, x),
                 lambda: evaluation._check_weights(labels, 0, 3), lambda: vl.activity(model, x),

@@ -104,9 +104,8 @@ def test_blocks_change_nothing_and_keep_memory_small(monkeypatch):
     for unbiased, value in zip((True, False), whole, strict=True):
         assert vl.mmd(x, y, watched, unbiased).item() == pytest.approx(value.item(), abs=1e-6)
     assert max(largest) <= 1000
-    assert (
-        4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
-    )  # float32, a handful of temporaries
+    # Bytes of float32, with a handful of temporaries.
+    assert 4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
 
 
 def test_mmd_of_twenty_thousand_samples():
@@ -158,9 +157,11 @@ def terms(model, objective, *arguments):
 
 
 def test_members_of_the_family_are_special_cases(model):
-    """alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with
-    Jensen-Shannon: the AAE.
-    alpha = 1 with MMD: the MMD-VAE."""
+    """Members of the InfoVAE family for special values of alpha and lam.
+
+    alpha = 0, lam = 1: the ELBO. 1 - alpha = lam = beta: the beta-VAE. alpha = lam = 1 with
+    Jensen-Shannon: the AAE. alpha = 1 with MMD: the MMD-VAE.
+    """
     kernel = partial(vl.gaussian_kernel, bandwidth=1.0)
     whatever = lambda z, prior: ((z - prior) ** 2).mean()  # noqa: E731
     plain = terms(model, vl.elbo)
@@ -254,7 +255,7 @@ def test_two_points_without_a_floor_diverge():
     assert learned == pytest.approx([-1.4189, -0.884, 0.172, 1.779, 6.575, 13.43], abs=6e-4)
     head = oracles.two_point_reconstruction(a[1:5], "head") - 0.5 * np.log1p(a[1:5] ** 2)
     assert head == pytest.approx([1.144, 5.740, 12.471, 32.082], abs=6e-4)
-    mean = np.array([1.0, 2, 5, 10])  # with std held at 1
+    mean = np.array([1.0, 2, 5, 10])  # with std fixed at 1
     assert oracles.two_point_reconstruction(mean, "head") - mean**2 / 2 == pytest.approx([-1.256, -0.052, 10.39, 47.9],
                                                                                          abs=2e-2)  # fmt: skip
 
@@ -287,7 +288,7 @@ def test_two_point_reconstruction_is_what_the_decoder_would_reach():
     assert within(decoded.log_prob(x), float(oracles.two_point_reconstruction(mean / std, tau)))
 
 
-# What else is new
+# Fréchet distance, disturbances, convolutional nets
 
 
 def test_frechet_distance_of_known_gaussians():
@@ -297,17 +298,14 @@ def test_frechet_distance_of_known_gaussians():
     found = vl.frechet_distance(a, torch.randn(200_000, 3, dtype=torch.float64) * scale + shift)
     assert found.item() == pytest.approx(2 + 0.25 + 1.0, rel=0.02)  # |shift|² + Σ (1 - scale)²
     assert abs(vl.frechet_distance(a, a)) < 1e-9
-    pairs = (
-        torch.tensor([[0.0], [2.0]]),
-        torch.tensor([[1.0], [5.0]]),
-    )  # means 1 and 3, variances 2 and 8
+    # Means 1 and 3, variances 2 and 8.
+    pairs = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])
     assert vl.frechet_distance(*pairs).item() == pytest.approx(2**2 + (8**0.5 - 2**0.5) ** 2)
     mixed = a @ torch.tensor([[1.0, 0.6, 0], [0, 0.8, 0], [0.3, 0, 1]], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
     same = vl.frechet_distance(a * scale @ turn, mixed @ turn)
-    assert same.item() == pytest.approx(
-        vl.frechet_distance(a * scale, mixed).item(), rel=1e-6
-    )  # turning changes nothing
+    # A rotation of both changes nothing.
+    assert same.item() == pytest.approx(vl.frechet_distance(a * scale, mixed).item(), rel=1e-6)
 
 
 def test_disturbances():
@@ -323,9 +321,8 @@ def test_disturbances():
     assert torch.equal(vl.disturb(x, "gaussian", 0), x) and torch.equal(vl.disturb(x, "mask", 0), x)
     assert vl.disturb(x, "mask", 1).max() == 0
     wild = vl.disturb(x, "gaussian", 5)
-    assert (
-        wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)
-    )  # Φ(-0.1)
+    # Φ(-0.1) of the pixels are clipped to 0.
+    assert wild.min() == 0 and wild.max() == 1 and within((wild == 0).float().flatten(), 0.460172)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64)])

@@ -50,7 +50,7 @@ def test_scales():
     assert head.likelihood(z).stddev.shape == (5, 6) and head.likelihood(z).stddev.min() > 0.1
 
 
-def test_labels_are_put_beside_the_code():
+def test_labels_are_concatenated_to_the_code():
     model = vl.VAE(vl.mlp(6, 4), vl.mlp(2 + 3, 6), 2)
     x, y = torch.rand(5, 6).round(), torch.eye(3)[torch.tensor([0, 1, 2, 0, 1])]
     assert model.log_weights(x, 7, y).shape == (7, 5)
@@ -63,8 +63,7 @@ def test_labels_are_put_beside_the_code():
 
 
 def test_a_code_does_not_depend_on_its_company():
-    """In the mode in which the objective runs: q(z|x) has no place for the other images of the
-    batch."""
+    """In train mode q(z|x) does not depend on the other images of the batch."""
     torch.manual_seed(0)
     for encoder, d in ((vl.mlp(784, 8, 4), 784), (vl.conv_encoder((1, 28, 28), 2, width=4), 784)):
         x = torch.rand(9, d)

@@ -1,5 +1,4 @@
-"""The bugs of chapter 11, all nineteen, put into vaelib: the library's own tests must see each of
-them."""
+"""The nineteen bugs of chapter 11, put into vaelib: the library's tests must detect each one."""
 
 import ast
 import importlib
@@ -19,14 +18,14 @@ from vaelib.data import digits
 
 
 def exhibit(cell, name, **scope):
-    """A wrong function as the chapter writes it, over the right vaelib."""
+    """A wrong function as the chapter writes it, on top of the unmodified vaelib."""
     (source,) = [
         source for id_, kind, source in SOURCES["11_bug_museum"] if kind == "code" and id_ == cell
     ]
     definitions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     scope = {"torch": torch, "math": math, "vl": SimpleNamespace(**vars(vl)), **scope}
     exec(compile(ast.Module(definitions, []), cell, "exec"), space := dict(scope))
-    space.update(scope)  # what is passed stands for the cell's own function of that name
+    space.update(scope)  # what is passed replaces the cell's function of that name
     return space[name]
 
 
@@ -46,22 +45,22 @@ def divided_twice(x, y, bandwidth):
 
 
 def of_the_mean(model, x, **more):
-    """Exhibit 5 in the place of the ELBO."""
+    """Exhibit 5 in place of the ELBO."""
     return {**ELBO(model, x, **more), "objective": exhibit("mean-wrong", "elbo_of_mean")(model, x)}
 
 
 def of_losses(log_w):
-    """Exhibit 6 in the place of the weights."""
+    """Exhibit 6 in place of the weights."""
     return (exhibit("loss-wrong", "weights_of_losses")(log_w.detach()) * log_w).sum(0)
 
 
 def leaking():
-    """The discriminator's turn without its torch.no_grad()."""
+    """The discriminator's objective without its torch.no_grad()."""
     return edited(objectives.factor_discriminator, "with torch.no_grad():", "if True:")
 
 
 def by_samples(delta):
-    """Exhibit 17 in the place of a quadrature."""
+    """Exhibit 17 in place of a quadrature."""
     noise = torch.randn(20_000)
     return math.log(2) - torch.log1p(torch.exp(-2 * delta * (delta + noise))).mean().item()
 
@@ -86,7 +85,7 @@ def mmd_cross(x, y, kernel, unbiased=True):
 
 
 def light(model, x, **more):
-    """Exhibit 4 in the place of the ELBO."""
+    """Exhibit 4 in place of the ELBO."""
     return {**ELBO(model, x, **more), "objective": exhibit("price-wrong", "elbo_light")(model, x)}
 
 
@@ -178,8 +177,7 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
 
 
 def replace_everywhere(monkeypatch, name, wrong):
-    """Put `wrong` wherever vaelib has what it calls `name`: in every module, or in the class that a
-    method is of."""
+    """Put `wrong` in place of what vaelib calls `name`, in every module or in a method's class."""
     owner = attrgetter(name.rpartition(".")[0])(vl) if "." in name else vl
     name = name.rpartition(".")[2]
     right = getattr(owner, name)
@@ -199,13 +197,12 @@ def test_the_librarys_tests_see_the_museums_bugs(number, monkeypatch):
     tests = importlib.import_module(module)
     arguments = arguments[0](tests) if arguments else ()
     run = getattr(tests, test)
-    run(*arguments)  # the truth passes
+    run(*arguments)  # the unmodified library passes
     wrong = bug()
-    monkeypatch.setattr(
-        sys.modules[__name__], "vl", SimpleNamespace(**vars(vl))
-    )  # exhibits call the right vaelib
+    # The exhibits call the unmodified vaelib.
+    monkeypatch.setattr(sys.modules[__name__], "vl", SimpleNamespace(**vars(vl)))
     replace_everywhere(monkeypatch, name, wrong)
-    # Seen by what it computes, not by a crash; or because what should be refused is not.
+    # Detected by a wrong value, not by a crash; or because invalid input is not refused.
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         run(*arguments)
 

@@ -28,7 +28,7 @@ def test_bad_profile_and_sizes(monkeypatch):
         vp.sizes(steps=5)
 
 
-def test_a_table_keeps_a_value_beside_its_spread():
+def test_a_table_keeps_a_value_next_to_its_spread():
     shown = vp.table(["model", "nats"], [["VAE", "1.5 ± 0.2"], ["IWAE", 2]])
     assert (
         shown._repr_markdown_()
@@ -63,7 +63,7 @@ def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
         vp.claim("one is two", 1 == 2)
     vp.claim("the model has learned", False, trained=True)
     assert capsys.readouterr().out == (
-        "Checked: one is one\nNot judged in the smoke profile: the model has learned\n"
+        "Checked: one is one\nNot checked in the smoke profile: the model has learned\n"
     )
     monkeypatch.setenv("VAELIB_PROFILE", "default")
     with pytest.raises(AssertionError):

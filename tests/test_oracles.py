@@ -1,5 +1,4 @@
-"""Every estimator against an answer known in closed form; each check is also seen to fail on a
-planted error."""
+"""Every estimator against a closed-form answer; each check also fails on a planted error."""
 
 import math
 
@@ -40,12 +39,10 @@ def test_gaussian_kl_agrees_with_torch_and_with_samples():
     z = q.sample((200_000,))
     samples = (q.log_prob(z) - p.log_prob(z)).sum(-1)
     assert within(samples, vl.gaussian_kl(mean, log_var).item())
-    assert not within(
-        samples, vl.gaussian_kl(mean, 2 * log_var).item()
-    )  # planted: log std read as log variance
-    assert not within(
-        samples, vl.gaussian_kl(mean, log_var).item() / 5
-    )  # planted: a mean over the latents
+    # Planted: log std read as log variance.
+    assert not within(samples, vl.gaussian_kl(mean, 2 * log_var).item())
+    # Planted: a mean over the latents.
+    assert not within(samples, vl.gaussian_kl(mean, log_var).item() / 5)
 
 
 # Probabilistic PCA, a linear VAE whose ELBO is the log-likelihood
@@ -86,9 +83,8 @@ def test_ppca_elbo_is_the_log_likelihood_at_the_posterior(ppca):
     assert vl.gaussian_kl(mean, log_var).mean().item() == pytest.approx(
         0.5 * (eigenvalues / model.variance).log().sum().item(), abs=1e-9
     )
-    worse = model.elbo(
-        x, mean + 0.3, log_var
-    )  # planted: a wrong posterior must cost exactly its KL to the true one
+    # Planted: a wrong posterior must cost exactly its KL to the true one.
+    worse = model.elbo(x, mean + 0.3, log_var)
     gap = torch.distributions.kl_divergence(
         torch.distributions.MultivariateNormal(mean + 0.3, torch.diag_embed(log_var.exp())),
         posterior,
@@ -163,9 +159,10 @@ def test_linear_vae_training_reaches_the_closed_form(trained_linear):
     assert log_var.exp().mean().item() == pytest.approx(truth["posterior_variance"], rel=0.02)
     assert vl.gaussian_kl(mean, log_var).mean().item() == pytest.approx(truth["kl"], rel=0.02)
     assert vl.activity(model, x).item() == pytest.approx(truth["activity"], rel=0.02)
+    # Planted: another noise variance.
     assert truth["activity"] != pytest.approx(
         oracles.linear_beta_vae(4.0, 1.1)["activity"], rel=0.02
-    )  # planted noise
+    )
 
 
 def test_moment_identity_at_the_optimum(trained_linear, ppca):
@@ -173,9 +170,8 @@ def test_moment_identity_at_the_optimum(trained_linear, ppca):
     moments = vl.latent_moments(model.vae(), x)
     assert torch.allclose(moments["mean"], torch.zeros(3).double(), atol=1e-9)
     assert torch.allclose(moments["second"], torch.ones(3).double(), atol=1e-9)
-    wrong = oracles.LinearGaussian(
-        model.weight * 1.2, model.mean, model.variance
-    ).vae()  # planted: not stationary
+    # Planted: not a stationary point.
+    wrong = oracles.LinearGaussian(model.weight * 1.2, model.mean, model.variance).vae()
     assert not torch.allclose(
         vl.latent_moments(wrong, x)["second"], torch.ones(3).double(), atol=0.05
     )
@@ -210,9 +206,8 @@ def test_elbo_and_importance_sampling_estimate_the_bounds(q):
     for k, truth in zip((2, 5, 50), BOUNDS[q][1:], strict=False):
         values = vl.log_likelihood(model, x, samples=k)
         assert within(values, truth), k
-        assert not within(values, BOUNDS[q][0]), (
-            k
-        )  # planted: an average of logs instead of a log of averages
+        # Planted: an average of logs instead of a log of averages.
+        assert not within(values, BOUNDS[q][0]), k
 
 
 def test_importance_sampling_approaches_log_p_at_the_rate_of_chi_squared():
@@ -239,22 +234,19 @@ def test_entropies():
     assert oracles.normal_entropy() == pytest.approx(1.41894, abs=1e-5)
     unit_variance = math.sqrt(3) / math.pi
     assert oracles.logistic_entropy(unit_variance) == pytest.approx(1.40458, abs=1e-5)
-    assert oracles.logistic_entropy(1.0) == pytest.approx(
-        2.0
-    )  # unit scale has MORE entropy than the normal
+    # At unit scale the entropy is larger than the normal's.
+    assert oracles.logistic_entropy(1.0) == pytest.approx(2.0)
     assert oracles.logistic_entropy(0.55930) == pytest.approx(oracles.normal_entropy(), abs=1e-4)
     u = torch.rand(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64).clamp(
         1e-12, 1 - 1e-12
     )
     for scale in (1.0, unit_variance):
         z = scale * torch.logit(u)
-        surprise = (
-            z / scale + 2 * torch.nn.functional.softplus(-z / scale) + math.log(scale)
-        )  # -log density
+        # -log density
+        surprise = z / scale + 2 * torch.nn.functional.softplus(-z / scale) + math.log(scale)
         assert within(surprise, oracles.logistic_entropy(scale))
-        assert not within(
-            surprise, oracles.normal_entropy(z.std().item())
-        )  # planted: the normal at equal variance
+        # Planted: the entropy of the normal with equal variance.
+        assert not within(surprise, oracles.normal_entropy(z.std().item()))
         assert within(z**2, (math.pi * scale) ** 2 / 3)
 
 
@@ -291,9 +283,8 @@ def test_surgery_against_samples():
     assert within(own - log_p, terms["kl"])
     assert within(own - log_q, terms["mutual_information"])
     assert within(log_q - log_p, terms["marginal_kl"])
-    assert not within(
-        own - log_q, terms["kl"]
-    )  # planted: the average KL taken for the mutual information
+    # Planted: the average KL taken for the mutual information.
+    assert not within(own - log_q, terms["kl"])
 
 
 def test_two_gaussian_information():

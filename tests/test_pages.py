@@ -1,5 +1,4 @@
-"""Every page of the built book in a browser: wide and narrow, light and dark; and every link within
-the book.
+"""Every page of the built book, and all links within it, in a browser: wide, narrow, light, dark.
 
 VAELIB_BOOK names the folder of built pages (`make pages`); without it the tests of pages are
 skipped.
@@ -90,12 +89,10 @@ LOOK = r"""async scheme => {
 
 
 def problems(page, url, scheme="light", wait="load"):
-    """Open a URL in a Playwright page; what its reader would suffer from, one message each."""
+    """Open a URL in a Playwright page; returns the problems that its reader would see."""
     site, found = urljoin(url, "/"), []
-    say, missing = (
-        found.append,
-        "Failed to load resource",
-    )  # on the console without an address: seen below with it
+    # The console's message lacks the address; the "response" handler below reports it.
+    say, missing = found.append, "Failed to load resource"
     foreign = re.compile(rf"^(?!{re.escape(site)}|data:|blob:|about:)")
     page.route(
         foreign, lambda route: (say(f"asks another site: {route.request.url}"), route.abort())
@@ -111,9 +108,8 @@ def problems(page, url, scheme="light", wait="load"):
         lambda m: m.type == "error" and missing not in m.text and say(f"console error: {m.text}"),
     )
     page.on("pageerror", lambda error: say(f"script error: {error}"))
-    page.goto(
-        url
-    )  # until its scripts have run; a slow machine is quiet for half a second before they have
+    # Waits until the page's scripts have run: on a slow machine the network can be idle before.
+    page.goto(url)
     page.wait_for_load_state(wait)
     looks = page.evaluate(LOOK, scheme)
     return found + looks
@@ -151,9 +147,8 @@ def served(folder, handler=Quiet):
         server.shutdown()
 
 
-@pytest.fixture(
-    scope="module"
-)  # no longer: Playwright's event loop would run on beside tests of other files
+# No wider scope: Playwright's event loop would keep running during the tests of other files.
+@pytest.fixture(scope="module")
 def browser():
     need_browser()
     from playwright.sync_api import sync_playwright
@@ -177,20 +172,19 @@ def view(request, book, browser):
 def test_page(book, view, name):
     assert (book / f"{name}.html").is_file(), f"{name} was not built"
     context, site, width, scheme = view
-    wait = (
-        "networkidle" if (width, scheme) == VIEWS[0] else "load"
-    )  # late requests: once a page is enough
+    # Waiting for late requests in one view per page is enough.
+    wait = "networkidle" if (width, scheme) == VIEWS[0] else "load"
     with context.new_page() as page:
         found = problems(page, f"{site}{name}.html", scheme, wait)
     assert not found, "\n- ".join([f"{name} at {width} px, {scheme}:", *found])
 
 
-# WCAG 2.1, levels A and AA. Not asked: the inside of a formula, which is MathJax's; code on one
-# page stands for all.
+# WCAG 2.1, levels A and AA. Not checked: the inside of formulas, which MathJax makes. Code is
+# checked on one page only.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 
 
-# These two take minutes, and ask about the book that readers get.
+# These two take minutes, and check the book that readers get.
 real_book = pytest.mark.skipif(
     not os.environ.get("VAELIB_BOOK"), reason="run by make pages, on the book as built"
 )
@@ -209,7 +203,7 @@ def test_accessible(book, browser, name):
             ) as page:
                 page.goto(f"{site}{name}.html", wait_until="load")
                 page.evaluate("() => window.MathJax?.startup?.promise.then(() => 1)")
-                page.wait_for_timeout(100)  # then boxes that scroll have become reachable
+                page.wait_for_timeout(100)  # by then scrolling boxes can be focused
                 parts = {
                     "exclude": [["mjx-container"]]
                     + ([["pre"]] if name != "chapters/A_engine" else [])
@@ -224,7 +218,7 @@ def test_accessible(book, browser, name):
 
 
 class Line:
-    """A slow line: what is sent over it takes turns, at `rate` bytes per second."""
+    """A slow line: senders take turns, at `rate` bytes per second."""
 
     def __init__(self, rate):
         self.rate, self.free, self.lock = rate, 0.0, Lock()
@@ -306,8 +300,7 @@ def test_light_and_quick(book, browser, name):
 
 
 def test_self_tests_answer(book, browser):
-    """Every box of every chapter: its right answer is praised, the others corrected, by pointer and
-    by key."""
+    """In every chapter the right answers are accepted, others corrected, by pointer and by key."""
     with served(book) as site, browser.new_page() as page:
         for name in (name for name in PAGES if re.match(r"chapters/(0[1-9]|1[01]|A_)", name)):
             page.goto(f"{site}{name}.html", wait_until="load")
@@ -351,9 +344,8 @@ def parsed(path):
 def test_links(book, name):
     broken = []
     for address in sorted(parsed(book / f"{name}.html")[0]):
-        target = urlsplit(
-            urljoin(f"http://site/book/{name}.html", address)
-        )  # a book need not be at a site's root
+        # The book need not be at the root of a site.
+        target = urlsplit(urljoin(f"http://site/book/{name}.html", address))
         path = book / unquote(target.path).removeprefix("/book/")
         if target.netloc != "site":
             continue

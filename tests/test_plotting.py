@@ -21,9 +21,8 @@ def test_image_grid_puts_each_image_in_its_place():
     assert canvas.shape == (5, 11)  # two rows of 2 and a gap; three columns of 3 and two gaps
     assert canvas[0, 0] == 0 and canvas[0, 4] == 0.25 and canvas[3, 4] == 1
     assert np.isnan(canvas.filled(np.nan)[3, 8]) and np.isnan(canvas.filled(np.nan)[2, 0])
-    images = torch.cat(
-        [images, torch.full((1, 6), torch.nan)]
-    )  # the last place stays empty, without a frame
+    # The last place stays empty, without a frame.
+    images = torch.cat([images, torch.full((1, 6), torch.nan)])
     (frames,) = plotting.image_grid(plt.figure().gca(), images, (1, 2, 3), columns=3).collections
     corners = [tuple(path.vertices.min(0)) for path in frames.get_paths()]
     assert corners == [(-0.5, -0.5), (3.5, -0.5), (7.5, -0.5), (-0.5, 2.5), (3.5, 2.5)]
@@ -54,8 +53,7 @@ def test_the_code_map_draws_each_picture_where_its_code_lies():
     grid = plotting.code_grid(3, 1.5)
     assert grid[0].tolist() == [-1, 1] and grid[4].tolist() == [0, 0] and grid[5].tolist() == [1, 0]
     ax = plotting.code_map(plt.figure().gca(), np.eye(9), (1, 3, 3), 1.5)
-    assert (
-        not ax.collections
-    )  # no frames: they would lie where the pixels' numbers are, not the codes
+    # No frames: they have the coordinates of pixels, not of codes.
+    assert not ax.collections
     assert ax.images[0].get_extent() == [-1.5, 1.5, -1.5, 1.5] and ax.get_xlim() == (-1.5, 1.5)
     plt.close("all")

@@ -24,8 +24,7 @@ NAME = "tests.tiny_experiment"
 
 @pytest.fixture
 def tiny(tmp_path):
-    """The folder of all files, and functions that start and run the runner on
-    tiny_experiment.py."""
+    """The folder of all files, and functions that start and run the runner on tiny_experiment."""
 
     def start(*options, **env):
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
@@ -92,12 +91,8 @@ def test_rows_with_a_valid_receipt_are_not_run_again(tiny):
     (here / "row-2.json").unlink()
     output = go()
     assert output.count("has a valid receipt") == 1 and "seeds/row-1.1.json is not JSON" in output
-    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == [
-        "0",
-        "1",
-        "1",
-        "2",
-    ]  # row-2: its seed
+    # row-2 is assembled from its seed file.
+    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "1", "2"]
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
     go("--list", TINY_VERSION="2")  # the author raises the version
     assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 3
@@ -120,21 +115,18 @@ def test_a_killed_run_resumes_from_its_checkpoint(tiny):
     process.communicate()
     go("--row", "row-0")
     steps = [int(entry[2]) for entry in log(folder) if entry[2] != "done"]
-    again = (
-        steps[steps.index(0, 1) :] if 0 in steps[1:] else steps
-    )  # a resumed fit evaluates step 0 once more
+    # A resumed fit evaluates step 0 once more.
+    again = steps[steps.index(0, 1) :] if 0 in steps[1:] else steps
     assert sum(step == 0 for step in steps) <= 2 and all(
         steps.count(s) == 1 for s in range(30, 300, 30)
     ), steps
     assert 570 in again
     whole = recorded_rows(folder)[0]["receipt"]
     go("--row", "row-0", "--again")
-    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(
-        570
-    ) == 2  # recomputed
-    assert (
-        recorded_rows(folder)[0]["receipt"]["results"] == whole["results"]
-    )  # the kill did not change the result
+    # Recomputed.
+    assert [int(entry[2]) for entry in log(folder) if entry[2] != "done"].count(570) == 2
+    # The kill did not change the result.
+    assert recorded_rows(folder)[0]["receipt"]["results"] == whole["results"]
     assert whole["seconds"] > 0.5  # includes the killed run: at least ten sleeps of 0.05 s
 
 
@@ -148,9 +140,8 @@ def test_a_time_limit_is_kept_and_the_next_call_resumes(tiny):
     assert reached < 570
     go("--row", "row-0")
     again = [int(entry[2]) for entry in log(folder)[len(first) :] if entry[2] != "done"]
-    assert [step for step in again if step] == list(
-        range(max(30, reached), 600, 30)
-    )  # from where it was stopped
+    # From where it was stopped.
+    assert [step for step in again if step] == list(range(max(30, reached), 600, 30))
 
 
 def test_a_receipt_names_every_commit_that_contributed(tiny):
@@ -216,9 +207,8 @@ def three(tmp_path, monkeypatch):
         "device": "CPU", "seconds": 30.0, "versions": {"torch": "2"}, "commit": "a, b", "command": "python",
         "date": "2026-01-31",
     }  # fmt: skip
-    runner.keep(
-        receipt, (NAME, "many", (0, 1, 2)), tmp_path
-    )  # as from a GPU, where they are trained together
+    # As from a GPU, where the seeds are trained together.
+    runner.keep(receipt, (NAME, "many", (0, 1, 2)), tmp_path)
     return tmp_path, row, receipt
 
 
@@ -231,9 +221,8 @@ def test_seeds_trained_together_are_recorded_separately(three):
     ] == [[0], [1], [2]]
     assert many(where)["receipt"] == receipt
     (where / "tiny_experiment" / "many.json").unlink()
-    assert (
-        runner.units(NAME, ["many"], where) == [] and many(where)["receipt"] == receipt
-    )  # combined from its seeds again
+    # Combined from its seeds again.
+    assert runner.units(NAME, ["many"], where) == [] and many(where)["receipt"] == receipt
     with pytest.raises(
         ValueError, match="elbo must have one value per seed, got 3 values for 2 seeds"
     ):
@@ -297,9 +286,8 @@ def test_make_evening_is_paused_and_resumes(tiny):
     output = first.communicate(timeout=60)[0]
     assert output.index("row-1, seed 1: about 1 min") < output.index("row-0, seed 0: about 1 min")
     assert "About 0.0 hours of one thread, 0.0 with 2 at once" in output
-    assert not [
-        entry for entry in log(folder) if Path(f"/proc/{entry[0]}").exists()
-    ]  # its processes have ended
+    # Its processes have ended.
+    assert not [entry for entry in log(folder) if Path(f"/proc/{entry[0]}").exists()]
     assert evening.pause(folder / "scratch") == 0  # none is running
     go("--evening", "--jobs", "2", **env)
     assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1"]
@@ -353,15 +341,11 @@ def test_on_ray_the_unit_of_a_killed_worker_resumes_once(tiny):
     output = process.communicate(timeout=240)[0]
     assert process.returncode == 0, output
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
-    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == [
-        "0",
-        "1",
-        "2",
-    ]  # each once
+    # Each once.
+    assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1", "2"]
     steps = [int(entry[2]) for entry in log(folder) if entry[1] == "1" and entry[2] != "done"]
-    assert all(steps.count(step) == 1 for step in range(30, 300, 30)), (
-        steps
-    )  # and the killed row resumed
+    # The killed row was resumed.
+    assert all(steps.count(step) == 1 for step in range(30, 300, 30)), steps
     assert len({entry[0] for entry in log(folder) if entry[1] == "1"}) == 2  # in another process
 
 

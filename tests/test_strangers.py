@@ -1,5 +1,4 @@
-"""What strangers bring to `fit`: their own nets, data, priors and habits. Right, or refused in one
-clear sentence."""
+"""`fit` with users' own nets, data, priors and habits: correct, or refused in one sentence."""
 
 import copy
 import math
@@ -48,7 +47,7 @@ def normed(seed):
     return vl.VAE(encoder, decoder, 4, "cross_entropy")
 
 
-# A checkpoint answers for its own run only
+# A checkpoint is valid for its own run only
 
 
 OTHERS = {
@@ -150,7 +149,7 @@ def test_the_last_good_checkpoint_is_kept(seeds, tmp_path, how):
         "checkpoint": tmp_path,
     }
     with pytest.warns(
-        UserWarning, match='not finite at step 37. .* holds step 36; resume="models" trains on from'
+        UserWarning, match='at step 37. .* contains step 36; continue with resume="models"'
     ):
         run = vl.fit(build, poisoned, X, **options)
     assert run.broken == [(37, "objective")] * len(seeds)
@@ -162,16 +161,15 @@ def test_the_last_good_checkpoint_is_kept(seeds, tmp_path, how):
 
 
 def test_training_starts_again_from_the_last_good_models(tmp_path):
-    with pytest.warns(UserWarning, match="holds step 36"):
+    with pytest.warns(UserWarning, match="contains step 36"):
         vl.fit(build, poisoned, X, steps=60, hyper={"step": lambda step: step}, checkpoint=tmp_path)
     before = vl.fit(build, vl.elbo, X, steps=36)
     with pytest.raises(ValueError, match="was made with steps=60, now steps=20"):
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-4, checkpoint=tmp_path)
     run = vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
     assert torch.allclose(run.model.encoder[0].weight, before.model.encoder[0].weight, atol=1e-6)
-    with pytest.warns(
-        UserWarning, match="nothing was trained"
-    ):  # the folder is now that of the second run
+    # The folder now contains the second run.
+    with pytest.warns(UserWarning, match="nothing was trained"):
         vl.fit(build, vl.elbo, X, steps=20, lr=1e-9, checkpoint=tmp_path, resume="models")
 
 
@@ -206,8 +204,7 @@ def test_running_statistics_come_back(seeds, how, tmp_path):
 
 
 def test_no_look_moves_a_random_state():
-    """The checks before training draw nothing: a run is the same with and without a generator of
-    its own."""
+    """The checks before training draw nothing: a generator is advanced by the steps only."""
     generator = torch.Generator().manual_seed(7)
     noisy = lambda x: (x + 0.01 * torch.rand(x.shape, generator=generator)).clamp(0, 1)  # noqa: E731
     vl.fit(build, vl.elbo, X, steps=3, transform=noisy)
@@ -256,13 +253,12 @@ def test_nets_that_seeds_share_are_refused(how):
             steps=3,
             seeds=(0, 1),
         )
-    vl.fit(
-        lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3
-    )  # one seed may
+    # A single seed may use nets made outside of build.
+    vl.fit(lambda seed: vl.VAE(encoder, decoder, 4, "cross_entropy"), vl.elbo, X, steps=3)
 
 
 class Tied(nn.Module):
-    """A decoder that is the encoder's first layer, turned around."""
+    """A decoder that is the transpose of the encoder's first layer."""
 
     def __init__(self, layer):
         super().__init__()
@@ -297,7 +293,7 @@ def test_a_parameter_without_a_gradient_is_named_once(how):
         return model
 
     with pytest.warns(
-        UserWarning, match="no objective depends on idle.bias, idle.weight; it stays as it is"
+        UserWarning, match="parameters, so they are not trained: idle.bias, idle.weight"
     ) as seen:
         vl.fit(idle, vl.elbo, X, steps=5, seeds=(0, 1))
     assert len(seen) == (1 if how == "together" else 2)  # for each group of copies once
@@ -474,7 +470,7 @@ def test_numpy_numbers_are_numbers():
         ),
         (
             {"objective": lambda m, x: {"objective": x.sum(1)}},
-            "objective must depend on the parameters",
+            "objective must depend on the trained parameters",
         ),
         ({"hyper": {"beta": 2.0}}, "hyper must name arguments of the objective, got 'beta'"),
         ({"resume": "weights"}, "resume must be True, False or 'models', got 'weights'"),

@@ -201,15 +201,15 @@ def test_bootstrap_skips_an_installed_vaelib_and_reports_failures(monkeypatch):
 
 
 def test_workflows_are_valid_and_run_existing_targets():
-    """Each file has the form that GitHub reads, and each `make` in it is a target of the
-    Makefile."""
+    """Each file has the form that GitHub reads, and each `make` in it is a Makefile target."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     ran = set()
     for path in (ROOT / ".github/workflows").glob("*.yml"):
         flow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # YAML reads the key `on` as True.
         assert (
             flow["name"] == path.stem and flow[True] and flow["permissions"]["contents"] == "read"
-        )  # `on` is True
+        )
         for job in flow["jobs"].values():
             assert job["runs-on"] and all("uses" in step or "run" in step for step in job["steps"])
             for step in job["steps"]:

@@ -1,5 +1,4 @@
-"""The KL taken apart: estimators of the aggregated posterior against enumeration, objectives
-against each other."""
+"""The decomposition of the KL: estimators against enumeration, objectives against each other."""
 
 import itertools
 import math
@@ -44,9 +43,8 @@ def test_stratified_sampling_averaged_over_all_subsets_is_exact():
         truth, truths = (t.exp() for t in vl.log_aggregate_posterior(z, mean, log_var, n, "exact"))
         joint, each = [], []
         for others in itertools.combinations([i for i in range(n) if i != own], b - 1):
-            place = (
-                len(joint) % b
-            )  # the own one anywhere: a wrong diagonal is right in its first row
+            # The own code at any place: a wrong diagonal can be right in its first row.
+            place = len(joint) % b
             rows = torch.tensor([*others[:place], own, *others[place:]])
             batch = torch.cat([mean[list(others[:place])], z, mean[list(others[place:])]])
             found = vl.log_aggregate_posterior(batch, mean[rows], log_var[rows], n, "mss")
@@ -77,8 +75,7 @@ def test_codes_far_apart_name_their_image_in_blocks_as_in_one(monkeypatch):
 
 
 def test_everything_stays_on_its_device():
-    """The device "meta" has shapes and no numbers: a tensor made elsewhere by mistake cannot meet
-    it."""
+    """The device "meta" has shapes and no values: a tensor made elsewhere would fail."""
     mean = torch.zeros(4, 2, device="meta")
     for estimator in ("exact", "mss", "mws"):
         joint, each = vl.log_aggregate_posterior(
@@ -162,8 +159,7 @@ def test_a_quadratic_discriminator_recovers_the_density_ratio():
 
 
 class TrueLogit(torch.nn.Module):
-    """The best judge of a Gaussian with correlation rho against its permuted codes, in closed
-    form."""
+    """The optimal discriminator of a Gaussian with correlation rho and its permuted codes."""
 
     def __init__(self, rho):
         super().__init__()
@@ -180,8 +176,7 @@ class TrueLogit(torch.nn.Module):
 
 
 def test_the_best_judge_of_permuted_codes_scores_the_jensen_shannon_divergence():
-    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation: both by an integral
-    over the plane."""
+    """Its objective is JS - ln 2, its accuracy half of 1 + the total variation, by quadrature."""
     rho, n = 0.8, 100_000
     judge = TrueLogit(rho)
     side = torch.linspace(-7, 7, 701, dtype=torch.float64)
@@ -327,8 +322,7 @@ def test_the_players_run_as_copies_with_a_strength_each():
 
 
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
-    """With data variance λ and noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >=
-    λ."""
+    """Data variance λ, noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
     torch.manual_seed(0)
     x = torch.randn(4000, 1)
     x = 2 * (x - x.mean()) / x.std(correction=0)
@@ -368,10 +362,8 @@ def test_bad_arguments():
         ValueError, match=r"must have shapes that fit, got \(2, 2\), \(4, 2\), \(4, 2\)"
     ):
         vl.log_aggregate_posterior(mean[:2], mean, mean, 10, "mss")
-    for z, log_var in (
-        (mean, mean[:, :1]),
-        (mean[:, :1], mean),
-    ):  # shapes that broadcasting would let through
+    # Shapes that broadcasting would accept.
+    for z, log_var in ((mean, mean[:, :1]), (mean[:, :1], mean)):
         with pytest.raises(ValueError, match="z, mean and log_var must have shapes that fit"):
             vl.log_aggregate_posterior(z, mean, log_var, 10, "mss")
     for name in ("alpha", "beta", "gamma"):

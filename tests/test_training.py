@@ -1,5 +1,4 @@
-"""`fit`: the same seed gives the same run, what is refused is refused in one sentence, and nothing
-is lost."""
+"""`fit`: the same seed gives the same run, and invalid arguments are refused in one sentence."""
 
 import math
 

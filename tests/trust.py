@@ -1,5 +1,4 @@
-"""How a Monte Carlo estimate is held against a known answer: in standard errors, never in loose
-tolerances."""
+"""Monte Carlo estimates compared with known answers, in standard errors."""
 
 import math
 
@@ -13,6 +12,6 @@ def mean_and_error(values):
 
 
 def within(values, truth, k=4.0):
-    """True where the mean of independent values lies within k standard errors of the truth."""
+    """True if the mean of independent values lies within k standard errors of the truth."""
     mean, error = mean_and_error(values)
     return abs(mean - truth) <= k * error + 1e-12

@@ -1,11 +1,12 @@
 """vaelib: the small library that the chapters of the book *The VAE family* share.
 
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are
-float in [0, 1].
+floats in [0, 1].
+
 Modules, in dependency order: data and factors (over downloads), nets, priors, models, divergences,
 objectives, training (over loop, copies, batches, checkpoints, graph), adversarial, saving,
-evaluation, disentanglement, oracles. checks holds what an argument must be. What only the book's
-pages need is in `vaelib.pages`.
+evaluation, disentanglement, oracles. checks validates arguments. What only the book's pages need is
+in `vaelib.pages`.
 """
 
 from . import loop, oracles, training

@@ -1,9 +1,9 @@
-"""The objectives of adversarial autoencoders, one for each player, each (B,), to be maximised.
+"""The objectives of adversarial autoencoders, one per player, each (B,), to be maximised.
 
 A model is any `VAE` with a net `discriminator`, codes to a logit. A batch is images x, or a dict
 whose stream "x" is (images, labels). A discriminator with more inputs than the code has also reads
-the labels, one more than there are
-classes: the last one means "unknown" (Makhzani et al., 2016; chapter 5).
+the labels, one-hot with one entry more than there are classes: the last one means "unknown"
+(Makhzani et al., 2016; chapter 5).
 """
 
 from itertools import chain
@@ -17,12 +17,11 @@ from .training import Player
 
 
 def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
-    """The three turns of the adversarial autoencoder for `fit`: reconstruction, discriminator,
-    encoder.
+    """The players of the adversarial autoencoder for `fit`: reconstruction, discriminator, encoder.
 
     lr: of the reconstruction; discriminator_lr and encoder_lr (default: lr): of the two sides of
-        the game; numbers or
-    functions of the step. adam: as for `Player`, for both sides of the game.
+        the game; numbers or functions of the step.
+    adam: as for `Player`, for both sides of the game.
     """
     return [Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr),
             Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
@@ -30,17 +29,16 @@ def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
 
 
 def aae_reconstruction(model, batch):
-    """First turn: log p(x|z) of one code of each image, in nats (eq-aae-reconstruction)."""
+    """First objective: log p(x|z) of one code of each image, in nats (eq-aae-reconstruction)."""
     x = _images(batch)
     return {"objective": model.likelihood(model.draw(x, 1)[0], x).log_prob(x)[0]}
 
 
 def aae_discriminator(model, batch):
-    """Second turn: log D(z) of draws of the prior plus log(1 - D(z)) of codes, in nats
-    (eq-aae-discriminator).
+    """Second objective: log D(z) of prior draws plus log(1 - D(z)) of codes (eq-aae-discriminator).
 
-    At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy": how often
-    it is right.
+    In nats. At the optimum its mean is 2 JS - 2 ln 2. No gradient reaches the encoder. "accuracy":
+    the share of draws and codes that are classified correctly.
     """
     x, labels = _parts(model, batch)
     with torch.no_grad():
@@ -52,17 +50,19 @@ def aae_discriminator(model, batch):
 
 
 def aae_encoder(model, batch):
-    """Third turn: log D(z) of codes, which the encoder climbs: the non-saturating form
-    (eq-aae-encoder)."""
+    """Third objective: log D(z) of codes, maximised by the encoder (eq-aae-encoder).
+
+    This is the non-saturating form.
+    """
     x, labels = _parts(model, batch)
     return {"objective": logsigmoid(_logit(model, model.draw(x, 1)[0][0], labels))}
 
 
 def style_reconstruction(model, batch, classes=10):
-    """First turn where the decoder is given the label: log p(x|z, y), so that z is left with the
-    style (eq-aae-style).
+    """First objective if the decoder is given the label: log p(x|z, y) (eq-aae-style).
 
-    The decoder takes Q + classes numbers. Used in place of `aae_reconstruction`.
+    z is left with the style. The decoder takes Q + classes numbers. Used in place of
+    `aae_reconstruction`.
     """
     x, labels = batch["x"]
     y = one_hot(labels, classes).to(x.dtype)
@@ -70,7 +70,7 @@ def style_reconstruction(model, batch, classes=10):
 
 
 def _parts(model, batch):
-    """Images, and their labels where the discriminator has room for them."""
+    """Images, and their labels if the discriminator takes labels."""
     x, labels = batch["x"] if isinstance(batch, dict) else (batch, None)
     return x, labels if model.label_inputs() else None
 
@@ -98,9 +98,11 @@ def _logit(model, z, labels):
 
 
 def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=True, **adam):
-    """The turns of the semi-supervised adversarial autoencoder (a `ClassAAE`): reconstruction, both
-    discriminators, encoder, and with supervised=True the classification of the stream "labelled";
-    without it, clustering. Rates as in `aae_players`; lr is also the classification's.
+    """The players of the semi-supervised adversarial autoencoder (a `ClassAAE`).
+
+    They are the reconstruction, both discriminators, the encoder, and with supervised=True the
+    classification of the stream "labelled"; supervised=False is for clustering. Rates as in
+    `aae_players`; lr is also the classification's.
 
     Data are {"x": images, "labelled": (images, labels)}, or images alone for clustering.
     """
@@ -119,8 +121,10 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 
 
 def class_reconstruction(model, batch):
-    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits; with heads also their repulsion
-    (eq-aae-heads)."""
+    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits (eq-aae-heads).
+
+    With heads their overlap is subtracted.
+    """
     x = _images(batch)
     y, z = model.encode(x)
     terms = {"reconstruction": model.decode(y.softmax(-1), z, x).log_prob(x)}
@@ -131,8 +135,10 @@ def class_reconstruction(model, batch):
 
 
 def class_discriminators(model, batch):
-    """Both discriminators' turns added up: the style against N(0, I), ŷ against the categorical
-    prior (eq-aae-two)."""
+    """The sum of both discriminators' objectives (eq-aae-two).
+
+    One compares the style with N(0, I), the other ŷ with the categorical prior.
+    """
     x = _images(batch)
     with torch.no_grad():
         y, z = model.encode(x)
@@ -153,7 +159,7 @@ def class_discriminators(model, batch):
 
 
 def class_encoder(model, batch):
-    """The encoder's turn against both discriminators: log D(z) + log D(ŷ)."""
+    """The encoder's objective against both discriminators: log D(z) + log D(ŷ)."""
     y, z = model.encode(_images(batch))
     score = logsigmoid(model.discriminator(z)) + logsigmoid(
         model.class_discriminator(y.softmax(-1))
@@ -162,7 +168,7 @@ def class_encoder(model, batch):
 
 
 def classification(model, batch):
-    """The supervised turn: log ŷ of the true label, on the stream "labelled"."""
+    """The supervised objective: log ŷ of the true label, on the stream "labelled"."""
     x, labels = batch["labelled"]
     y, _ = model.encode(x)
     return {
@@ -174,25 +180,24 @@ def classification(model, batch):
 def few_labels(labels, each, generator=None):
     """Indices of `each` images of every class, drawn without replacement, (classes * each,).
 
-    ValueError: a class without as many labels.
+    ValueError: a class with fewer labels.
     """
     places = []
     for c in range(int(labels.max()) + 1):
         own = (labels == c).nonzero()[:, 0]
         if len(own) < each:
             raise ValueError(
-                f"few_labels: class {c} has {len(own)} labels; {each} of each class are asked for."
+                f"few_labels: each must be at most {len(own)} for class {c}, got {each}."
             )
         places.append(own[torch.randperm(len(own), generator=generator)[:each]])
     return torch.cat(places)
 
 
 def cluster_labels(probabilities, labels):
-    """A label for each cluster, (K,): that of the image with the highest probability of the cluster
-    (eq-aae-rule).
+    """A label for each cluster, (K,): that of its most probable image (eq-aae-rule).
 
-    probabilities: (N, K), of images with known labels, (N,). ValueError: shapes, or more clusters
-        than images.
+    probabilities: (N, K), of images with known labels, (N,).
+    ValueError: shapes that do not fit, or more clusters than images.
     """
     if probabilities.dim() != 2 or len(probabilities) != len(labels):
         shapes = f"{tuple(probabilities.shape)} and {tuple(labels.shape)}"

@@ -8,11 +8,10 @@ from .probes import without_a_trace
 
 
 class Batches:
-    """Batches of the data for one model, or for copies that are trained together, each in its own
-    random order.
+    """Batches of the data for one model, or for copies trained together, each in its own order.
 
-    streams: {name: [tensors that stay together]}. named: whether a batch is a dict of streams or
-        the only stream.
+    streams: {name: [tensors that stay together]}.
+    named: whether a batch is a dict of streams or the only stream.
     """
 
     def __init__(self, streams, named, batch_size, transform, seeds):
@@ -47,12 +46,12 @@ class Batches:
         return self.at(index)
 
     def at(self, index):
-        """The batch at the given places, {stream: (R, B)}."""
+        """The batch at the given indices, {stream: (R, B)}."""
         return batch(self.streams, self.named, index, self.transform, self.copies > 1)
 
 
 def batch(streams, named, index, transform, stacked):
-    """The samples of the streams at the given places, after the transform."""
+    """The samples of the streams at the given indices, after the transform."""
     x = {}
     for name, parts in streams.items():
         at = index[name] if stacked else index[name][0]
@@ -64,11 +63,10 @@ def batch(streams, named, index, transform, stacked):
 
 
 def as_streams(data, batch_size):
-    """Data as {name: [tensors that stay together]}, each with finite values and at least one full
-    batch."""
+    """Data as {name: [tensors that stay together]}, finite and with at least one full batch."""
     named = data if isinstance(data, dict) else {"x": data}
     if not named:
-        raise ValueError("fit: data is an empty dict; it must hold at least one stream.")
+        raise ValueError("fit: data is an empty dict; it must contain at least one stream.")
     streams = {
         name: list(part) if isinstance(part, tuple) else [part] for name, part in named.items()
     }
@@ -81,11 +79,11 @@ def as_streams(data, batch_size):
                 )
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"
-                raise ValueError(
-                    f"fit: {where} must hold tensors of as many samples each, got {n}."
-                )
+                raise ValueError(f"fit: {where} must contain tensors of equal length, got {n}.")
             if part.is_floating_point() and not torch.isfinite(part).all():
-                raise ValueError(f"fit: {where} must be finite, but holds NaN or infinite values.")
+                raise ValueError(
+                    f"fit: {where} must be finite, but contains NaN or infinite values."
+                )
         if batch_size > len(parts[0]):
             n = len(parts[0])
             raise ValueError(
@@ -95,8 +93,7 @@ def as_streams(data, batch_size):
 
 
 def check(model, data, streams, transform, batch_size):
-    """ValueError unless the model can be trained on the data: images in every stream, and labels
-    beside them.
+    """ValueError unless the model can be trained on the data: images, and labels next to them.
 
     Images are the first tensor of the stream "x" (or the only one), and of every stream with
     samples of that shape. A transform is tried on the first batch.

@@ -1,5 +1,4 @@
-"""Checkpoints of `fit`: one safetensors file each, tensors and JSON together, written
-atomically."""
+"""Checkpoints of `fit`: one safetensors file each, tensors and JSON, written atomically."""
 
 import contextlib
 import json
@@ -17,18 +16,17 @@ ADVICE = "use resume=False or another folder"
 
 
 class Keeper:
-    """Writes the state of a training job to its file, and reads it back. file: a Path, or None to
-    keep nothing.
+    """Writes the state of a training job to its file, and reads it back.
 
-    models_only: of a file of another run (another learning rate, say) the models are taken and
-        nothing else.
+    file: a Path, or None to keep nothing.
+    models_only: take only the models from the file of another run (another learning rate, say).
     """
 
     def __init__(self, job, file, data_digest, models_only=False):
         self.job, self.file, self.models_only, self.saved = job, file, models_only, None
         plan = job.plan
-        # What must agree before a checkpoint is continued; of a function of the step, its values at
-        # three steps.
+        # What must agree before a checkpoint is resumed; functions of the step are compared by
+        # their values at three steps.
         self.config = {
             "seeds": list(job.seeds), "steps": plan.steps, "batch_size": plan.batch_size,
             "hyper": {name: _three(value, plan.steps) for name, value in job.hyper.items()},
@@ -41,7 +39,7 @@ class Keeper:
         }  # fmt: skip
 
     def load(self):
-        """Continue from the file if there is one; returns whether it was there.
+        """Resume from the file; returns False if there was nothing to resume.
 
         RuntimeError: the file cannot be read. ValueError: it belongs to another run, and how the
             two differ.
@@ -80,8 +78,7 @@ class Keeper:
         return True
 
     def save(self):
-        """Write the state of the job; of a copy that is no longer finite the file keeps what it
-        held."""
+        """Write the state of the job; the file keeps the last finite state of a broken copy."""
         if self.file is None or all(self.job.broken):
             return
         job = self.job
@@ -104,10 +101,10 @@ class Keeper:
         self.saved = job.step
 
     def advice(self):
-        """What the file holds when a copy breaks, and how to go on from there."""
+        """What the file contains when a copy breaks, and how to continue."""
         if self.file is None or self.saved is None:
             return ""
-        return f' {self.file} holds step {self.saved}; resume="models" trains on from there, at any lr.'
+        return f' {self.file} contains step {self.saved}; continue with resume="models", at any lr.'
 
 
 def file_of(folder, first, size, resume):
@@ -131,9 +128,9 @@ def file_of(folder, first, size, resume):
 
 
 def write(file, tensors, state):
-    """Write tensors, {name: tensor}, and state (anything JSON holds) to a Path, all or nothing.
+    """Write tensors, {name: tensor}, and state (any JSON value) to a Path, atomically.
 
-    RuntimeError: the file cannot be written; what was there before is kept.
+    RuntimeError: the file cannot be written; a previous file is unchanged.
     """
     fresh = file.with_suffix(".partial")
     try:
@@ -149,7 +146,7 @@ def write(file, tensors, state):
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
-        kept = "what it held is kept" if file.exists() else "it does not exist yet"
+        kept = "the previous file is unchanged" if file.exists() else "no file was written"
         reason = getattr(error, "strerror", None) or error
         raise RuntimeError(f"{file} cannot be written ({reason}); {kept}.") from error
 
@@ -165,12 +162,13 @@ def read(file, device):
 
 
 def announce(jobs):
-    """Say that finished runs were only read back: a warning, once for all of them."""
+    """Warn that runs were already complete and only loaded, once for all of them."""
     files = [str(job.keeper.file) for job in jobs if job.read_only]
     if files:
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         warnings.warn(
-            f"fit: this run was finished; it was read from {files[0]}{more}, nothing was trained.",
+            f"fit: this run was already complete and was loaded from {files[0]}{more}, "
+            "nothing was trained.",
             stacklevel=3,
         )
 
@@ -189,7 +187,7 @@ def set_random_state(device, state):
 
 
 def _difference(made, now, names=None):
-    """The first setting in which two runs differ, as text; None where they agree."""
+    """The first setting in which two runs differ, as text, or None."""
     for name in names or now:
         old, new = made.get(name), now[name]
         if old != new:
@@ -210,8 +208,7 @@ def _short(value):
 
 
 def _three(value, steps):
-    """A hyper-parameter as JSON: a number, one a copy, or a function of the step at its start,
-    middle and end."""
+    """A hyper-parameter as JSON: a number, one per copy, or a function's values at three steps."""
     if callable(value):
         return [float(value(step)) for step in (0, steps // 2, steps - 1)]
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Checks of arguments: every message reads "where: name must be ..., got ..."; and of errors."""
+"""Argument checks with uniform messages, and a test for out-of-memory errors."""
 
 import math
 from numbers import Integral, Real
@@ -7,7 +7,10 @@ import torch
 
 
 def integer(where, name, value, least=1):
-    """The value as an int, from a Python, NumPy or 0-d integer. ValueError: others, or below least."""
+    """The value as an int, from a Python, NumPy or 0-d integer.
+
+    ValueError: not an integer, or below `least`.
+    """
     bare = plain(value)
     if isinstance(bare, bool) or not isinstance(bare, Integral) or bare < least:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
@@ -29,8 +32,10 @@ def number(where, name, value, *, least=None, above=None):
 
 
 def scalar(where, name, value, **bounds):
-    """As `number`, but a tensor passes unchecked: under vmap and in a CUDA graph its value cannot
-    be read."""
+    """As `number`, but a tensor is returned unchecked.
+
+    Objectives run under vmap and in CUDA graphs, where its value cannot be read.
+    """
     return value if torch.is_tensor(value) else number(where, name, value, **bounds)
 
 
@@ -43,8 +48,7 @@ def one_of(where, name, value, allowed):
 
 
 def out_of_memory(error):
-    """True where a RuntimeError says that memory ran out: on a GPU it has a class of its own, on a
-    CPU only a text."""
+    """True if the error means out of memory (on a CPU a RuntimeError known only by its message)."""
     return isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error).lower()
 
 

@@ -1,5 +1,4 @@
-"""One model, or copies of it stacked along a new first dimension: the tensors that a training step
-reads and writes."""
+"""The tensors of a training step: of one model, or of copies stacked along a new dimension."""
 
 import torch
 from torch import nn
@@ -7,8 +6,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 
 class Objective(nn.Module):
-    """A player's objective as a module around the model, so that `functional_call` can swap the
-    model's tensors."""
+    """A player's objective as a module, so that `functional_call` can swap the model's tensors."""
 
     def __init__(self, model, objective):
         super().__init__()
@@ -34,9 +32,9 @@ class Objective(nn.Module):
 
 
 class Copies:
-    """The parameters and buffers of models that are trained together, by name.
+    """The parameters and buffers, by name, of models that are trained together.
 
-    Of several models the tensors are stacked: entry r of each belongs to model r.
+    Those of several models are stacked: entry r of each tensor belongs to model r.
     """
 
     def __init__(self, models):
@@ -55,10 +53,9 @@ class Copies:
         self.places = _places(models[0])
 
     def call(self, objective, compile=False):
-        """A function (x, varying, fixed) -> {term: (R,)}: the means of the objective's terms for
-        every copy.
+        """A function (x, varying, fixed) -> {term: (R,)}: the mean of each term for every copy.
 
-        varying: hyper-parameters with one value a copy; fixed: those that all copies share.
+        varying: hyper-parameters with one value per copy; fixed: those that all copies share.
         """
         wrapped = Objective(self.models[0], objective)
         if not self.stacked:
@@ -75,8 +72,10 @@ class Copies:
         return lambda x, varying, fixed: of_all(self.params, self.buffers, x, varying, fixed)
 
     def names(self, parameters):
-        """The names of trainable parameters of the first model. ValueError: not its own, or none is
-        trainable."""
+        """The names of trainable parameters of the first model.
+
+        ValueError: parameters of another model, or none is trainable.
+        """
         known = {id(p): name for name, p in self.models[0].named_parameters()}
         found = list(dict.fromkeys(parameters))
         if any(id(p) not in known for p in found):
@@ -91,18 +90,18 @@ class Copies:
         return names
 
     def tensors(self):
-        """The parameters and buffers, {"model/" and the name: tensor}."""
+        """The parameters and buffers, {"model/" + name: tensor}."""
         return {f"model/{name}": t for name, t in (self.params | self.buffers).items()}
 
     @torch.no_grad()
     def copy_in(self, tensors):
-        """Write tensors as `tensors` names them into the parameters and buffers."""
+        """Copy tensors, named as by `tensors`, into the parameters and buffers."""
         for name, t in self.tensors().items():
             t.copy_(tensors[name])
 
     @torch.no_grad()
     def write_back(self):
-        """Give each model its own entries of the stacked tensors."""
+        """Copy to each model its own entries of the stacked tensors."""
         if self.stacked:
             for r, model in enumerate(self.models):
                 for name, t in [*model.named_parameters(), *model.named_buffers()]:
@@ -110,11 +109,10 @@ class Copies:
 
 
 def _places(model):
-    """Where each parameter and buffer of a model stands, {place: its name}; one that is used twice
-    has two places.
+    """{qualified name of every occurrence: canonical name}; tied tensors occur twice.
 
-    A module that is used twice is one place only: `functional_call` would otherwise not put its
-    tensors back.
+    A module that is used twice occurs once: `functional_call` would otherwise not restore its
+    tensors.
     """
     names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
     found = {}
@@ -128,8 +126,10 @@ def _places(model):
 
 
 def refuse_shared(models, seeds):
-    """ValueError where models of different seeds share a parameter or a buffer: training one would
-    train the other."""
+    """ValueError if models of different seeds share a parameter or a buffer.
+
+    Training one would train the other.
+    """
     owner = {}
     for seed, model in zip(seeds, models, strict=True):
         for name, t in [*model.named_parameters(), *model.named_buffers()]:

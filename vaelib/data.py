@@ -23,7 +23,7 @@ MNIST_FILES = {  # SHA-256 of the uncompressed bytes: mirrors compress different
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 OMNIGLOT_HOME = ("https://github.com/brendenlake/omniglot/raw/master/python/",)
-OMNIGLOT_FILES = {  # the archives, with the published checksum of each where there is one
+OMNIGLOT_FILES = {  # the archives, with their published checksums, if any
     "drawings": {"images_background.zip": {"md5": "68d2efa1b9178cc56df9314c21c6e718"},
                  "images_evaluation.zip": {"md5": "6b91aef0f799c5bb55b94e3f2daec811"}},
     "small": {"images_background_small1.zip": {}, "images_background_small2.zip": {}},
@@ -40,8 +40,7 @@ CIFAR10_ROWS = 10_000  # images in each of its six files
 
 
 def binarize(x, generator=None):
-    """One Bernoulli draw of each pixel, with the pixel's intensity as its probability: [0, 1] ->
-    {0, 1}."""
+    """One Bernoulli draw per pixel, with its intensity as the probability: [0, 1] -> {0, 1}."""
     # torch.bernoulli does the same and takes four times as long on a CPU.
     return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
 
@@ -51,8 +50,8 @@ class Dataset:
     """Images (N, D) in [0, 1] and their labels (N,); `shape` is (C, H, W), for drawing.
 
     binarization: "none": grey values. "fixed": one Bernoulli draw of every image, made once.
-    "dynamic": `train` stays grey and `transform`, given to `fit`, draws it anew in every batch;
-        `test` is drawn once (chapter 3 compares them).
+        "dynamic": `train` stays grey and `transform`, given to `fit`, draws it again in every
+        batch; `test` is drawn once (chapter 3 compares them).
     """
 
     name: str
@@ -81,8 +80,8 @@ def _dataset(name, train, test, train_labels, test_labels, shape, binarization):
 def digits(binarization="none"):
     """The 1,797 scans of 8 x 8 pixels that come with scikit-learn (Alpaydin & Kaynak, 1998).
 
-    1,437 to train, 360 to test; the split is stratified by digit, always the same. ValueError: an
-    unknown binarization.
+    1,437 training and 360 test images; the split is stratified by digit, always the same.
+    ValueError: an unknown binarization.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -95,22 +94,22 @@ def digits(binarization="none"):
 
 
 def two_points(n=2):
-    """The data of the variance blow-up, n/2 times -1 and n/2 times +1, (n, 1). ValueError: n odd or
-    below 2."""
+    """The data of the variance blow-up, n/2 times -1 and n/2 times +1, (n, 1).
+
+    ValueError: n odd or below 2.
+    """
     if integer("two_points", "n", n, least=2) % 2:
         raise ValueError(f"two_points: n must be an even integer, got {n!r}.")
     return torch.tensor([-1.0, 1.0]).repeat(n // 2).unsqueeze(1)
 
 
 def mnist(binarization="none", cache=None, download=True):
-    """MNIST (LeCun et al., 1998): 60,000 images to train, 10,000 to test, 28 x 28 pixels, flattened
-    to 784.
+    """MNIST (LeCun et al., 1998): 60,000 training and 10,000 test images, 28 x 28 = 784 pixels.
 
     The files are read from $VAELIB_DATA/MNIST/raw, from `cache` (default: the user's cache folder),
-    or downloaded; their checksums are verified every time. download=False: FileNotFoundError
-    instead of a download.
-    ValueError: an unknown binarization, or a broken file in $VAELIB_DATA. RuntimeError: nothing
-        could be downloaded.
+    or downloaded; their checksums are verified every time.
+    FileNotFoundError: download=False, and a file is missing. ValueError: an unknown binarization,
+    or a broken file in $VAELIB_DATA. RuntimeError: nothing could be downloaded.
     """
     one_of("mnist", "binarization", binarization, BINARIZATIONS)
     raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
@@ -124,16 +123,16 @@ def mnist(binarization="none", cache=None, download=True):
 
 
 def omniglot(source="drawings", binarization="none", cache=None, download=True):
-    """Omniglot (Lake et al., 2015): handwritten characters, 28 x 28 pixels, flattened to 784;
-    labels number characters.
+    """Omniglot (Lake et al., 2015): handwritten characters, 28 x 28 = 784 pixels.
 
     source: "drawings", the 50 alphabets, 1,623 characters. "small", the authors' two smaller
-    archives: 8 alphabets, 242 characters (Greek and Latin are in both and are taken once). Of these
-    the first 15 drawings of a character are to train, the last 5 to test; the 105 x 105 pixels are
-    averaged down to 28 x 28, ink is 1. "chardata", the file
-    that came with Burda et al. (2016): 24,345 images to train, 8,070 to test, in their own split
-    and scaling. If no checksum of a file is published, that of the first copy is recorded next to
-    it. Errors as in `mnist`, and an unknown source.
+        archives: 8 alphabets, 242 characters (Greek and Latin are in both and are taken once). For
+        both sources the first 15 drawings of a character are training and the last 5 test images;
+        the 105 x 105 pixels are averaged down to 28 x 28, ink is 1. "chardata", the file that came
+        with Burda et al. (2016): 24,345 training and 8,070 test images, in their own split and
+        scaling.
+    Labels are character ids. If no checksum of a file is published, that of the first copy is
+    recorded next to it. Errors as in `mnist`, and an unknown source.
     """
     if source == "chardata":
         read = checked(_chardata)
@@ -146,9 +145,8 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
         characters = sorted({name.rsplit("/", 1)[0] for name in drawings})
         number = {character: i for i, character in enumerate(characters)}
         names = sorted(drawings)
-        test = np.array(
-            [int(name[-6:-4]) > 15 for name in names]
-        )  # .../0123_16.png is a character's 16th drawing
+        # .../0123_16.png is a character's 16th drawing.
+        test = np.array([int(name[-6:-4]) > 15 for name in names])
         x, y = (
             np.stack([drawings[n] for n in names]),
             np.array([number[n.rsplit("/", 1)[0]] for n in names]),
@@ -165,9 +163,8 @@ def _drawings(archive):
     """{"Alphabet/character01/0123_01.png": its pixels (784,)} of one of Omniglot's archives."""
     from PIL import Image
 
-    area = (
-        np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
-    )  # of each old row in each new one
+    # area[i, j]: share of input row j in output row i.
+    area = np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
     found = {}
     with zipfile.ZipFile(archive) as files:
         for name in files.namelist():
@@ -195,10 +192,9 @@ def _chardata(path):
 
 
 def cifar10(cache=None, download=True):
-    """CIFAR-10 (Krizhevsky, 2009): 50,000 images to train, 10,000 to test, 3 x 32 x 32 pixels,
-    flattened to 3072.
+    """CIFAR-10 (Krizhevsky, 2009): 50,000 training and 10,000 test images of 3 x 32 x 32 pixels.
 
-    From the binary archive, so that nothing is unpickled. Errors as in `mnist`.
+    Flattened to 3072. From the binary archive, so that nothing is unpickled. Errors as in `mnist`.
     """
     read = checked(_cifar10, sha256=CIFAR10_SUM)
     x, y, x_test, y_test = fetch(
@@ -210,8 +206,7 @@ def cifar10(cache=None, download=True):
 
 
 def _cifar10(path):
-    """Images (N, 3072) and labels of the archive: each file has rows of one label and 3,072
-    pixels."""
+    """Images (N, 3072) and labels of the archive, whose rows are a label and 3,072 pixels."""
     batches = {}
     with tarfile.open(path) as archive:
         for member in archive:
@@ -226,11 +221,10 @@ def _cifar10(path):
 
 
 def svhn(cache=None, download=True):
-    """SVHN (Netzer et al., 2011): 73,257 house numbers to train, 26,032 to test, 3 x 32 x 32
-    pixels, flattened to 3072.
+    """SVHN (Netzer et al., 2011): 73,257 training and 26,032 test images of 3 x 32 x 32 pixels.
 
-    Looked for in $VAELIB_DATA/svhn; errors as in `mnist`. The files call the digit 0 "10"; here it
-    is 0.
+    House numbers, flattened to 3072. Read from $VAELIB_DATA/svhn or downloaded; errors as in
+    `mnist`. The label of the digit 0, 10 in the files, is 0 here.
     """
     parts = [fetch("svhn", name, "svhn", SVHN_HOME, checked(_svhn, md5=md5), cache, download)
              for name, md5 in SVHN_FILES.items()]  # fmt: skip

@@ -13,13 +13,13 @@ import torch
 
 from .checks import integer, number, one_of
 
-PAIRS_PER_BLOCK = 2**24  # densities, of samples by images, that are held in memory at once
+PAIRS_PER_BLOCK = 2**24  # densities, of samples by images, that are kept in memory at once
 
 
 def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
     """The accuracy of a linear classifier that names the factor that was held fixed, in [0, 1].
 
-    Equation eq-higgins of the book (chapter 6); Higgins et al. (2017). An example: a factor k, then
+    Equation eq-higgins of the book (chapter 6); Higgins et al. (2017). An example is a factor k and
     `pairs` pairs of images with the same value of it; the classifier sees the mean over the pairs
     of |difference of the codes|. ValueError: codes that are not finite, fewer than two factors.
     """
@@ -40,7 +40,7 @@ def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
         which = np.flatnonzero(k == factor)
         first = rng.integers(len(codes), size=(len(which), pairs))
         x[which] = np.abs(codes[first] - codes[_partners(group, first, rng)]).mean(1)
-    # One scale for all latents: the classifier's penalty would favour the large ones.
+    # Standardized, because the classifier's penalty would favour latents of large scale.
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return float(classifier.fit(x[:train], k[:train]).score(x[train:], k[train:]))
 
@@ -285,7 +285,7 @@ def _classes(where, k, column):
 
 
 def _groups(column):
-    """Image numbers sorted by value; for each image the start and the size of its group."""
+    """Image indices sorted by value; for each image the start and the size of its group."""
     order = np.argsort(column, kind="stable")
     count = np.bincount(column)
     return order, (count.cumsum() - count)[column], count[column]

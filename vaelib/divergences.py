@@ -1,5 +1,4 @@
-"""Divergences between distributions: Kullback-Leibler and its parts, in nats, and maximum mean
-discrepancy."""
+"""Kullback-Leibler divergences and their parts, in nats, and maximum mean discrepancy."""
 
 import math
 
@@ -7,7 +6,7 @@ import torch
 
 from .checks import integer, one_of, scalar
 
-BLOCK = 2**24  # entries of a matrix of all pairs that are held at once
+BLOCK = 2**24  # largest number of pairwise entries in memory
 AGGREGATES = ("exact", "mss", "mws")
 
 
@@ -25,16 +24,15 @@ def gaussian_kl(mean, log_var):
 
 
 def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
-    """Logarithms of q(z), (B,), and of each q(z_j), (B, Q), for codes z, (B, Q), under the
-    aggregated posterior of
-    diagonal Gaussians mean, log_var, (M, Q): equation eq-aggregate of the book (chapter 2); Chen et
-        al. (2018).
+    """log q(z), (B,), and log q(z_j), (B, Q), of codes z, (B, Q), under the aggregated posterior.
 
+    mean, log_var: (M, Q), of the diagonal Gaussians that it is made of: equation eq-aggregate of
+        the book (chapter 2); Chen et al. (2018).
     estimator: "exact": the M Gaussians are the whole data set. Otherwise they are a batch, and z[i]
-    is drawn from the i-th: "mss" (eq-mss) weighs the own Gaussian with 1/N and each other with (N -
-    1) / (N (B - 1)), N = dataset_size, which is unbiased for q(z); "mws" (eq-mws) weighs each with
-    1/(N B), whose logarithm is off by up to ln N.
-    ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, one code alone
+        is drawn from the i-th: "mss" (eq-mss) weighs the own Gaussian with 1/N and each other with
+        (N - 1) / (N (B - 1)), N = dataset_size, which is unbiased for q(z); "mws" (eq-mws) weighs
+        each with 1/(N B), whose logarithm is off by up to ln N.
+    ValueError: an unknown estimator, dataset_size below M, shapes that do not fit, a batch of one
         for "mss".
     """
     one_of("log_aggregate_posterior", "estimator", estimator, AGGREGATES)
@@ -74,14 +72,13 @@ def _log_normal(z, mean, log_var):
 
 @torch.no_grad()
 def kl_decomposition(mean, log_var, samples=10_000):
-    """The average KL to N(0, I) of the diagonal Gaussians mean, log_var, (N, Q), the whole data
-    set, taken apart.
+    """The decomposition of the average KL to N(0, I) of a data set's diagonal Gaussians.
 
-    A dict of "mutual_information" I(n; z), "total_correlation" of q(z), "dimension_wise_kl" and
-    their sum "kl", each 0-d, in nats: equation eq-tc-decomposition of the book (chapter 7); Chen et
-    al. (2018). The logarithms are exact, the expectations are averages over `samples` codes, as
-    many of each Gaussian as there can be, so that the parts add up to the last digit. Works in
-    blocks. ValueError: samples below 1.
+    mean, log_var: (N, Q), of the whole data set. A dict of "mutual_information" I(n; z),
+    "total_correlation" of q(z), "dimension_wise_kl" and their sum "kl", each 0-d, in nats: equation
+    eq-tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact, the
+    expectations are averages over the same `samples` codes, drawn as evenly as possible from the
+    Gaussians; the parts add up to the last digit. Works in blocks. ValueError: samples below 1.
     """
     samples = integer("kl_decomposition", "samples", samples)
     n, q = mean.shape
@@ -101,8 +98,10 @@ def kl_decomposition(mean, log_var, samples=10_000):
 
 
 def permute_dimensions(z):
-    """The codes (B, Q) with each column shuffled by itself: almost samples of the product of the
-    q(z_j) (equation eq-permuted of the book, chapter 7; Kim & Mnih, 2018)."""
+    """The codes (B, Q) with each column shuffled: almost samples of the product of the q(z_j).
+
+    Equation eq-permuted of the book (chapter 7); Kim & Mnih (2018).
+    """
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 
@@ -117,12 +116,11 @@ def gaussian_kernel(x, y, bandwidth):
 
 
 def imq_kernel(x, y, scale):
-    """scale / (scale + |x - y|²) for all pairs, (n, Q), (m, Q) -> (n, m): the inverse
-    multiquadratic.
+    """scale / (scale + |x - y|²) for all pairs, (n, Q), (m, Q) -> (n, m).
 
-    Equation eq-imq of the book (chapter 8); Tolstikhin et al. (2018) use scale = 2 Q σ². A tuple of
-    scales gives the
-    sum of their kernels. ValueError: a scale not above 0.
+    The inverse multiquadratic, equation eq-imq of the book (chapter 8); Tolstikhin et al. (2018)
+    use scale = 2 Q σ². A tuple of scales gives the sum of their kernels. ValueError: a scale not
+    above 0.
     """
     squared = _squared_distances(x, y)
     scales = scale if isinstance(scale, tuple) else (scale,)
@@ -132,15 +130,14 @@ def imq_kernel(x, y, scale):
 
 
 def mmd(x, y, kernel, unbiased=True):
-    """The squared maximum mean discrepancy between samples x, (n, Q), and y, (m, Q), under a
-    kernel; 0-d.
+    """The squared maximum mean discrepancy of samples x, (n, Q), and y, (m, Q), for a kernel; 0-d.
 
     kernel: (n, Q), (m, Q) -> (n, m). Equation eq-mmd of the book (chapter 8); Gretton et al.
         (2012).
     unbiased: the U-statistic, whose within-terms leave out the diagonal; it can be negative.
-    Otherwise the V-statistic, at least 0 and too large by about 2 (1 - E k) / n where the two
-    distributions agree. Works in blocks of rows, so that 20,000 samples fit in memory where no
-    gradient is asked for.
+        Otherwise the V-statistic, at least 0 and too large by about 2 (1 - E k) / n if the two
+        distributions agree.
+    Works in blocks of rows, so that 20,000 samples fit in memory if no gradient is needed.
     ValueError: samples of unequal dimension, or fewer than two of one kind for the U-statistic.
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
@@ -172,4 +169,4 @@ def _squared_distances(x, y):
     centre = x.detach().mean(0)  # far from 0 the difference below would cancel
     x, y = x - centre, y - centre
     squared = (x**2).sum(-1)[:, None] + (y**2).sum(-1) - 2 * x @ y.T
-    return squared.clamp(min=0)  # rounding can leave it a little below
+    return squared.clamp(min=0)  # rounding can make it negative

@@ -12,15 +12,14 @@ from pathlib import Path
 
 
 def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
-    """The content of a file, found in $VAELIB_DATA/folder, in the cache or on the mirrors, as
-    `read` parses it.
+    """The content of a file in $VAELIB_DATA/folder, the cache or on the mirrors, parsed by `read`.
 
-    read: path -> content, or None if the file is not the expected one. cache: default the user's
-    cache folder. $VAELIB_MIRROR/folder is tried before the other mirrors.
-    ValueError: the file in $VAELIB_DATA is broken; it is left as it is. FileNotFoundError:
-    download=False and the file is not here, or it is not in $VAELIB_DATA and pooch or requests,
-    which know the cache and download, are not
-    installed. RuntimeError: no mirror sent it whole, or the cache cannot be written.
+    read: path -> content, or None if the file is not the expected one.
+    cache: default the user's cache folder. $VAELIB_MIRROR/folder is tried before the other mirrors.
+    ValueError: the file in $VAELIB_DATA is broken; it is not changed.
+    FileNotFoundError: download=False and the file is not here, or it is not in $VAELIB_DATA and
+        pooch or requests, which manage the cache and download, are not installed.
+    RuntimeError: no mirror returned an intact file, or the cache cannot be written.
     """
     given = Path(os.environ.get("VAELIB_DATA") or os.devnull) / folder / file
     if given.exists():
@@ -33,7 +32,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
     except ModuleNotFoundError as error:
         raise FileNotFoundError(
             f"{dataset}: {file} is not in $VAELIB_DATA, and the package {error.name}, which a download needs, is not "
-            f"installed. Set VAELIB_DATA to a folder that holds {folder}/{file}, or install {error.name}."
+            f"installed. Set VAELIB_DATA to a folder that contains {folder}/{file}, or install {error.name}."
         ) from None
     home = Path(cache or pooch.os_cache("vaelib")) / folder
     kept, problems = home / file, []
@@ -42,7 +41,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
             return content
         kept.unlink()
         problems.append(f"{kept} was broken and has been removed")
-    advice = f"Put {file} into {home}, or set VAELIB_DATA to a folder that holds {folder}/{file}"
+    advice = f"Put {file} into {home}, or set VAELIB_DATA to a folder that contains {folder}/{file}"
     if not download:
         raise FileNotFoundError(
             f"{dataset}: {file} is not on this machine. {advice}, or call with download=True."
@@ -60,7 +59,7 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
         except OSError as error:
             raise RuntimeError(
                 f"{dataset}: the cache folder {home} cannot be written ({error.strerror or error}). "
-                "Name another with cache=..., or set VAELIB_DATA to a folder that holds the files."
+                "Name another with cache=..., or set VAELIB_DATA to a folder that contains the files."
             ) from error
         if (content := read(kept)) is not None:
             return content
@@ -83,8 +82,7 @@ def gunzip(sha256):
 
 
 def checked(parse, **expected):
-    """A reader for `fetch`: the file as parsed by `parse`, if its checksum is the one given as
-    md5=... or sha256=...
+    """A reader for `fetch`: the file parsed by `parse`, if its checksum is md5=... or sha256=...
 
     If no checksum is published (none given), the SHA-256 of the first copy in the cache that could
     be parsed is recorded next to it and compared from then on; nothing is written to $VAELIB_DATA.
@@ -104,7 +102,8 @@ def checked(parse, **expected):
         except Exception:  # any parsing error means that this is not the expected file
             return None
         if wanted is None and not path.is_relative_to(os.environ.get("VAELIB_DATA") or os.devnull):
-            note.write_text(f"{found}  {path.name} (as first seen here; no sum is published)\n")
+            origin = "recorded at the first download; no published checksum"
+            note.write_text(f"{found}  {path.name} ({origin})\n")
         return content
 
     return read

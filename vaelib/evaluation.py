@@ -54,8 +54,11 @@ def log_likelihood(model, x, samples=5000, memory=None, *, diagnostics=False):
 
 
 def _log_mean_weight(model, x, samples, k, tail):
-    """The log of each image's mean weight, how many of its log-weights are not finite, each (B,),
-    and the `tail` largest log-weights in descending order, (tail, B)."""
+    """The log of each image's mean weight, (B,), in float64.
+
+    Also how many of its log-weights are not finite, (B,), and the `tail` largest log-weights in
+    descending order, (tail, B).
+    """
     total, bad, largest = (
         torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device),
         0,
@@ -129,7 +132,7 @@ def active_units(model, x, threshold=0.01, layer=1):
 def latent_moments(model, x):
     """E[z_j] and E[z_j²] under the aggregated posterior, a dict "mean", "second", each (Q,).
 
-    At a stationary point of the ELBO, where the encoder is free to shift and rescale, they are 0
+    At a stationary point of the ELBO, if the encoder is free to shift and rescale, they are 0
     and 1 (the moment identity, equation eq-moment of the book, chapter 2). In eval mode.
     ValueError: codes that are not finite.
     """
@@ -159,7 +162,7 @@ def parzen_log_density(centres, x, scale, block=2**24):
     """The log of the mean of N(x; centre, scale² I) over centres, (n, D), (N, D) -> (N,), in nats.
 
     Equation eq-parzen of the book (chapter 5), which shows why not to trust it; `block` distances
-    are held in memory at once. Computed in float64. ValueError: shapes that do not fit, a scale
+    are kept in memory at once. Computed in float64. ValueError: shapes that do not fit, a scale
     that is not positive.
     """
     if centres.dim() != 2 or x.dim() != 2 or centres.shape[1] != x.shape[1] or not len(centres):

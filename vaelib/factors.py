@@ -1,5 +1,4 @@
-"""Sprites: white shapes on black with known factors of variation, rendered on the grid of dSprites;
-and dSprites."""
+"""Sprites with known factors of variation on the grid of dSprites; and dSprites."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import torch
 from .checks import integer
 from .downloads import checked, fetch
 
-GRID = {  # the values of dSprites (Matthey et al., 2017); the orientations 0 and 2π are both there
+GRID = {  # the values of dSprites (Matthey et al., 2017), with both orientations 0 and 2π
     "shape": np.arange(1, 4),  # square, ellipse, heart
     "scale": np.linspace(0.5, 1, 6),
     "orientation": np.linspace(0, 2 * np.pi, 40),
@@ -19,21 +18,18 @@ GRID = {  # the values of dSprites (Matthey et al., 2017); the orientations 0 an
 }
 DSPRITES_HOME = ("https://github.com/deepmind/dsprites-dataset/raw/master/",)
 DSPRITES_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-HALF_SIDE, AXES, HEART = 0.16, (0.23, 0.115), 0.15  # at scale 1, in parts of the image's side
+HALF_SIDE, AXES, HEART = 0.16, (0.23, 0.115), 0.15  # at scale 1, as fractions of the image's side
 MARGIN = 0.25  # x and y in [0, 1] put the centre between MARGIN and 1 - MARGIN of the image
-BLOCK = {
-    "cpu": 2**18,
-    "cuda": 2**26,
-}  # pixels that are drawn at once; a small block stays in a CPU's cache
+# Pixels drawn at once; a small block stays in a CPU's cache.
+BLOCK = {"cpu": 2**18, "cuda": 2**26}
 
 
 @dataclass(frozen=True)
 class Sprites:
-    """Images that are rendered or looked up on demand, so that the whole grid need not fit in
-    memory.
+    """Images rendered or looked up on demand, so that the whole grid need not fit in memory.
 
-    classes: (N, 5) integers, the index of each factor's value among those used. values: (N, 5), the
-        values.
+    classes: (N, 5) integers, the index of each factor's value among those used.
+    values: (N, 5), the values.
     shape: (C, H, W). names: of the five factors.
     """
 
@@ -48,22 +44,21 @@ class Sprites:
         return len(self.classes)
 
     def images(self, index=None):
-        """The images with the numbers `index` (default: all), (n, H W), each pixel 0 or 1."""
+        """The images with the indices `index` (default: all), (n, H W), each pixel 0 or 1."""
         return self.look_up(
             torch.arange(len(self), device=self.classes.device) if index is None else index
         )
 
 
 def sprites(size=64, device="cpu", **subset):
-    """Squares, ellipses and hearts on the grid of dSprites: 3 shapes x 6 scales x 40 orientations x
-    32 x 32 places.
+    """Squares, ellipses and hearts on the grid of dSprites, 3 x 6 x 40 x 32 x 32 images.
 
-    size: pixels of a side. subset: for any of shape, scale, orientation, x, y the places on its
-    grid that are used, such as `orientation=range(0, 40, 4)`; default all. The last factor varies
-    fastest. Drawn on `device`.
-    The outlines are this book's own: the factors and their values are those of dSprites, the pixels
-        are not.
-    ValueError: an unknown factor, places that are not on its grid, or a size below 4.
+    size: pixels of a side.
+    subset: for any of shape, scale, orientation, x, y the indices into its grid, such as
+        `orientation=range(0, 40, 4)`; default all. The last factor varies fastest.
+    Drawn on `device`. The outlines are this book's own: the factors and their values are those of
+    dSprites, the pixels are not.
+    ValueError: an unknown factor, indices that are not on its grid, or a size below 4.
     """
     size = integer("sprites", "size", size, least=4)
     grids = []
@@ -87,11 +82,10 @@ def sprites(size=64, device="cpu", **subset):
 
 
 def draw_sprites(values, size=64):
-    """Draw sprites of any factor values (n, 5): shape 1, 2 or 3, scale, orientation, x, y; (n,
-    size²) of 0 and 1.
+    """Draw sprites of any factor values (n, 5), as pixels 0 and 1, (n, size²).
 
-    A pixel is white where its centre lies inside the outline. Angles are counterclockwise; y points
-    down.
+    The factors are shape 1, 2 or 3, scale, orientation, x, y. A pixel is white if its centre lies
+    inside the outline. Angles are counterclockwise; y points down.
     """
     rows = max(1, BLOCK.get(values.device.type, 2**18) // size**2)
     return torch.cat([_draw(block, size) for block in values.split(rows)])
@@ -112,8 +106,8 @@ def _draw(values, size):
     )
     u2, v2 = u * u, v * v
     circle = u2 + v2
-    # All outlines for each sprite: to pick out the sprites of one shape, a GPU would be asked how
-    # many there are.
+    # All outlines for each sprite: torch.where, because boolean indexing would synchronize with the
+    # GPU.
     heart = (circle - 1) ** 3 < u2 * (v2 * v)
     round_or_square = torch.where(square[..., None], torch.maximum(u2, v2), circle) < 1
     white = torch.where((square | ellipse)[..., None], round_or_square, heart)
@@ -128,8 +122,8 @@ def _half(square, ellipse, axis):
 def dsprites(cache=None, download=True):
     """dSprites itself (Matthey et al., 2017): 737,280 images of 64 x 64 pixels, as `Sprites`.
 
-    The file is looked for as in `mnist`, in $VAELIB_DATA/dsprites. No sum of it is published: that
-    of its first copy is kept beside it. It is held as bytes (3 GB). Errors as in `mnist`.
+    The file is looked for as in `mnist`, in $VAELIB_DATA/dsprites. No checksum is published; that
+    of the first copy is recorded next to it. Takes 3 GB (uint8). Errors as in `mnist`.
     """
     images, classes, values = fetch("dsprites", DSPRITES_FILE, "dsprites", DSPRITES_HOME, checked(_dsprites), cache,
                                     download)  # fmt: skip
@@ -138,11 +132,9 @@ def dsprites(cache=None, download=True):
 
 
 def _dsprites(path):
-    """Images (bytes), classes and values of the file; its first factor, colour, has one value and
-    is left out."""
-    with np.load(
-        path, allow_pickle=False
-    ) as file:  # its metadata are pickled, and nobody needs them
+    """Images (bytes), classes and values of the file, without its constant first factor, colour."""
+    # Its metadata are pickled, not needed.
+    with np.load(path, allow_pickle=False) as file:
         images, classes, values = (
             file[name] for name in ("imgs", "latents_classes", "latents_values")
         )

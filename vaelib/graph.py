@@ -1,5 +1,4 @@
-"""The CUDA graph under `fit`: a step that is recorded once and replayed without Python, and how it
-is fed."""
+"""The CUDA graph under `fit`: a step captured once and replayed without Python, and its inputs."""
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
@@ -7,10 +6,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 from . import checkpoints
 from .data import binarize
 
-RECORDED = (
-    None,
-    binarize,
-)  # the transforms that may run inside a graph; any other may branch in Python
+# The transforms that are captured in the graph; any other may branch in Python.
+RECORDED = (None, binarize)
 
 
 def used_on(device):
@@ -19,12 +16,11 @@ def used_on(device):
 
 
 def recorded(job):
-    """The step of a training job as one CUDA graph, a function that replays it and returns the
-    terms.
+    """The step of a training job as one CUDA graph; returns a function that replays it.
 
-    Between replays only the learning rates, the varying hyper-parameters and the place in the epoch
-    are written to tensors that the graph reads, and the batch where the user's own transform makes
-    it.
+    The function returns the terms. Between replays only the learning rates, the varying
+    hyper-parameters, the place in the epoch and, for a transform of the user's own, the batch are
+    written to tensors that the graph reads.
     """
     batches, plan = job.batches, job.plan
     at = {name: torch.zeros((), dtype=torch.long, device=job.device) for name in batches.order}
@@ -72,10 +68,10 @@ def recorded(job):
 
 
 def record(body, undo, device):
-    """The CUDA graph of `body()`, and what `body` returned: tensors that every replay fills anew.
+    """The CUDA graph of `body()`, and what `body` returned: tensors that every replay fills again.
 
     The body runs three times beforehand, because allocations and compilation must not be recorded;
-    `undo()` puts back what that has changed, and does so too where it is cut off.
+    `undo()` reverts its effects, also after an error.
     """
     with torch.cuda.device(device):
         graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
@@ -94,11 +90,10 @@ def record(body, undo, device):
 
 
 def refill(held, batch):
-    """Write a batch (tensors, in tuples or dicts) into `held`, the tensors that a graph reads, and
-    return those.
+    """Write a batch (tensors, in tuples or dicts) into `held`, the tensors that a graph reads.
 
-    held: None at first; then a copy of the batch is returned. ValueError: what is not a tensor, or
-        not like the first.
+    Returns `held`, or a copy of the batch if `held` is None. ValueError: not tensors, or not of the
+    shapes and types of the first batch.
     """
     fresh, form = tree_flatten(batch)
     for part in fresh:

@@ -1,5 +1,4 @@
-"""What a checkpoint answers for: texts of data, functions and models that differ where the things
-act differently."""
+"""Fingerprints of data, functions and models, compared before a checkpoint is resumed."""
 
 import contextlib
 import functools
@@ -20,8 +19,7 @@ def of_data(streams):
 
 
 def of_model(model):
-    """One line a module: its place, its class, and its plain attributes such as a likelihood or a
-    scale."""
+    """One line per module: its name, its class, and plain attributes such as a scale."""
     lines = []
     for name, module in model.named_modules():
         plain = {
@@ -39,8 +37,11 @@ def of_model(model):
 
 
 def describe(value, depth=6):
-    """A text of a value. Of a function: its name and a digest of its code, constants, arguments and
-    of the values and functions that it reads; of another object: its class and attributes."""
+    """A fingerprint of a value: of a tensor its digest, of an object its class and attributes.
+
+    Of a function its name and a digest of its code, of what it refers to (`probes.held`) and of the
+    globals that it reads.
+    """
     if torch.is_tensor(value) or isinstance(value, np.ndarray):
         array = (
             value.detach().cpu().contiguous()
@@ -79,8 +80,7 @@ def describe(value, depth=6):
 
 
 def _settings(distribution):
-    """The parameters and public attributes of a distribution; some are made when they are first
-    read."""
+    """The parameters, public attributes and parts of a distribution (some are computed lazily)."""
     names = {name for name in vars(distribution) if not name.startswith("_")}
     with contextlib.suppress(NotImplementedError):
         names |= set(distribution.arg_constraints)
@@ -109,8 +109,10 @@ def _constants(code, doc=None):
 
 
 def _globals(function, code, depth):
-    """The global values that a function reads, such as a weight set at the top of a notebook, and
-    the functions of its own package that it calls."""
+    """The globals that a function reads: values, such as a weight set in a notebook, and functions.
+
+    Functions of other packages are named only.
+    """
     own = getattr(function, "__func__", function)
     known = getattr(own, "__globals__", None) or getattr(type(own).__call__, "__globals__", {})
     package = known.get("__name__", "").partition(".")[0]

@@ -1,8 +1,8 @@
 """How far an importance-sampling estimate of log p(x) can be trusted, and what to do if it cannot.
 
-log p(x) belongs to prior and decoder, but importance sampling measures the encoder as well: the
+log p(x) depends on the prior and the decoder only, importance sampling on the encoder as well: the
 posterior q(z|x) is its proposal, and one that is far too narrow misses the mass, however many
-samples are drawn. `pareto_k` shows it, `refit_encoder` makes a better proposal, and
+samples are drawn. `pareto_k` detects this, `refit_encoder` makes a better proposal, and
 `annealed_log_likelihood` uses none.
 """
 
@@ -20,7 +20,7 @@ from .schedules import cosine
 
 @contextmanager
 def evaluating(where, model):
-    """Eval mode inside; afterwards every submodule has its mode, and every buffer its values, back.
+    """Eval mode inside; every submodule's mode and every buffer are restored afterwards.
 
     ValueError: a batch normalization without running statistics, as an image's values would then
     depend on the images that share its chunk.
@@ -45,7 +45,7 @@ def pareto_k(log_w):
     """The shape k̂ of a generalized Pareto fitted to the largest weights of each image, (B,).
 
     log_w: log-weights in descending order, (M + 1, B), M of them the tail and the last the cutoff.
-    Fitted as by Zhang & Stephens (2009) and drawn towards 1/2 with the weight of ten observations
+    Fitted as by Zhang & Stephens (2009) and shrunk towards 1/2 with the weight of ten observations
     (Vehtari et al., 2024), as the packages loo and ArviZ do. A tail of equal weights gets -inf.
     """
     log_w = log_w.double()
@@ -67,12 +67,12 @@ def refit_encoder(model, x, steps=2000, *, samples=8, batch_size=128, lr=5e-3, s
     """A copy of the model with the same prior and decoder and a new encoder, fitted to images x.
 
     The encoder is a proposal for importance sampling and no part of p(x): therefore it may, and
-    should, be fitted to the images that are evaluated. It starts anew (`reset_parameters`, or
-    build() -> encoder; for two layers both encoders), and Adam maximizes the IWAE bound with
+    should, be fitted to the images that are evaluated. It is initialized again (`reset_parameters`,
+    or build() -> encoder; for two layers both encoders), and Adam maximizes the IWAE bound with
     `samples` samples (1: the ELBO), in eval mode. Prior and decoder are frozen. The same seed gives
-    the same encoder; the model and torch's random state stay as they are.
+    the same encoder; the model and torch's random state are not changed.
     ValueError: images that the likelihood does not allow, an encoder without a density or one that
-    cannot start anew, a fit that diverges.
+    cannot be initialized again, a fit that diverges.
     """
     where = "refit_encoder"
     steps, samples = integer(where, "steps", steps), integer(where, "samples", samples)
@@ -106,7 +106,7 @@ def refit_encoder(model, x, steps=2000, *, samples=8, batch_size=128, lr=5e-3, s
 
 
 def _new_encoder(where, model, x, build):
-    """Start the encoder anew and freeze everything else; returns the encoder's parameters."""
+    """Initialize the encoder again, freeze everything else; returns the encoder's parameters."""
     names = [name for name in ("encoder", "encoder2") if hasattr(model, name)]
     model.requires_grad_(False)
     if build is not None:
@@ -140,8 +140,8 @@ def annealed_log_likelihood(model, x, temperatures=500, *, chains=16, leapfrogs=
     step of Hamiltonian Monte Carlo of `leapfrogs` moves at each of the temperatures (their number,
     or the increasing t themselves). Step sizes are tuned to an acceptance of about .65 on a quarter
     as many chains, which are then thrown away. Like importance sampling it lies below log p(x) in
-    expectation (annealed importance sampling: Neal, 2001; Wu et al., 2017), but it knows no
-    encoder. It is slow: about a hundred images are enough for a second opinion. Where the means of
+    expectation (annealed importance sampling: Neal, 2001; Wu et al., 2017), but it does not use the
+    encoder. It is slow: about a hundred images are enough for a second opinion. If the means of
     both over the same images differ by more than 0.5 nats, print both; the larger is the better.
     ValueError: images that the likelihood does not allow, temperatures that do not go from 0 to 1,
     a prior without density, values that are not finite.
@@ -186,8 +186,11 @@ def _ladder(where, temperatures):
 
 
 def _anneal(model, x, ladder, chains, leapfrogs, sizes=None):
-    """One annealing of `chains` codes for each image: the log-weights (chains, N), acceptance (N,)
-    and step sizes, one (N,) for each temperature; without `sizes` they are tuned on the way."""
+    """One annealing of `chains` codes for each image.
+
+    Returns log-weights (chains, N), acceptance (N,) and step sizes, one (N,) per temperature;
+    without `sizes` they are tuned on the way.
+    """
     prior, tuned = model.prior, []
 
     def density(z, t):
@@ -213,9 +216,9 @@ def _anneal(model, x, ladder, chains, leapfrogs, sizes=None):
 
 
 def _hamiltonian_step(density, z, t, size, leapfrogs):
-    """One step that leaves p(z) p(x|z)^t as it is: new codes, log p(x|z) there, acceptance."""
+    """HMC step invariant under p(z) p(x|z)^t: new codes, log p(x|z) there, acceptance."""
     value, slope, log_lik = density(z, t)
-    size = (size * torch.empty_like(size).uniform_(0.8, 1.2))[:, None]  # no orbit closes on itself
+    size = (size * torch.empty_like(size).uniform_(0.8, 1.2))[:, None]  # against periodic orbits
     momentum, new = torch.randn_like(z), z
     before = value - 0.5 * (momentum**2).sum(-1)
     for _ in range(leapfrogs):

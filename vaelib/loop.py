@@ -1,5 +1,4 @@
-"""The loop under `fit`: one step of training for a model, or for stacked copies of it, and
-everything it changes."""
+"""The loop under `fit`: one training step for one model or stacked copies, and its state."""
 
 import os
 import time
@@ -16,14 +15,16 @@ from .checks import out_of_memory
 from .copies import Copies
 from .probes import without_a_trace
 
-VMAP_FLOPS = 30e6  # on a CPU, copies are trained together if one forward pass takes fewer operations than this
-SAVE_SECONDS = 60  # a checkpoint is written after this time, or after a twentieth of the steps if that is sooner
+VMAP_FLOPS = 30e6  # on a CPU, copies are trained together below this many FLOPs per forward pass
+SAVE_SECONDS = 60  # a checkpoint is written after this time or 1/20 of the steps, whichever first
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What all copies share. takes: for each player the names of the hyper-parameters that its
-    objective takes."""
+    """What all copies share.
+
+    takes: for each player the names of the hyper-parameters that its objective takes.
+    """
 
     players: list
     takes: list
@@ -36,8 +37,7 @@ class Plan:
     autocast: object
 
     def together(self, models, seeds, hyper):
-        """Whether copies are trained together: where that is faster, and where vmap can run the
-        step."""
+        """Whether copies are trained together: if that is faster and vmap can run the step."""
         plan = replace(self, compile=False)
         first, pair = (
             {name: v[:n] if isinstance(v, tuple) else v for name, v in hyper.items()}
@@ -53,16 +53,14 @@ class Plan:
         try:
             with self._look(models[0]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                job = Job(
-                    plan, models[:2], seeds[:2], pair
-                )  # stacked tensors are copies: the models stay as they are
+                # The stacked tensors are copies: the models are unchanged.
+                job = Job(plan, models[:2], seeds[:2], pair)
                 job.batches.shuffle()
                 job.turns(job.batches.next(), *job.values())
         except torch.OutOfMemoryError:
             raise
-        except (
-            Exception
-        ) as error:  # a mistake of the user's is raised again when the first model is trained alone
+        # A user's error is raised again by the sequential run.
+        except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             message = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
             warnings.warn(f"{message} ({reason}).", stacklevel=3)
@@ -106,10 +104,8 @@ class Job:
             self.read_only, self.looked = self.step == steps, self.step
         look, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
         label = f"{len(self.models)} copies" if self.copies.stacked else f"seed {self.seeds[0]}"
-        quiet = os.environ.get("TQDM_DISABLE", "") not in (
-            "",
-            "0",
-        )  # tqdm itself reads it in terminals only
+        # tqdm itself reads TQDM_DISABLE in terminals only.
+        quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
         bar = tqdm(total=steps, initial=self.step, desc=label, leave=False, disable=quiet)
         try:
             advance = graph.recorded(self) if self.recorded else self.advance
@@ -127,9 +123,8 @@ class Job:
                     or time.monotonic() - saved > SAVE_SECONDS
                 )
                 due = due and self.keeper.file is not None
-                if (
-                    due or self.step % look == 0 or self.step == steps
-                ):  # the only place that waits for the device
+                # The only device synchronization.
+                if due or self.step % look == 0 or self.step == steps:
                     self.look_for_breaks(bar)
                 if due:
                     self.keeper.save()
@@ -137,7 +132,8 @@ class Job:
         except KeyboardInterrupt:
             self.interrupted = True
             warnings.warn(
-                f"fit: interrupted at step {self.step}; what was trained is returned.", stacklevel=3
+                f"fit: interrupted at step {self.step}; the models trained so far are returned.",
+                stacklevel=3,
             )
         except RuntimeError as error:
             if not out_of_memory(error):
@@ -154,33 +150,35 @@ class Job:
         return self.turns(self.batches.next(), *self.values())
 
     def turns(self, x, varying, fixed):
-        """One turn of every player on one batch; returns the terms, (number of terms, R)."""
+        """One update of every player on one batch; returns the terms, (number of terms, R)."""
         rows, reached = {}, set()
         for i, (own, optimizer) in enumerate(zip(self.owns, self.optimizers, strict=True)):
             terms = self.terms(i, x, varying, fixed)
-            # Gradients are asked for by name, so that no player's loss reaches another player's
-            # parameters.
+            # Gradients of the player's own parameters only: its loss does not reach those of the
+            # other players.
             mine = [self.copies.params[name] for name in own]
             gradients = torch.autograd.grad(-terms["objective"].sum(), mine, allow_unused=True)
             for name, p, gradient in zip(own, mine, gradients, strict=True):
                 reached |= set() if gradient is None else {name}
-                p.grad = (
-                    torch.zeros_like(p) if gradient is None else gradient.contiguous()
-                )  # as fused Adam reads it
+                # Fused Adam needs contiguous gradients.
+                p.grad = torch.zeros_like(p) if gradient is None else gradient.contiguous()
             optimizer.step()
             rows |= {name if i == 0 else f"{name}/{i}": t for name, t in terms.items()}
         if not self.names:
             self.names = list(rows)
             if idle := sorted({name for own in self.owns for name in own} - reached):
                 warnings.warn(
-                    f"fit: no objective depends on {', '.join(idle)}; it stays as it is.",
+                    "fit: no objective depends on these parameters, so they are not trained: "
+                    f"{', '.join(idle)}.",
                     stacklevel=5,
                 )
         return torch.stack([t.detach().float().expand(len(self.models)) for t in rows.values()])
 
     def terms(self, i, x, varying, fixed):
-        """The terms of player i on a batch, {name: (R,)}; every hyper-parameter goes to the players
-        that take it."""
+        """The terms of player i on a batch, {name: (R,)}.
+
+        Every hyper-parameter goes to the players that take it.
+        """
         mine = [
             {name: v for name, v in values.items() if name in self.plan.takes[i]}
             for values in (varying, fixed)
@@ -193,22 +191,23 @@ class Job:
             terms = self.calls[i](x, *mine)
         if torch.is_grad_enabled() and not terms["objective"].requires_grad:
             raise ValueError(
-                "fit: the objective must depend on the parameters that it is to train, but does not."
+                "fit: the objective must depend on the trained parameters, but does not."
             )
         return terms
 
     def values(self):
-        """The hyper-parameters of this step: those that vary, as tensors where the step is one
-        program; the others."""
+        """The hyper-parameters of this step: those that vary, and the others.
+
+        Those that vary are tensors if the step is one program, of copies or as a CUDA graph.
+        """
         varying, fixed = {}, {}
         for name, value in self.hyper.items():
             if not isinstance(value, tuple) and not callable(value):
                 fixed[name] = value
                 continue
             now = [value(self.step)] * len(self.models) if callable(value) else list(value)
-            if (
-                self.copies.stacked or self.recorded
-            ):  # floats, also where a schedule returns 1 and later 0.5
+            # As floats, even if a schedule returns 1 and later 0.5.
+            if self.copies.stacked or self.recorded:
                 now = torch.tensor(now, dtype=torch.get_default_dtype(), device=self.device)
             varying[name] = now if self.copies.stacked else now[0]
         return varying, fixed
@@ -243,13 +242,13 @@ class Job:
 
     @torch.no_grad()
     def restore(self, tensors):
-        """Put tensors as `tensors` names them back; where Adam has none yet, it gets them."""
+        """Write tensors, named as by `tensors`, in place, creating Adam's state if missing."""
         for i, (optimizer, own) in enumerate(zip(self.optimizers, self.owns, strict=True)):
             for name in own:
                 state = optimizer.state[self.copies.params[name]]
                 for key in ("step", "exp_avg", "exp_avg_sq"):
                     value = tensors.get(f"adam/{i}/{key}/{name}")
-                    if key in state:  # written in place: a captured graph holds on to this tensor
+                    if key in state:  # written in place: a captured graph reads this tensor
                         state[key].copy_(value) if value is not None else state[key].zero_()
                     elif value is not None:
                         state[key] = value.clone()
@@ -259,6 +258,6 @@ class Job:
         size, samples, n = self.plan.batch_size, self.hyper.get("k", 1), len(self.models)
         return RuntimeError(
             f"fit: out of memory with batch_size={size}, {n} copies and k={samples} samples: "
-            f"{size * n * (samples if isinstance(samples, int) else 1)} decoded images a step. "
+            f"{size * n * (samples if isinstance(samples, int) else 1)} decoded images per step. "
             f"Make one of them smaller. ({str(error).splitlines()[0]})"
         )

@@ -1,5 +1,4 @@
-"""The model: a prior p(z), a likelihood p(x|z) made by a decoder, a posterior q(z|x) made by an
-encoder."""
+"""The model: prior p(z), likelihood p(x|z) of a decoder, posterior q(z|x) of an encoder."""
 
 import math
 
@@ -17,8 +16,10 @@ LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
 
 
 class IndependentBernoulli(Independent):
-    """The same as torch's `Independent(Bernoulli)`, but log_prob sums over pixels before
-    subtracting, which avoids two passes over a tensor of shape (k, B, D)."""
+    """torch's `Independent(Bernoulli)`, but log_prob sums over pixels before it subtracts.
+
+    This avoids two passes over a tensor of shape (k, B, D).
+    """
 
     def log_prob(self, x):
         logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
@@ -26,12 +27,11 @@ class IndependentBernoulli(Independent):
 
 
 class VAE(nn.Module):
-    """A latent-variable model with an encoder (Kingma & Welling, 2014; equation eq-marginal of the
-    book).
+    """A latent-variable model with an encoder (Kingma & Welling, 2014; eq-marginal).
 
-    encoder: x -> (B, 2Q), the mean and log_var of q(z|x) side by side.
+    encoder: x -> (B, 2Q), the mean and log_var of q(z|x), concatenated.
     decoder: z -> the logits ("bernoulli") or the means ("gaussian"; with scale="head" means and
-        log_std side by side).
+        log_std, concatenated).
     likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on
         grey x, which is no likelihood (chapter 3) and therefore has to be asked for by name.
     scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head"
@@ -70,8 +70,10 @@ class VAE(nn.Module):
         return self.prior_net()
 
     def encode(self, x):
-        """The mean and log_var of q(z|x), each (B, Q). ValueError: an encoder that returns
-        something else."""
+        """The mean and log_var of q(z|x), each (B, Q).
+
+        ValueError: an encoder that returns something else.
+        """
         try:
             out = self.encoder(x)
         except RuntimeError as error:
@@ -83,7 +85,7 @@ class VAE(nn.Module):
                 str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out])
             )
             raise ValueError(
-                f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, side by side in a "
+                f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, concatenated in a "
                 f"tensor of width {2 * self.latent_dim} or as a pair, got shape {got}."
             )
         return pair
@@ -127,15 +129,15 @@ class VAE(nn.Module):
         )
 
     def draw(self, x, k):
-        """k codes z of q(z|x) by the path, (k, B, Q), and q(z|x) itself."""
+        """k reparameterized codes z of q(z|x), (k, B, Q), and q(z|x) itself."""
         q = self.posterior(x)
         return q.rsample((k,)), q
 
     def log_terms(self, x, z, q, score=True, y=None):
         """log p(x|z) and log p(z) - log q(z|x) at codes z of `draw`, each (k, B).
 
-        score=False holds q's parameters fixed inside log q: its gradient then reaches the encoder
-        through z alone.
+        score=False detaches q's parameters inside log q: its gradient then reaches the encoder
+        through z only.
         """
         if q is None:
             raise ValueError(
@@ -145,13 +147,14 @@ class VAE(nn.Module):
         return self.likelihood(z, x, y).log_prob(x), self.prior.log_prob(z) - q.log_prob(z)
 
     def log_weights(self, x, k, y=None):
-        """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B): equation eq-log-weight of the
-        book, chapter 2."""
+        """log p(x, z) - log q(z|x) for k samples z of q(z|x), (k, B).
+
+        Equation eq-log-weight of the book (chapter 2).
+        """
         return sum(self.log_terms(x, *self.draw(x, k), y=y))
 
     def check_targets(self, x, where="data"):
-        """ValueError unless x is a tensor of images that this model can be trained and evaluated
-        on."""
+        """ValueError unless this model can be trained and evaluated on the images x, a tensor."""
         if not torch.is_tensor(x) or not x.is_floating_point() or x.dim() < 2:
             what = (
                 f"{x.dtype} of shape {tuple(x.shape)}" if torch.is_tensor(x) else type(x).__name__
@@ -201,15 +204,13 @@ class VAE(nn.Module):
                 ) from error
 
     def label_inputs(self):
-        """How many inputs of the discriminator, if there is one, are for labels: all that are not
-        for the code."""
+        """The number of label inputs of the discriminator (0 without one)."""
         layers = self.discriminator.modules() if hasattr(self, "discriminator") else ()
         inputs = next((m.in_features for m in layers if isinstance(m, nn.Linear)), 0)
         return max(0, inputs - self.latent_dim)
 
     def check_labels(self, labels, where="data"):
-        """ValueError unless labels, integers, lie within the classes that the model knows, if it
-        knows any."""
+        """ValueError unless the integer labels are 0 to K - 1, if the model has K classes."""
         classes = getattr(self, "classes", None) or self.label_inputs()
         low, high = labels.min().item(), labels.max().item()
         if classes and (low < 0 or high >= classes):
@@ -219,12 +220,11 @@ class VAE(nn.Module):
 
 
 class TwoLayerVAE(VAE):
-    """A VAE with two stochastic layers, z1 below z2 (equation eq-two-layers of the book; Burda et
-    al., 2016).
+    """A VAE with two stochastic layers, z1 below z2 (Burda et al., 2016; eq-two-layers).
 
     p(z2) = N(0, I), p(z1|z2) a diagonal Gaussian made by decoder2, p(x|z1) Bernoulli made by the
     decoder; q(z1|x) made by the encoder, q(z2|z1) by encoder2. Each net for a Gaussian returns mean
-    and log_var side by side.
+    and log_var, concatenated.
     latent_dims: (Q1, Q2). ValueError: nets whose outputs do not fit.
     """
 
@@ -240,27 +240,28 @@ class TwoLayerVAE(VAE):
             if got != 2 * latent_dims[n_out]:
                 raise ValueError(
                     f"TwoLayerVAE: {name} returned {got} numbers; with latent_dims={self.latent_dims} it must return "
-                    f"{2 * latent_dims[n_out]} (mean and log_var side by side)."
+                    f"{2 * latent_dims[n_out]} (mean and log_var, concatenated)."
                 )
 
     def posterior2(self, z1, score=True):
-        """q(z2|z1); with score=False its net is held fixed, so that a gradient passes to z1
-        only."""
+        """q(z2|z1); with score=False its net is detached, so that a gradient reaches z1 only."""
         if score:
             return _gaussian(*self.encoder2(z1).chunk(2, -1))
         fixed = {name: p.detach() for name, p in self.encoder2.named_parameters()}
         return _gaussian(*functional_call(self.encoder2, fixed, (z1,)).chunk(2, -1))
 
     def draw(self, x, k):
-        """k pairs of codes by the path, ((k, B, Q1), (k, B, Q2)), and q(z1|x), q(z2|z1)."""
+        """k reparameterized pairs of codes, ((k, B, Q1), (k, B, Q2)), and q(z1|x), q(z2|z1)."""
         q1 = self.posterior(x)
         z1 = q1.rsample((k,))
         q2 = self.posterior2(z1)
         return (z1, q2.rsample()), (q1, q2)
 
     def log_terms(self, x, z, q, score=True, y=None):
-        """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B); see
-        `VAE.log_terms`."""
+        """log p(x|z1) and log p(z1|z2) p(z2) - log q(z1|x) q(z2|z1), each (k, B).
+
+        As `VAE.log_terms`.
+        """
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
@@ -282,11 +283,12 @@ def _fixed(q):
 
 
 class ImplicitVAE(VAE):
-    """A VAE whose encoder has no density: z is a function of x, or of x and noise (Makhzani et al.,
-    2016; eq-implicit).
+    """A VAE whose encoder has no density: z is a function of x, or of x and noise (eq-implicit).
 
-    encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers side by side ->
-    (B, Q). It can be sampled but has no density, so the KL and the log-weights are undefined.
+    Makhzani et al. (2016).
+    encoder: x -> (B, Q), or with noise_dim = d > 0, x and d standard normal numbers, concatenated,
+        -> (B, Q). It can be sampled but has no density, so the KL and the log-weights are
+        undefined.
     Otherwise as `VAE`.
     """
 
@@ -297,7 +299,7 @@ class ImplicitVAE(VAE):
         self.noise_dim = noise_dim
 
     def draw(self, x, k):
-        """k codes of each image, (k, B, Q); in place of a posterior None."""
+        """k codes of each image, (k, B, Q), and None, since there is no posterior."""
         if not self.noise_dim:
             return self.encoder(x).expand(k, -1, -1), None
         noise = torch.randn(k, len(x), self.noise_dim, dtype=x.dtype, device=x.device)
@@ -310,15 +312,15 @@ class ImplicitVAE(VAE):
 
 
 class ClassAAE(VAE):
-    """An autoencoder whose encoder returns class logits and a style (Makhzani et al., 2016;
-    eq-aae-classes).
+    """An autoencoder whose encoder returns class logits and a style (eq-aae-classes).
 
-    encoder: x -> (B, K + Q), the logits of K classes and the style side by side. decoder: (B, K +
-    Q) -> x, or with heads=True (B, Q) -> x: each class then has a point of the plane (Q numbers),
-    and the code is ŷ · heads + z.
-    noise: standard deviation of what is added to x on the way into the encoder, in training mode.
-    distance: below it two heads repel each other. The two discriminators, (B, Q) and (B, K) to a
-        logit, belong to the model.
+    Makhzani et al. (2016).
+    encoder: x -> (B, K + Q), the logits of K classes and the style, concatenated.
+    decoder: (B, K + Q) -> x, or with heads=True (B, Q) -> x: each class then has a point of the
+        plane (Q numbers), and the code is ŷ · heads + z.
+    noise: standard deviation of the Gaussian noise added to the encoder's input in train mode.
+    distance: heads that are closer repel each other.
+    The two discriminators, (B, Q) and (B, K) to a logit, belong to the model.
     """
 
     def __init__(self, encoder, decoder, classes, latent_dim, discriminator, class_discriminator,
@@ -340,13 +342,12 @@ class ClassAAE(VAE):
         return out[..., : self.classes], out[..., self.classes :]
 
     def draw(self, x, k):
-        """The codes that the decoder is given, (k, B, ...), the same k times; in place of a
-        posterior None."""
+        """The decoder's input, (k, B, ...), the same k times, and None: there is no posterior."""
         y, z = self.encode(x)
         return self.code(y.softmax(-1), z).expand(k, *([-1] * z.dim())), None
 
     def code(self, y, z):
-        """What the decoder is given for class probabilities y and style z."""
+        """The decoder's input for class probabilities y and style z."""
         return torch.cat([y, z], -1) if self.heads is None else y @ self.heads + z
 
     def decode(self, y, z, x=None):

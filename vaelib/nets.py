@@ -1,5 +1,4 @@
-"""Plain networks: an encoder or a decoder is any module, and these are the ones that the chapters
-use."""
+"""Plain networks that the chapters use; any module can be an encoder or a decoder."""
 
 from torch import nn
 
@@ -26,11 +25,11 @@ def mlp(*sizes, activation=nn.Tanh):
 
 
 def conv_encoder(shape, latent_dim, width=32):
-    """A convolutional encoder: flat images of shape (C, H, W), H = W = 28, 32 or 64, to mean and
-    log_var, (B, 2Q).
+    """A convolutional encoder: flat images to mean and log_var, (B, C H W) -> (B, 2Q).
 
-    Two strided convolutions of `width` and 2 width channels, then a layer of 8 width units; for 64
-    pixels four, of width, width, 2 width and 2 width, as Locatello et al. (2019) have them.
+    shape: (C, H, W), H = W = 28, 32 or 64. Two strided convolutions of `width` and 2 width
+    channels, then a layer of 8 width units; for 64 pixels four, of width, width, 2 width and 2
+    width, as in Locatello et al. (2019).
     ValueError: another size.
     """
     channels, side = _channels("conv_encoder", shape, width)
@@ -43,8 +42,10 @@ def conv_encoder(shape, latent_dim, width=32):
 
 
 def conv_decoder(latent_dim, shape, width=32):
-    """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W). ValueError: as
-    there."""
+    """The mirror image of `conv_encoder`: codes (B, Q) to flat images, (B, C H W).
+
+    ValueError: as `conv_encoder`.
+    """
     channels, side = _channels("conv_decoder", shape, width)
     channels = channels[::-1]
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)
@@ -56,7 +57,7 @@ def conv_decoder(latent_dim, shape, width=32):
 
 
 def _channels(name, shape, width):
-    """Channels from the image to the smallest picture, and the side of that."""
+    """Channels from the image to the smallest feature map, and the side of that."""
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32, 64):
         raise ValueError(
             f"{name}: shape must be (C, H, H) with H = 28, 32 or 64, got {tuple(shape)}."

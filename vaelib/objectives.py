@@ -14,8 +14,7 @@ ESTIMATORS = ("standard", "stl", "dreg")
 
 
 def elbo(model, x, k=1, kl="analytic"):
-    """The evidence lower bound of each sample, in nats: "objective" = "reconstruction" - "kl", each
-    (B,).
+    """The evidence lower bound, in nats: "objective" = "reconstruction" - "kl", each (B,).
 
     Equation eq-elbo of the book (chapter 2); Kingma & Welling (2014). k samples of q(z|x) are
     averaged.
@@ -32,8 +31,7 @@ def elbo(model, x, k=1, kl="analytic"):
 
 
 def _reconstruction_and_kl(name, model, x, z, q, kl="analytic"):
-    """The average of log p(x|z) over the codes z of each image, and KL(q(z|x) ‖ p) or its estimate,
-    each (B,)."""
+    """log p(x|z) averaged over each image's codes z, and KL(q(z|x) ‖ p) or its estimate, (B,)."""
     if one_of(name, "kl", kl, ("analytic", "sampled")) == "sampled":
         reconstruction, log_ratio = (terms.mean(0) for terms in model.log_terms(x, z, q))
         return reconstruction, -log_ratio
@@ -54,8 +52,7 @@ def _density(name, model, q):
 
 
 def _one_layer(name, model, x):
-    """One code of each image, (1, B, Q), and q(z|x). ValueError: a model with two layers of
-    codes."""
+    """One code of each image, (1, B, Q), and q(z|x). ValueError: a model with two layers."""
     z, q = model.draw(x, 1)
     if isinstance(z, tuple):
         raise ValueError(f"{name}: model must have one layer of codes, got {type(model).__name__}.")
@@ -63,21 +60,21 @@ def _one_layer(name, model, x):
 
 
 def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
-    """The InfoVAE family: reconstruction - (1 - alpha) KL(q(z|x) ‖ p) - (alpha + lam - 1) D(q(z),
-    p), in nats.
+    """InfoVAE: reconstruction - (1 - alpha) KL(q(z|x) ‖ p) - (alpha + lam - 1) D(q(z), p), in nats.
 
-    Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019). divergence: (codes (B, Q),
-    prior samples (B, Q)) -> 0-d; it sees one code of each image of the batch. alpha = 0, lam = 1 is
-    the ELBO; alpha = 1 leaves the average KL out. Terms as in `elbo`, and "divergence", 0-d.
+    Equation eq-info-vae of the book (chapter 8); Zhao et al. (2019).
+    divergence: (codes (B, Q), prior samples (B, Q)) -> 0-d; it sees one code of each image of the
+        batch.
+    alpha = 0, lam = 1 is the ELBO; alpha = 1 leaves out the average KL. Terms as in `elbo`, and
+    "divergence", 0-d.
     ValueError: alpha + lam below 1, which would reward a mismatch, or not finite.
     """
     alpha, lam = scalar("info_vae", "alpha", alpha), scalar("info_vae", "lam", lam)
     if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
         number("info_vae", "alpha + lam", alpha + lam, least=1)
     z, q = _one_layer("info_vae", model, x)
-    if (
-        not torch.is_tensor(alpha) and alpha == 1
-    ):  # the average KL, which some models lack, drops out
+    # The average KL, which some models do not have, is not needed.
+    if not torch.is_tensor(alpha) and alpha == 1:
         terms = {"reconstruction": model.likelihood(z, x).log_prob(x)[0]}
         objective = terms["reconstruction"]
     else:
@@ -89,13 +86,13 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
 
 
 def mmd_vae(model, x, lam, kernel, unbiased=True):
-    """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae; Zhao
-    et al., 2019).
+    """The MMD-VAE: reconstruction - lam MMD²(q(z), p), the InfoVAE with alpha = 1 (eq-mmd-vae).
 
-    kernel and unbiased: as in `mmd`, between the batch's codes and as many samples of the model's
-        prior. The encoder
-    needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d. ValueError:
-        lam below 0.
+    Zhao et al. (2019).
+    kernel, unbiased: as in `mmd`, between the batch's codes and as many samples of the model's
+        prior.
+    The encoder needs no density. Terms: "objective" and "reconstruction", (B,), "divergence", 0-d.
+    ValueError: lam below 0.
     """
     lam, z = scalar("mmd_vae", "lam", lam, least=0), _one_layer("mmd_vae", model, x)[0]
     reconstruction = model.likelihood(z, x).log_prob(x)[0]
@@ -108,8 +105,7 @@ def mmd_vae(model, x, lam, kernel, unbiased=True):
 
 
 def vim(model, x, lam, kernel, unbiased=True):
-    """Variational InfoMax: the same objective as `mmd_vae`, derived from the capacity of a channel
-    (chapter 9).
+    """Variational InfoMax: the objective of `mmd_vae`, derived from the capacity of a channel.
 
     Equation eq-vim of the book (chapter 9); Crescimanna & Graham (2019).
     """
@@ -117,12 +113,10 @@ def vim(model, x, lam, kernel, unbiased=True):
 
 
 def beta_vae(model, x, beta, kl="analytic"):
-    """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats, terms as in `elbo`; beta = 1 is the
-    ELBO.
+    """The β-VAE: reconstruction - beta KL(q(z|x) ‖ p), in nats; beta = 1 is the ELBO.
 
-    Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). beta = 0 is where a warm-up
-    begins.
-    ValueError: beta below 0.
+    Equation eq-beta-vae of the book (chapter 6); Higgins et al. (2017). Terms as in `elbo`. beta
+    may be 0, as at the start of a warm-up. ValueError: beta below 0.
     """
     scalar("beta_vae", "beta", beta, least=0)
     terms = elbo(model, x, kl=kl)
@@ -130,11 +124,11 @@ def beta_vae(model, x, beta, kl="analytic"):
 
 
 def capacity_vae(model, x, gamma, capacity):
-    """reconstruction - gamma |average KL - capacity|, in nats: the KL is held near a target that
-    training can raise.
+    """reconstruction - gamma |average KL - capacity|, in nats: keeps the KL near a target.
 
-    Equation eq-capacity-vae of the book (chapter 6); Burgess et al. (2018). The average is taken
-    over the batch; terms as in `elbo`. ValueError: gamma not above 0, capacity below 0.
+    Training can raise the target. Equation eq-capacity-vae of the book (chapter 6); Burgess et al.
+    (2018). The average is taken over the batch; terms as in `elbo`. ValueError: gamma not above 0,
+    capacity below 0.
     """
     scalar("capacity_vae", "gamma", gamma, above=0)
     scalar("capacity_vae", "capacity", capacity, least=0)
@@ -146,13 +140,12 @@ def capacity_vae(model, x, gamma, capacity):
 
 
 def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="mss"):
-    """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), each
-    estimated from the batch.
+    """The β-TCVAE: reconstruction - alpha I(n; z) - beta TC - gamma (dimension-wise KL), in nats.
 
-    Equation eq-tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), in nats:
-    "reconstruction", "mutual_information", "total_correlation", "dimension_wise_kl". estimator:
-    "mss" or "mws", as in `log_aggregate_posterior`. With all weights 1 it is the ELBO with a
-    sampled KL.
+    Equation eq-tc-vae of the book (chapter 7); Chen et al. (2018). Terms, (B,), each estimated from
+    the batch: "reconstruction", "mutual_information", "total_correlation", "dimension_wise_kl".
+    estimator: "mss" or "mws", as in `log_aggregate_posterior`. With all weights 1 it is the ELBO
+        with a sampled KL.
     ValueError: a weight below 0, a data set smaller than the batch, a batch of one image.
     """
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
@@ -188,10 +181,10 @@ def factor_vae(model, x, gamma):
 
 
 def factor_discriminator(model, x):
-    """The FactorVAE's second player: tells codes of one half of the batch from permuted codes of
-    the other half.
+    """The FactorVAE's second player: tells codes of half of the batch from permuted other codes.
 
-    Equation eq-discriminator of the book (chapter 7). No gradient reaches the encoder.
+    The permuted codes are those of the other half. Equation eq-discriminator of the book
+    (chapter 7). No gradient reaches the encoder.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
     ValueError: a batch of one image, no discriminator.
     """
@@ -209,7 +202,7 @@ def factor_discriminator(model, x):
 
 
 def discriminator_of(name, model):
-    """The net that plays against the model's codes. ValueError: there is none."""
+    """model.discriminator. ValueError: there is none."""
     if not hasattr(model, "discriminator"):
         raise ValueError(
             f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit."
@@ -218,16 +211,16 @@ def discriminator_of(name, model):
 
 
 def iwae_bound(log_w):
-    """The importance-weighted bound of log-weights (k, B), in nats, (B,): the logarithm of the mean
-    weight.
+    """The importance-weighted bound from log-weights, (k, B) -> (B,): the log of the mean weight.
 
-    In expectation it is L_k: equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016).
+    In nats. In expectation it is L_k: equation eq-iwae-bound of the book (chapter 4); Burda et al.
+    (2016).
     """
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
 
 
 def iwae_surrogate(log_w):
-    """The average of log-weights (k, B) by their own normalised weights, held fixed, (B,).
+    """The average of log-weights (k, B), weighted by their detached normalised weights, (B,).
 
     Its gradient is that of `iwae_bound` (equation eq-iwae-gradient of the book, chapter 4). Its
     value is not the bound: it lies log k minus the weights' entropy above it (eq-surrogate-gap).
@@ -236,8 +229,7 @@ def iwae_surrogate(log_w):
 
 
 def iwae(model, x, k, estimator="standard"):
-    """The importance-weighted bound with k samples, in nats: "objective" and "surrogate", each
-    (B,).
+    """The importance-weighted bound with k samples, in nats: "objective", "surrogate", each (B,).
 
     Equation eq-iwae-bound of the book (chapter 4); Burda et al. (2016). "objective" has the bound's
     value whatever the estimator, which decides how the encoder's gradient is estimated: "standard";
@@ -261,6 +253,5 @@ def iwae(model, x, k, estimator="standard"):
 
 
 def _scale_gradient(z, factor):
-    """z itself, whose gradient will be multiplied by `factor` (a hook would do the same, but not
-    under vmap)."""
+    """z itself, with its gradient multiplied by `factor`; unlike a hook, it works under vmap."""
     return z.detach() + factor * (z - z.detach())

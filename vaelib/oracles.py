@@ -1,5 +1,4 @@
-"""Models and quantities whose answers are known in closed form, or to any precision by
-quadrature."""
+"""Models and quantities known in closed form, or to any precision by quadrature."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from .models import VAE
 
 @dataclass(frozen=True)
 class LinearGaussian:
-    """z ~ N(0, I), x|z ~ N(weight z + mean, variance I): probabilistic PCA (eq-ppca; Tipping &
-    Bishop, 1999).
+    """z ~ N(0, I), x|z ~ N(weight z + mean, variance I): probabilistic PCA (eq-ppca).
 
-    weight (D, Q), mean (D,), variance a number. Everything about it is exact.
+    weight (D, Q), mean (D,), variance a number. Everything about it is exact; Tipping & Bishop
+    (1999).
     """
 
     weight: torch.Tensor
@@ -26,8 +25,7 @@ class LinearGaussian:
 
     @classmethod
     def fit(cls, x, latent_dim):
-        """The maximum-likelihood model of x, (N, D), with its axes along the principal directions
-        (eq-ppca-ml).
+        """The maximum-likelihood model of x, (N, D), axes along principal directions (eq-ppca-ml).
 
         ValueError: latent_dim outside 1 to D - 1, or no variance left for the noise.
         """
@@ -58,8 +56,10 @@ class LinearGaussian:
         return self.marginal().log_prob(x)
 
     def posterior(self, x):
-        """p(z|x), a batch (N,): N(M⁻¹Wᵀ(x - mean), variance M⁻¹), M = WᵀW + variance I
-        (eq-ppca-posterior)."""
+        """p(z|x), a batch (N,): N(M⁻¹Wᵀ(x - mean), variance M⁻¹) (eq-ppca-posterior).
+
+        M = WᵀW + variance I, W the weight.
+        """
         m = self.weight.T @ self.weight + self.variance * torch.eye(
             self.weight.shape[1], dtype=self.weight.dtype
         )
@@ -67,8 +67,10 @@ class LinearGaussian:
         return MultivariateNormal((x - self.mean) @ self.weight @ inverse, self.variance * inverse)
 
     def elbo(self, x, mean, log_var):
-        """The ELBO of q = N(mean, exp(log_var)), (N, D), (N, Q), (N, Q) -> (N,), exact, in nats
-        (eq-elbo)."""
+        """The ELBO of q = N(mean, exp(log_var)), (N, D), (N, Q), (N, Q) -> (N,) (eq-elbo).
+
+        Exact, in nats.
+        """
         error = ((x - self.mean - mean @ self.weight.T) ** 2).sum(-1) + log_var.exp() @ (
             self.weight**2
         ).sum(0)
@@ -106,14 +108,15 @@ class _ConstantEncoder(nn.Module):
 
 
 def scalar_vae(mean, std):
-    """z ~ N(0, 1), x|z ~ N(z, 1), with q(z|x) = N(mean, std²) whatever x is; log p(x) = log N(x; 0,
-    2) and `scalar_bound` gives the rest."""
+    """z ~ N(0, 1), x|z ~ N(z, 1), with q(z|x) = N(mean, std²) whatever x is.
+
+    log p(x) = log N(x; 0, 2) and `scalar_bound` gives the rest.
+    """
     return VAE(_ConstantEncoder(mean, std), nn.Identity(), 1, "gaussian", scale=1.0)
 
 
 def scalar_bound(x, mean, std, k=1):
-    """The exact bound L_K(x) of `scalar_vae` with K = k importance samples, in nats; L_1 is the
-    ELBO (eq-elbo-scalar).
+    """The exact bound L_k(x) of `scalar_vae`, in nats; L_1 is the ELBO (eq-elbo-scalar).
 
     For k > 1 by quadrature of L_k = -ln k + ∫ (exp(-t) - φ(t)^k) dt/t with φ(t) = E_q exp(-t w).
     """
@@ -130,11 +133,10 @@ def scalar_bound(x, mean, std, k=1):
 
 
 def linear_beta_vae(variance, noise, beta=1.0):
-    """The optimum of a linear β-VAE on scalar data of the given variance, with decoder N(w z,
-    noise) (eq-linear-vae).
+    """The optimum of a linear β-VAE on scalar data, with decoder N(w z, noise) (eq-linear-vae).
 
-    A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and "activity" A_j.
-    It collapses where beta * noise >= variance (Lucas et al., 2019).
+    variance: of the data. A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and
+    "activity" A_j. It collapses if beta * noise >= variance (Lucas et al., 2019).
     """
     t = min(1.0, beta * noise / variance)
     return {
@@ -146,11 +148,10 @@ def linear_beta_vae(variance, noise, beta=1.0):
 
 
 def surgery(mean, std):
-    """ELBO surgery of one-dimensional posteriors N(mean[n], std[n]²), n = 1..N, by quadrature, in
-    nats (eq-surgery).
+    """ELBO surgery of posteriors N(mean[n], std[n]²), n = 1..N, by quadrature (eq-surgery).
 
-    A dict: "kl", the average KL to N(0, 1); "mutual_information" I(n; z); "marginal_kl", KL(q(z) ‖
-        N(0, 1)).
+    A dict, in nats: "kl", the average KL to N(0, 1); "mutual_information" I(n; z); "marginal_kl",
+    KL(q(z) ‖ N(0, 1)).
     """
     mean, std = np.asarray(mean, float)[:, None], np.asarray(std, float)[:, None]
     low, high = (mean - 12 * std).min(), (mean + 12 * std).max()
@@ -167,8 +168,10 @@ def surgery(mean, std):
 
 
 def two_gaussian_information(delta):
-    """I(v; z) in nats for a fair sign v = ±1 and z|v ~ N(v delta, 1): ln 2 - E ln(1 + exp(-2 delta
-    (delta + ε)))."""
+    """I(v; z) for a fair sign v = ±1 and z|v ~ N(v delta, 1), in nats.
+
+    It is ln 2 - E ln(1 + exp(-2 delta (delta + ε))).
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)
     return math.log(2) - float(
         np.logaddexp(0, -2 * delta * (delta + nodes)) @ weights / weights.sum()
@@ -176,8 +179,10 @@ def two_gaussian_information(delta):
 
 
 def gaussian_total_correlation(correlation):
-    """The total correlation of a Gaussian with the given correlation matrix, in nats: -½ ln det
-    (eq-gaussian-tc)."""
+    """The total correlation of a Gaussian, -½ ln det of its correlation matrix, in nats.
+
+    Equation eq-gaussian-tc of the book (chapter 7).
+    """
     return -0.5 * float(np.linalg.slogdet(np.asarray(correlation, float))[1])
 
 
@@ -187,17 +192,19 @@ def normal_entropy(std=1.0):
 
 
 def logistic_entropy(scale=1.0):
-    """The entropy of a Logistic distribution in nats. Its variance is (π scale)²/3: unit scale is
-    not unit variance."""
+    """The entropy of a Logistic distribution in nats.
+
+    Its variance is (π scale)²/3: unit scale is not unit variance.
+    """
     return 2 + math.log(scale)
 
 
 def kernel_mixture(name, size):
     """A kernel as a mixture of Gaussian kernels: squared bandwidths and weights, each (n,).
 
-    name: "gaussian", size its bandwidth; or "imq", size its scale C: C / (C + r²) = ∫ exp(-t)
-        exp(-t r² / C) dt, by
-    quadrature. ValueError: another name.
+    name: "gaussian", size its bandwidth; or "imq", size its scale C, by quadrature of
+        C / (C + r²) = ∫ exp(-t) exp(-t r² / C) dt.
+    ValueError: another name.
     """
     if name == "gaussian":
         return np.array([float(size) ** 2]), np.array([1.0])
@@ -208,8 +215,10 @@ def kernel_mixture(name, size):
 
 
 def gaussian_mmd(mean, std, kernel, size):
-    """Squared MMD between N(mean, diag(std²)) and N(0, I), exact (eq-mmd-gaussians); mean, std:
-    (Q,). kernel, size: as in `kernel_mixture`."""
+    """Squared MMD between N(mean, diag(std²)) and N(0, I), exact (eq-mmd-gaussians).
+
+    mean, std: (Q,). kernel, size: as in `kernel_mixture`.
+    """
     mean, std = np.atleast_1d(np.asarray(mean, float)), np.atleast_1d(np.asarray(std, float))
     squared, weights = kernel_mixture(kernel, size)
 
@@ -224,11 +233,10 @@ def gaussian_mmd(mean, std, kernel, size):
 
 
 def mmd_under_null(dim, n, kernel, size):
-    """What the estimators of squared MMD do on two samples of n from the same N(0, I), exact
-    (eq-mmd-null).
+    """Bias and standard deviation of the MMD² estimators under the null (eq-mmd-null).
 
-    A dict: "kernel" E k(x, y); "bias", the V-statistic's mean; "sd", the U-statistic's standard
-        deviation.
+    Exact, for two samples of n from the same N(0, I). A dict: "kernel" E k(x, y); "bias", the
+    V-statistic's mean; "sd", the U-statistic's standard deviation.
     """
     h, w = kernel_mixture(kernel, size)
     pairs = 1 / (1 / h[:, None] + 1 / h)  # the product of two Gaussian kernels is one
@@ -247,12 +255,11 @@ def mmd_under_null(dim, n, kernel, size):
 
 
 def two_point_reconstruction(a, scale="head", floor=0.0):
-    """E log p(x|z) for x = ±1 with the best decoder, in nats, (...) -> (...): it depends on a =
-    mean / std alone.
+    """E log p(x|z) for x = ±1 with the best decoder, in nats, (...) -> (...) (eq-two-point).
 
-    q(z|x) = N(x mean, std²). scale: a number, the decoder's fixed standard deviation; "learned",
-    the best one for all z; "head", the best one for each z; the last two not below `floor`
-    (eq-two-point).
+    It depends on a = mean / std alone; q(z|x) = N(x mean, std²).
+    scale: a number, the decoder's fixed standard deviation; "learned", the best one for all z;
+        "head", the best one for each z; the last two not below `floor`.
     """
     a, e = np.asarray(a, float)[..., None], np.linspace(-10, 10, 4001)
     weight = np.exp(-0.5 * e**2)
@@ -275,8 +282,10 @@ def two_point_reconstruction(a, scale="head", floor=0.0):
 
 
 def two_point_mmd(mean, std, bandwidth):
-    """Squared MMD between ½N(mean, std²) + ½N(-mean, std²) and N(0, 1) under a Gaussian kernel,
-    exact; broadcasts."""
+    """Squared MMD between ½N(mean, std²) + ½N(-mean, std²) and N(0, 1), exact; broadcasts.
+
+    The kernel is Gaussian.
+    """
     h, mean, std = bandwidth**2, np.asarray(mean, float), np.asarray(std, float)
 
     def expected(shift, variance):
@@ -289,11 +298,11 @@ def two_point_mmd(mean, std, bandwidth):
 def two_point_optimum(
     objective="elbo", scale="head", floor=5e-4, encoder_floor=0.0, lam=500.0, bandwidth=0.5**0.5
 ):
-    """The best q(z|x = ±1) = N(±mean, std²) when the decoder is the best for it (eq-two-point).
+    """The best q(z|x = ±1) = N(±mean, std²) with the best decoder for it (eq-two-point).
 
-    objective: "elbo", or "mmd": reconstruction - lam MMD². Searched on a lattice of a = mean / std
-        and std, then
-    refined. A dict: "mean", "std", "second" E z², "reconstruction", "kl", "mmd", "objective".
+    objective: "elbo", or "mmd": reconstruction - lam MMD².
+    Searched on a lattice of a = mean / std and std, then refined. A dict: "mean", "std", "second"
+    E z², "reconstruction", "kl", "mmd", "objective".
     """
     from scipy.optimize import minimize
 

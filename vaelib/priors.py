@@ -1,5 +1,4 @@
-"""Priors over codes: modules that return a distribution when called, and move to a device with
-their model."""
+"""Priors over codes: modules that return a distribution and move to a device with their model."""
 
 import copy
 import math
@@ -14,8 +13,10 @@ from .checks import number
 
 
 class Gaussian(Normal):
-    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts: its own fills a
-    tensor in place."""
+    """torch's Normal, with a reparameterized draw that `torch.func.vmap` accepts.
+
+    torch's own samples in place, which vmap rejects.
+    """
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
@@ -25,8 +26,10 @@ class Gaussian(Normal):
 
 
 class Prior(nn.Module):
-    """A prior without parameters: called, it returns `distribution(loc)`, with loc = 0 on the
-    module's device, (Q,)."""
+    """A prior without parameters: a call returns `distribution(loc)`, with loc = 0, (Q,).
+
+    loc is a buffer, on the module's device.
+    """
 
     def __init__(self, distribution, latent_dim):
         super().__init__()
@@ -38,8 +41,10 @@ class Prior(nn.Module):
 
 
 class Fixed(nn.Module):
-    """A prior that is one of torch's distributions: its tensors move with the module, and it does
-    not check its arguments, which would read values of tensors in a CUDA graph or under vmap."""
+    """A prior that is one of torch's distributions; its tensors move with the module.
+
+    It does not check its arguments, as this would read tensors in a CUDA graph and under vmap.
+    """
 
     def __init__(self, distribution):
         super().__init__()
@@ -70,8 +75,10 @@ def _mapped(thing, fn, made=None):
 
 
 def as_module(prior, latent_dim):
-    """What was given as a model's prior as a module. ValueError: not a prior, or one over codes of
-    another size."""
+    """Convert a prior (module, distribution or factory) to a module.
+
+    ValueError: not a prior, or one over codes of another size.
+    """
     prior = prior if isinstance(prior, (nn.Module, Distribution)) else prior(latent_dim)
     module = Fixed(prior) if isinstance(prior, Distribution) else prior
     made = module() if isinstance(module, nn.Module) else None
@@ -87,8 +94,7 @@ def as_module(prior, latent_dim):
 
 
 def sample(prior, n):
-    """n draws of a prior, (n, Q), with a gradient to its parameters where its distribution allows
-    one."""
+    """n draws of a prior, (n, Q), reparameterized if its distribution allows it."""
     return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
 
 
@@ -108,15 +114,19 @@ def standard_normal(latent_dim):
 
 
 def normal(scale):
-    """A function that makes the prior N(0, scale² I) from latent_dim. ValueError: a scale that is
-    not positive."""
+    """A function that makes the prior N(0, scale² I) from latent_dim.
+
+    ValueError: a scale that is not positive.
+    """
     scale = number("normal", "scale", scale, above=0)
     return partial(Prior, partial(_normal, scale))
 
 
 class Logistic(Distribution):
-    """The logistic distribution around `loc`, sampled by the path; its variance is (π scale)² / 3
-    (eq-logistic)."""
+    """The logistic distribution around `loc`, reparameterized (eq-logistic).
+
+    Its variance is (π scale)² / 3.
+    """
 
     has_rsample, arg_constraints = True, {}
 
@@ -127,7 +137,7 @@ class Logistic(Distribution):
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
         u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        tiny = torch.finfo(u.dtype).eps / 2  # rand draws 0, whose logit is not finite
+        tiny = torch.finfo(u.dtype).eps / 2  # rand can return 0, whose logit is not finite
         return self.loc + self.scale * torch.logit(u, tiny)
 
     sample = rsample
@@ -138,8 +148,10 @@ class Logistic(Distribution):
 
 
 def logistic(scale):
-    """A function that makes the prior of independent Logistic(0, scale) codes. ValueError: a scale
-    not positive."""
+    """A function that makes the prior of independent Logistic(0, scale) codes from latent_dim.
+
+    ValueError: a scale that is not positive.
+    """
     scale = number("logistic", "scale", scale, above=0)
     return partial(Prior, partial(_logistic, scale))
 
@@ -150,8 +162,10 @@ def logistic_unit_variance(latent_dim):
 
 
 class Plane(Distribution):
-    """A distribution over the plane in ten parts, of which `of_class` draws one: a label of 10
-    stands for any part."""
+    """A distribution over the plane in ten parts, of which `of_class` draws one.
+
+    Label 10 draws from all parts.
+    """
 
     has_rsample, arg_constraints, parts = True, {}, 10
 
@@ -171,8 +185,10 @@ class Plane(Distribution):
 
 
 class Pinwheel(Plane):
-    """Ten narrow Gaussians in the plane, turned like the blades of a wheel: Makhzani et al. (2016),
-    eq-pinwheel."""
+    """Ten narrow Gaussians in the plane, arranged like the blades of a wheel (eq-pinwheel).
+
+    Makhzani et al. (2016).
+    """
 
     radius, long, short = 2.0, 0.5, 0.15
 
@@ -197,8 +213,10 @@ class Pinwheel(Plane):
 
 
 class SwissRoll(Plane):
-    """A spiral in the plane, uniform along its length, with noise across: Makhzani et al. (2016),
-    eq-swiss-roll."""
+    """A spiral in the plane, uniform along its length, with noise across (eq-swiss-roll).
+
+    Makhzani et al. (2016).
+    """
 
     turns, radius, width = 1.5, 3.0, 0.1
 
@@ -219,8 +237,10 @@ def pinwheel(latent_dim=2):
 
 
 def swiss_roll(latent_dim=2):
-    """The prior `SwissRoll`; it can be sampled but has no density. ValueError: codes that are not
-    two numbers."""
+    """The prior `SwissRoll`; it can be sampled but has no density.
+
+    ValueError: codes that are not two numbers.
+    """
     return _plane("swiss_roll", latent_dim, SwissRoll)
 
 

@@ -1,5 +1,4 @@
-"""Looks at models and functions that leave no trace: no random number is used up, no buffer or mode
-changed."""
+"""Try models and functions without side effects: RNG, buffers and modes are restored."""
 
 import functools
 import random
@@ -12,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def unchanged(model):
-    """Afterwards every submodule has its mode, and every buffer its place and its values, back."""
+    """Afterwards every submodule's mode, and every buffer and its values, are restored."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module, name, buffer, buffer.clone())
@@ -31,9 +30,11 @@ def unchanged(model):
 
 @contextmanager
 def without_a_trace(model, *functions):
-    """Inside, a model and functions may be tried: afterwards the model is `unchanged`, and so are
-    the generators of torch, NumPy and Python, and those that a function holds (in a closure, a
-    default or a partial)."""
+    """Inside, a model and functions may be tried: afterwards their state is restored.
+
+    That is the model (`unchanged`), the generators of torch, NumPy and Python, and those that a
+    function keeps (in a closure, a default or a partial).
+    """
     own = [(g, g.get_state()) for function in functions for g in generators(function)]
     states = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
@@ -48,8 +49,7 @@ def without_a_trace(model, *functions):
 
 
 def held(function):
-    """What a function holds besides its code: arguments of a partial, closure, defaults, its
-    object."""
+    """What a function keeps besides its code: partial arguments, closure, defaults, its object."""
     if isinstance(function, functools.partial):
         return [function.func, *function.args, *function.keywords.values()]
     values = [getattr(function, "__self__", None), *(getattr(function, "__defaults__", None) or ())]
@@ -57,13 +57,13 @@ def held(function):
     for cell in getattr(function, "__closure__", None) or ():
         try:
             values.append(cell.cell_contents)
-        except ValueError:  # a name that has no value yet
+        except ValueError:  # an empty cell
             continue
     return values
 
 
 def generators(thing, depth=4):
-    """The torch.Generator objects that a function holds."""
+    """The torch.Generator objects that a function keeps."""
     if isinstance(thing, torch.Generator):
         return [thing]
     if depth == 0 or not callable(thing) or isinstance(thing, (nn.Module, type)):

@@ -1,5 +1,4 @@
-"""Models on disk: the weights as safetensors, and with them the settings that make the model
-again."""
+"""Models on disk: the weights as safetensors, with the settings that rebuild the model."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -11,8 +10,7 @@ from .checkpoints import read, write
 
 
 def save(model, path, **settings):
-    """Write a module's parameters and buffers, and settings (anything JSON holds), to a file, all
-    or nothing.
+    """Write a module's parameters and buffers, and settings (any JSON value), atomically to a file.
 
     The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot
     be written.
@@ -52,5 +50,5 @@ def load(path, build):
 
 
 def _tensors(model):
-    """Parameters and buffers by name; one that is used twice has one name."""
+    """Parameters and buffers by name; tied tensors occur once."""
     return dict(model.named_parameters()) | dict(model.named_buffers())

@@ -14,15 +14,19 @@ def cosine(start, steps, end=0.0):
 
 
 def ramp(start, steps, end=0.0):
-    """From `start` to `end` in equal parts over `steps` steps, then constant: `ramp(0, 1000, 1)` is
-    a warm-up to 1."""
+    """From `start` to `end` linearly over `steps` steps, then constant.
+
+    `ramp(0, 1000, 1)` is a warm-up to 1.
+    """
     number("ramp", "steps", steps, above=0)
     return lambda step: start + (end - start) * min(step, steps) / steps
 
 
 def staircase(start, steps, stairs=8):
-    """The learning rates of Burda et al. (2016): stage i = 0, 1, ... takes 3^i parts of `steps`, at
-    start 10^(-i/7)."""
+    """The learning rates of Burda et al. (2016): start 10^(-i/7) in stage i = 0, 1, ...
+
+    Stage i lasts proportionally to 3^i, all stages `steps` steps.
+    """
     number("staircase", "steps", steps, above=0)
     ends = [
         sum(3**j for j in range(i + 1)) / sum(3**j for j in range(stairs)) for i in range(stairs)

@@ -1,5 +1,4 @@
-"""`fit`: one function that trains any of the book's models, one or many copies, one player or
-several."""
+"""`fit` trains any of the book's models, one or many copies, one player or several."""
 
 import inspect
 import time
@@ -19,11 +18,11 @@ from .loop import Job, Plan
 
 @dataclass
 class Run:
-    """What `fit` returns: the models (one a seed, in eval mode), and the mean of each term over
-    each batch.
+    """What `fit` returns.
 
-    history: term -> (seeds, steps). seconds: the time that training took. broken: for each seed
-    None, or (step, term) where a term stopped being finite.
+    models: one per seed, in eval mode. history: term -> (seeds, steps), its mean over each batch.
+    seconds: the time that training took. broken: for each seed None, or (step, term) if a term
+        stopped being finite.
     """
 
     models: list
@@ -39,9 +38,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Player:
-    """One player of an alternating optimisation: its parameters (a function of the model),
-    objective and learning rate.
+    """One player of an alternating optimisation: its parameters, objective and learning rate.
 
+    parameters: a function of the model.
     adam: further arguments of `torch.optim.Adam`, such as {"betas": (0.5, 0.9), "eps": 1e-4}.
     """
 
@@ -56,30 +55,29 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
     """Train `build(seed)` on `data` by maximising `objective` with Adam, and return a Run.
 
     build: seed -> model; it is called with the random numbers seeded, and the caller's random state
-        is left as it was. Parameters with requires_grad=False stay as they are.
-    objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d, to be maximised; "objective"
-        is the one climbed. A list of `Player`s takes turns on the same batch; a term t of player i
-        > 0 is recorded as "t/i".
+        is not changed. Parameters with requires_grad=False are not trained.
+    objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d; "objective" is maximised. A
+        list of `Player`s takes turns on the same batch; a term t of player i > 0 is recorded as
+        "t/i".
     data: a floating-point tensor (N, ...), or a dict of named streams (a tensor, or a tuple of
         tensors that stay together, images first); x is then a dict of batches. Each is shuffled
         every epoch; a last short batch is left out.
     seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after
         another. Copies that are trained together draw their noise together: a seed's numbers then
         depend on the others.
-    hyper, lr: numbers, or functions of the step; in hyper also R numbers, one a copy. A
+    hyper, lr: numbers, or functions of the step; in hyper also R numbers, one per copy. A
         hyper-parameter goes to every player whose objective takes it. transform: applied to each
         batch.
-    device: default the GPU where there is one; the models come back to the device of `data`. A GPU
-        replays the step
-        that was recorded first: what `objective` decides in Python, such as a random branch, is
-        then decided once and for all. A transform other than `binarize` runs anew at each step,
+    device: default the GPU if there is one; the models are returned on the device of `data`. On a
+        GPU the first step is captured as a CUDA graph and replayed, so Python branches in
+        `objective` are evaluated once. A transform other than `binarize` runs again at each step,
         once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
-    checkpoint: a folder; training that was cut off continues from there. resume=False starts again;
+    checkpoint: a folder; an interrupted run resumes from it. resume=False starts again;
         resume="models" trains the models in the folder with other settings, such as another lr;
         called again with the same ones, it continues that training.
     Models are trained in train mode (parts that build has put in eval mode stay there) and come
-    back in eval mode. Ctrl-C returns the copies that were begun; a term that is no longer finite
+    back in eval mode. Ctrl-C returns the models trained so far; a term that is no longer finite
     stops that copy and is named in `broken`.
     ValueError: a bad argument or bad data. RuntimeError: out of memory, or a checkpoint that cannot
         be written or read.
@@ -111,9 +109,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
             models.append(build(seed).to(device))
             if not models[-1].training:
                 models[-1].train()  # such as a model that an earlier run has returned
-            states.append(
-                checkpoints.random_states(device)
-            )  # training continues from here, whatever is built next
+            # Training continues from this state, whatever is built next.
+            states.append(checkpoints.random_states(device))
         refuse_shared(models, seeds)
         streams = {name: [t.to(device) for t in tensors] for name, tensors in streams.items()}
         batches.check(models[0], data, streams, transform, batch_size)
@@ -145,9 +142,8 @@ def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), h
                 break
     checkpoints.announce(jobs)
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
-    values = [
-        job.history.cpu().numpy() for job in jobs if job.history is not None
-    ]  # (steps, terms, copies) each
+    # Each of shape (steps, terms, copies).
+    values = [job.history.cpu().numpy() for job in jobs if job.history is not None]
     terms = jobs[0].names if values else []
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home).eval() for job in jobs for model in job.models]
@@ -176,7 +172,7 @@ def _schedule(name, value):
 
 
 def _hyper(name, value, n):
-    """A number, a function of the step, or a tuple with one number a copy."""
+    """A number, a function of the step, or a tuple with one number per copy."""
     if getattr(value, "ndim", None) == 0 or not isinstance(
         value, (list, tuple, np.ndarray, torch.Tensor)
     ):

@@ -49,14 +49,12 @@ def main(arguments=None):
     parser.add_argument(
         "--scratch", type=Path, default=runner.SCRATCH, help="folder of unfinished work"
     )
-    parser.add_argument(
-        "--here", action="store_true", help=argparse.SUPPRESS
-    )  # one unit, in this process
+    # Internal: run one unit in this process.
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--seeds", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # so that child processes end with this one
+    # Exit through `finally`, so that child processes end with this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     if given.pause:
@@ -113,9 +111,8 @@ def main(arguments=None):
 
 def here(unit, given):
     """Run one unit in this process and record it."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # `fit` would return early, and an unfinished model be evaluated
+    # `fit` would catch SIGINT and return early, and an unfinished model would be evaluated.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         runner.keep(runner.execute(*unit, given.device, given.scratch), unit, given.receipts)

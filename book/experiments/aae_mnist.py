@@ -18,8 +18,8 @@ CLAIM = ("Adversarial autoencoders generate well by the Parzen estimate, separat
          "from few labels or none.")  # fmt: skip
 SOURCES = {"xref": "Makhzani et al. (2016), as later papers quote it", "mem": "Makhzani et al. (2016), from memory",
            "sd mem": "Makhzani et al. (2016), as later papers quote it; the ± from memory"}  # fmt: skip
-# The paper trains with momentum and drops of the rate, for 5,000 epochs (from memory); here Adam,
-# along half a cosine.
+# The paper trains with momentum and a stepwise rate, for 5,000 epochs (from memory); here Adam with
+# a cosine schedule.
 LONG = {"steps": 200_000, "width": 1000, "needs_gpu": True}
 SHORT = {"steps": 10_000, "width": 256}
 GAME = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-3, "encoder_lr": 5e-4}
@@ -54,8 +54,8 @@ def error(value, sd=None, source="xref"):
 ROWS = [
     *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref", 2.0)}, latents=8, prior=5.0,
           parzen=10_000),
-    # As in the chapter: noise in the encoder, high initial rates. Without noise more codes miss
-    # their blade.
+    # As in chapter 5: noise in the encoder, high initial rates. Without noise more codes miss their
+    # blade.
     *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000,
           encoder="gaussian", discriminator_lr=6e-3, encoder_lr=3e-3, slow_down=True),
     *both("style", "MNIST, label to the decoder", "style", latents=10),
@@ -66,7 +66,7 @@ ROWS = [
           labels=50_000),
     *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55, 2.05), classes=16, latents=5, labels=0),
     *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10, 1.13), classes=30, latents=5, labels=0),
-    # Heads as far apart as in the chapter, and low rates: otherwise two or three of twenty were
+    # Heads as far apart as in chapter 5, and low rates: otherwise only two or three of twenty were
     # used.
     *both("embedding", "MNIST, 2-D embedding, 20 clusters", "heads", error(13.5, source="mem"), classes=20, latents=2,
           labels=0, distance=6.0, discriminator_lr=3e-5, encoder_lr=1e-4),

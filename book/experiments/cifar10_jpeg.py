@@ -1,5 +1,7 @@
-"""CIFAR-10 as JPEG files, for machines that have no other copy; JPEG is lossy, and the data set's
-name says so."""
+"""CIFAR-10 as JPEG files, for machines without another copy.
+
+JPEG is lossy, and the data set's name says so.
+"""
 
 import io
 import os
@@ -13,8 +15,10 @@ import vaelib as vl
 
 
 def load():
-    """The Dataset in $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz. FileNotFoundError: it is
-    not there."""
+    """The Dataset in $VAELIB_DATA/cifar10/cifar10_jpeg_{train,test}.npz.
+
+    FileNotFoundError: it is not there.
+    """
     folder = Path(os.environ.get("VAELIB_DATA", ".")) / "cifar10"
     (x, y), (x_test, y_test) = (
         _read(folder / f"cifar10_jpeg_{part}.npz") for part in ("train", "test")
@@ -23,7 +27,7 @@ def load():
 
 
 def _read(path):
-    """Images (N, 3072) in [0, 1] and labels of a file that holds JPEGs one after another."""
+    """Images (N, 3072) in [0, 1] and labels of a file of concatenated JPEGs."""
     with np.load(path, allow_pickle=False) as file:
         content, offsets, labels = file["jpeg"].tobytes(), file["offsets"], file["label"]
     ends = [*offsets[1:], len(content)] if len(offsets) == len(labels) else offsets[1:]

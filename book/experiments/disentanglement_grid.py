@@ -15,13 +15,12 @@ VERSION = 1
 CLAIM = ("Penalizing the total correlation disentangles better than raising the price of the whole KL; the best β "
          "grows with the size of the code.")  # fmt: skip
 METHODS = {"beta": "β-VAE", "tc": "β-TCVAE", "factor": "FactorVAE"}
-# Strength s is β, or γ + 1 for the FactorVAE: β-TCVAE and FactorVAE have the same objective at
-# equal s.
+# The strength s is β, or γ + 1 for the FactorVAE, so that β-TCVAE and FactorVAE have the same
+# objective at equal s.
 STRENGTHS = (1, 2, 4, 8, 16)
 FULL = {"beta": (1, 2, 4, 6, 10), "tc": (1, 2, 4, 6, 10), "factor": (7, 11, 21, 36, 51)}
-# Three shapes, three sizes, 11 x 11 places, upright: 1,089 pictures of 24 x 24 pixels, of which no
-# two are the same (on fewer pixels neighbouring places give the same ones). Or the whole grid of
-# dSprites.
+# SMALL: three shapes, three sizes, 11 x 11 places, upright: 1,089 different images of 24 x 24 pixels
+# (with fewer pixels, neighbouring places give equal images). WHOLE: the grid of dSprites.
 SMALL = {
     "size": 24,
     "scale": [0, 2, 5],

@@ -15,9 +15,8 @@ from .vim_tables import features_of
 VERSION = 1
 CLAIM = "Members that differ in one term differ in what that term weighs, and each pays for it elsewhere."
 Q = 10
-GAUSSIAN = partial(
-    vl.gaussian_kernel, bandwidth=Q / 2**0.5
-)  # exp(-|x - y|² / Q²), as in the code of Zhao et al.
+# exp(-|x - y|² / Q²), as in the code of Zhao et al.
+GAUSSIAN = partial(vl.gaussian_kernel, bandwidth=Q / 2**0.5)
 IMQ = partial(vl.imq_kernel, scale=tuple(2.0 * Q * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)))
 # A member: its title, and its objective as a function of model and batch (None: a three-player
 # game).
@@ -58,10 +57,8 @@ def network(config, bias):
     net = lambda n_in, n_out: vl.mlp(n_in, width, width, n_out, activation=nn.ReLU)  # noqa: E731
 
     def build(seed):
-        encoder, decoder = (
-            net(784, 2 * q),
-            net(q, 784),
-        )  # first, so that all members have the same initial weights
+        # Built first, so that all members have the same initial weights.
+        encoder, decoder = net(784, 2 * q), net(q, 784)
         decoder[-1].bias.data = bias.clone()
         prior = vl.logistic_unit_variance if member == "vim-l" else vl.standard_normal
         model = vl.VAE(encoder, decoder, q, prior=prior)

@@ -30,11 +30,8 @@ TABLES = [
                                             "iwae-2-k50", "vae-1-k5", "vae-1-k50", "vae-2-k5", "vae-2-k50")),
     "iwae_table2/vae-iwae", "iwae_table2/iwae-vae",
 ]  # fmt: skip
-TESTS_SHARE, BENCHMARK_SHARE, PACKING = (
-    0.25,
-    0.25,
-    25.0,
-)  # shares of the time; seconds reserved for the archive
+# Shares of the time for tests and benchmarks; seconds reserved for the archive.
+TESTS_SHARE, BENCHMARK_SHARE, PACKING = 0.25, 0.25, 25.0
 PART = 15 * 2**20  # bytes of a part of the archive
 
 

@@ -1,9 +1,9 @@
 """Table 1 of Burda et al. (2016): VAE and IWAE, one and two layers, MNIST and Omniglot.
 
-With k = 1 the VAE and the IWAE are the same model. Rows without a suffix take about an hour a seed
-on one CPU thread; those that end in -32 have 32 epochs, the length of the rows with k = 50, so that
-k and layers can be compared at equal length; both use the recipe of iwae_recipe. Those that end in
--long need a GPU.
+With k = 1 the VAE and the IWAE are the same model. Rows without a suffix take about an hour per
+seed on one CPU thread; those that end in -32 have 32 epochs, the length of the rows with k = 50, so
+that k and layers can be compared at equal length; both use the recipe of iwae_recipe. Those that
+end in -long need a GPU.
 """
 
 import vaelib as vl
@@ -27,10 +27,8 @@ OMNIGLOT = {
     ("vae", 2, 1): (107.58, 28, 4), ("vae", 2, 5): (106.31, 30, 5), ("vae", 2, 50): (106.30, 30, 5),
     ("iwae", 2, 5): (104.79, 38, 6), ("iwae", 2, 50): (103.38, 44, 7),
 }  # fmt: skip
-HOUR = {
-    1: {1: 600, 5: 240, 50: 32},
-    2: {1: 300, 5: 150, 50: 32},
-}  # layers, k: epochs of about an hour on one thread
+# {layers: {k: epochs that take about an hour on one thread}}
+HOUR = {1: {1: 600, 5: 240, 50: 32}, 2: {1: 300, 5: 150, 50: 32}}
 SHORT = 32
 RECIPE = {"batch_size": 128, "lr": 3e-3, "lr_end": 1e-5}
 NAMES = {"mnist": "", "omniglot": "Omniglot: ", "omniglot-small": "8 alphabets of Omniglot: "}

@@ -22,7 +22,7 @@ def run(todo, device, scratch, where, deadline, workers=2):
         if name in os.environ
     }
     address, options = os.environ.get("RAY_ADDRESS"), {"env_vars": kept}
-    if address:  # the workers' machines get this working tree; ours have it
+    if address:  # the workers' machines get this working tree; local workers already have it
         options |= {"working_dir": str(runner.ROOT), "excludes": [".venv", "_build", ".git"]}
     else:
         options["env_vars"]["PYTHONPATH"] = os.pathsep.join(
@@ -43,8 +43,8 @@ def run(todo, device, scratch, where, deadline, workers=2):
                 list(pending), timeout=None if left == float("inf") else max(0.0, left)
             )
             if not done:
-                left = ", ".join(map(runner.label, pending.values()))
-                print(f"time is up for {left}; run the command again to resume", flush=True)
+                unfinished = ", ".join(map(runner.label, pending.values()))
+                print(f"time is up for {unfinished}; run the command again to resume", flush=True)
                 break
             unit = pending.pop(done[0])
             try:

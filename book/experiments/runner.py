@@ -78,7 +78,7 @@ def states(name, where):
         try:
             receipt = receipts.read(planned["experiment"], row["id"], where)
         except ValueError as error:
-            print(f"{error} It will be made anew.", file=sys.stderr)
+            print(f"{error} It will be recomputed.", file=sys.stderr)
             receipt = None
         result[row["id"]] = receipts.state(receipt, row["config"], planned["version"])
     return result
@@ -118,7 +118,7 @@ def part(name, row, seed, version, where):
     try:
         receipt = receipts.read(short(name), stem, where)
     except ValueError as error:
-        print(f"{error} It will be made anew.", file=sys.stderr)
+        print(f"{error} It will be recomputed.", file=sys.stderr)
         return None
     if (
         receipt is None
@@ -324,8 +324,7 @@ def locked(file, mode="w"):
 
 @contextmanager
 def clock(folder, every=2.0):
-    """Yield a function that returns the seconds spent on a row in all runs, killed ones
-    included."""
+    """Yield a function that returns the seconds spent on a row in all runs, also in killed ones."""
     began, stop = time.perf_counter(), threading.Event()
     file = folder / f"{time.time_ns()}.seconds"
 

@@ -86,8 +86,7 @@ def network(encoder_floor, decoder_floor):
 
 
 def objective(lam):
-    """The ELBO, or reconstruction - lam MMD² with the authors' kernel; also moments of the
-    codes."""
+    """The ELBO, or reconstruction - lam MMD² with the authors' kernel, and moments of the codes."""
 
     def watched(model, x):
         if lam is None:

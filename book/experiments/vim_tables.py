@@ -17,7 +17,7 @@ VERSION = 1
 CLAIM = ("VIM generates and reconstructs better than a VAE, its codes are more robust to noise, and with a logistic "
          "prior more so than with a normal one.")  # fmt: skip
 SOURCE = "Crescimanna and Graham (2019); headings, noise levels and the order of columns inferred from the text"
-# Table I's likelihood has no recoverable scale and its FID needs other features; neither is
+# Table I's likelihood has no recoverable scale and its FID needs Inception's features; neither is
 # compared with ours.
 TABLES = {
     "mnist": {"vae": (80, 77, 70, 72, 52), "beta>1": (92, 86, 82, 91, 84), "beta<1": (93, 66, 13, 85, 65),
@@ -42,9 +42,9 @@ NAMES = {"mnist": "MNIST", "omniglot": "8 alphabets of Omniglot", "cifar10": "CI
 
 
 def row(data, model, steps, width, end="", needs_gpu=False, **more):
-    # The λ = 10 of the paper's model goes with 0.05 times the squared error; a Gaussian of 0.25
-    # weighs it with 8, so it would be 1600 here; theirs pretrains its encoder, ours does not and
-    # takes less.
+    # The paper's λ = 10 goes with 0.05 times the squared error. A Gaussian of scale 0.25 weighs that
+    # error with 1 / (2 · 0.25²) = 8, so the equivalent λ is 10 · 8 / 0.05 = 1600. The paper
+    # pretrains its encoder; without pretraining a smaller λ is used.
     config = {"data": data, "model": model, "steps": steps, "width": width, "latent": LATENT[data], "scale": 0.25,
               "lam": 200.0 if model.startswith("vim") else None,
               "batch_size": 100, "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "labels": 1000,

@@ -257,17 +257,17 @@ def failed(sentence):
 class ExecuteApart(steps.Execute):
     """nbgrader's Execute in a sandbox, with limits on total time and output, and planted tests."""
 
-    timeout = Integer(60, help="seconds a cell may take").tag(config=True)
-    total = Integer(600, help="seconds a notebook may take").tag(config=True)
-    output_limit = Integer(1_000_000, help="characters a notebook may send").tag(config=True)
+    timeout = Integer(60, help="time limit of a cell in seconds").tag(config=True)
+    total = Integer(600, help="time limit of a notebook in seconds").tag(config=True)
+    output_limit = Integer(1_000_000, help="characters that a notebook may send").tag(config=True)
     # No HTML, SVG or JavaScript: instructors open these outputs in a browser.
     shown = {"text/plain", "image/png", "image/jpeg"}
 
     def create_kernel_manager(self):
-        (self.seat / "sockets").mkdir()
+        (self.workdir / "sockets").mkdir()
         places = {
-            "ip": str(self.seat / "sockets" / "k"),
-            "connection_file": str(self.seat / "connection.json"),
+            "ip": str(self.workdir / "sockets" / "k"),
+            "connection_file": str(self.workdir / "connection.json"),
         }
         self.km = Kernel(kernel_name="python3", transport="ipc", config=self.config, **places)
         return self.km
@@ -277,12 +277,12 @@ class ExecuteApart(steps.Execute):
         self.stopped, self.sent, self.flags, self.began = None, 0, [], time.monotonic()
         used = words(cell for cell in nb.cells if not is_grade(cell))
         used -= words(load_release(resources).cells)
-        self.seat = Path(tempfile.mkdtemp(prefix="vae-seat-"))
-        self.seat.chmod(0o755)
+        self.workdir = Path(tempfile.mkdtemp(prefix="vae-workdir-"))
+        self.workdir.chmod(0o755)
         try:
             nb, resources = super().preprocess(planted(nb), resources, km)
         finally:
-            shutil.rmtree(self.seat)
+            shutil.rmtree(self.workdir)
         self.judge(nb)
         nb.cells = [cell for cell in nb.cells if "planted" not in cell.metadata]
         report = {"stopped": self.stopped, "flags": self.flags, "to_read": sorted(used & TO_READ),
@@ -304,9 +304,8 @@ class ExecuteApart(steps.Execute):
                         failed(f"0 until someone has read this submission. {self.flags[0]}")
                     ]
             elif self.stopped and test and "planted" in cell.metadata and verdict(cell):
-                test.outputs = [
-                    failed(self.stopped)
-                ]  # the planted tests after it were not executed
+                # The planted tests after it were not executed.
+                test.outputs = [failed(self.stopped)]
 
     def preprocess_cell(self, cell, resources, index):
         left = self.total - (time.monotonic() - self.began)
@@ -327,8 +326,8 @@ class ExecuteApart(steps.Execute):
         return cell, resources
 
     def why(self, error):
-        if (self.seat / "stopped").exists():
-            return (self.seat / "stopped").read_text()
+        if (self.workdir / "stopped").exists():
+            return (self.workdir / "stopped").read_text()
         if isinstance(error, DeadKernelError):
             return "The kernel died."
         if isinstance(error, CellTimeoutError):

@@ -46,7 +46,7 @@ VISIBLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cach
 
 
 def python():
-    """Return the folders of this Python and of vaelib, which a kernel needs beside the system's."""
+    """Return the folders of this Python and of vaelib, which a kernel needs next to /usr."""
     return [sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT / "vaelib"),
             str(ROOT / "book" / "receipts")]  # fmt: skip
 
@@ -59,7 +59,7 @@ def inside(spec):
 
     def show(path, options="ro,nosuid"):
         """Mount one file or folder of the machine at the same place in the sandbox."""
-        there = Path(room + path)
+        there = Path(root + path)
         if os.path.islink(path) and path.count("/") == 1:  # /lib -> usr/lib
             there.symlink_to(os.readlink(path))
         elif os.path.exists(path):
@@ -70,15 +70,15 @@ def inside(spec):
                 there.touch()
             run("mount", "-o", f"bind,{options}", path, str(there))
 
-    room, user = spec["room"], spec["user"]
+    root, user = spec["root"], spec["user"]
     run(
         "mount",
         "-t",
         "tmpfs",
         "-o",
         f"size={DISK},nr_inodes=20000,mode=755,nosuid,nodev",
-        "room",
-        room,
+        "root",
+        root,
     )
     for folder, mode in {
         "tmp": 0o1777,
@@ -87,21 +87,21 @@ def inside(spec):
         "etc": 0o755,
         "old": 0o700,
     }.items():
-        os.makedirs(f"{room}/{folder}")
-        os.chmod(f"{room}/{folder}", mode)
+        os.makedirs(f"{root}/{folder}")
+        os.chmod(f"{root}/{folder}", mode)
     for path in dict.fromkeys([*VISIBLE, *python()]):
         if not any(path.startswith(f"{other}/") for other in ("/usr", sys.prefix)):
             show(path)
     if spec["sockets"]:
         show(spec["sockets"], "rw,nosuid,nodev,noexec")
-    os.makedirs(room + HOME)
-    Path(room, "etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")
-    Path(room, "etc/group").write_text(f"student:x:{user}:\n")
+    os.makedirs(root + HOME)
+    Path(root, "etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")
+    Path(root, "etc/group").write_text(f"student:x:{user}:\n")
     for name, content in spec["files"].items():
-        Path(room + HOME, name).write_text(content)
-        os.chown(room + HOME + "/" + name, user, user)
-    os.chown(room + HOME, user, user)
-    os.chdir(room)
+        Path(root + HOME, name).write_text(content)
+        os.chown(root + HOME + "/" + name, user, user)
+    os.chown(root + HOME, user, user)
+    os.chdir(root)
     run("pivot_root", ".", "old")
     os.chdir("/")
     run("mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc")
@@ -119,9 +119,8 @@ def inside(spec):
         "--inh-caps=-all",
     ]
     lock = ["prlimit", *limits, "setpriv", *rights, "--bounding-set=-all"]
-    signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # interrupts are for the kernel, in the same group
+    # Interrupts are for the kernel, which is in the same process group.
+    signal.signal(signal.SIGINT, lambda *_: None)
     kernel = subprocess.Popen(
         [*lock, *spec["command"]], env=spec["environment"], stdin=subprocess.DEVNULL
     )
@@ -183,9 +182,9 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
         "LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
         **(environment or {}),
     }  # fmt: skip
-    room = "/run/vae-room"  # an empty folder; mounts there are visible only inside
-    os.makedirs(room, 0o700, exist_ok=True)
-    spec = {"room": room, "user": user, "command": command, "files": files or {}, "sockets": sockets,
+    root = "/run/vae-root"  # an empty folder; mounts there are visible only inside
+    os.makedirs(root, 0o700, exist_ok=True)
+    spec = {"root": root, "user": user, "command": command, "files": files or {}, "sockets": sockets,
             "environment": environment}  # fmt: skip
     namespaces = [
         f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")
@@ -196,9 +195,8 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
         [*enter, sys.executable, "-I", __file__, "--inside"], stdin=subprocess.PIPE
     )
     try:
-        process.stdin.write(
-            json.dumps(spec).encode()
-        )  # not as an argument, which everyone can read
+        # On stdin: a process's arguments can be read by every user.
+        process.stdin.write(json.dumps(spec).encode())
         process.stdin.close()
         while process.poll() is None:
             reason = too_much(user) or machine_is_full()
@@ -215,7 +213,7 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
     return process.returncode
 
 
-LOOK = """
+PROBE = """
 import json, os, resource, socket, sys
 seen = {"user": os.getuid(), "groups": os.getgroups(), "processes": [p for p in os.listdir("/proc") if p.isdigit()],
         "network": [name for _, name in socket.if_nameindex()], "home": os.listdir("."), "root": os.listdir("/")}
@@ -249,7 +247,7 @@ def check(hidden):
     if problem := missing():
         return problem
     hidden = [str(path) for path in hidden]
-    look = f"LIMITS, HIDDEN, VISIBLE = {list(LIMITS)}, {hidden}, {[*VISIBLE, *python()]}" + LOOK
+    look = f"LIMITS, HIDDEN, VISIBLE = {list(LIMITS)}, {hidden}, {[*VISIBLE, *python()]}" + PROBE
     code = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import sandbox; "
             f"sys.exit(sandbox.launch([sys.executable, '-c', {look!r}]))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -276,7 +274,7 @@ def main(arguments):
         problem = check([ROOT / "chapters", ROOT / "Makefile"])
         print(
             problem
-            or "The sandbox is closed: no network, no foreign processes, no files of the course."
+            or "The sandbox passed all checks: no network, no foreign processes, no files of the course."
         )
         return 1 if problem else 0
     connection, *rest = arguments

@@ -155,9 +155,8 @@ def main():
     if not arguments.only_report:
         if copy() or arguments.retest:
             forget(lambda name, code: end(code) in ("killed", "timeout"))
-            (WORK / "mutants" / "mutmut-stats.json").unlink(
-                missing_ok=True
-            )  # which test covers which function
+            # The record of which test covers which function.
+            (WORK / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
         run(arguments.minutes, arguments.names)
     reasons = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["reason"]
     known = [mutant for reason in reasons for mutant in reason["mutants"]]

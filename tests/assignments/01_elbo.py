@@ -1,4 +1,4 @@
-"""Other answers to assignment 1: mistakes that people make, and right answers written differently."""
+"""Other answers to assignment 1: common mistakes, and right answers written differently."""
 
 VARIANTS = [
     # Part 1, the density

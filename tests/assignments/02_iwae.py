@@ -1,4 +1,4 @@
-"""Other answers to assignment 2: mistakes that people make, and right answers written differently."""
+"""Other answers to assignment 2: common mistakes, and right answers written differently."""
 
 SURROGATE = """
 def surrogate(model, x, k, estimator):

@@ -1,7 +1,7 @@
-"""Answers to assignment 4 that students give: wrong ones, with the test cells that must see them, and right ones.
+"""Answers to assignment 4: wrong ones, with the test cells that must fail, and right ones.
 
-Each entry replaces one answer cell. The wrong ones are mistakes that stand in public programs, or that one makes at
-the first try; the right ones get full marks though they are written in another way.
+Each entry replaces one answer cell. The wrong ones are mistakes found in public programs or typical
+of a first attempt; the right ones get full marks though they are written differently.
 """
 
 BETA, PROGRAM, AGGREGATE, TC = "beta-objective", "beta-of-program", "log-aggregate", "gaussian-tc"

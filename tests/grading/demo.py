@@ -103,7 +103,7 @@ def attacker(source, attack):
 
 
 def submissions(sources):
-    """[(student, assignment, notebook, expected points, a sentence)]"""
+    """Return [(student, assignment, notebook, expected points, a sentence)]."""
     made = []
     for name, source in sources.items():
         key = filled(source, [cell.id for cell in source.cells])

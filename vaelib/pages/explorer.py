@@ -1,7 +1,6 @@
-"""Figures that the reader moves without a kernel: plain HTML with its numbers, weights and script
-inside.
+"""Figures that move without a kernel: plain HTML with numbers, weights and script inside.
 
-What stands in the HTML is complete without scripts: the first picture of each. The script moves it.
+Without scripts each figure shows its initial state.
 """
 
 import base64
@@ -24,7 +23,7 @@ from .plotting import CLASS_COLORS, code_grid
 SCRIPT = Path(__file__).with_name("explorer.js")
 STYLE = f"<style>{Path(__file__).with_name('explorer.css').read_text(encoding='utf-8')}</style>"
 COLORS, DASHES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], ["", "5 3", "2 2", "7 2 2 2"]
-HEAVY = 150_000  # bytes of packed weights that a page may hold
+HEAVY = 150_000  # largest size of a page's packed weights, in bytes
 STEP = 0.05  # of a slider for a code
 ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
 
@@ -40,21 +39,23 @@ class Explorer:
 
 
 def panel(title, xlabel, xlim, ylim, lines):
-    """One drawing of `curves`. lines: name -> heights at equal steps over xlim, (n,) where the
-    sliders do not matter, or (number of values of each slider..., n). Heights outside ylim are cut
-    off."""
+    """One drawing of `curves`.
+
+    lines: name -> heights at equal steps over xlim, (n,) if the sliders do not matter, or (number
+        of values of each slider..., n). Heights outside ylim are cut off.
+    """
     return {"title": title, "xlabel": xlabel, "xlim": xlim, "ylim": ylim, "lines": lines}
 
 
 def curves(panels, sliders, readout=None, compute=None, start=None):
     """Curves that follow sliders; a button plays the first slider.
 
-    panels: made by `panel`. sliders: label -> its values. readout: a function of one value of each
-        slider that gives
-    the line of text below. compute: the source of a JavaScript function of the list of values that
-    gives {name of a line: its n heights, "readout": text}, for answers that the page works out
-    itself; lines are then (n,),
-    as they are at the start. start: label -> the value at which that slider starts; else its first.
+    panels: made by `panel`. sliders: label -> its values.
+    readout: a function of one value of each slider that gives the line of text below.
+    compute: the source of a JavaScript function of the list of values that gives {name of a line:
+        its n heights, "readout": text}, for answers that the page works out itself; lines are then
+        (n,), as they are at the start.
+    start: label -> the value at which that slider starts; default its first.
     ValueError: lines whose shape does not fit, a start that is none of the values.
     """
     counts, start = tuple(len(values) for values in sliders.values()), start or {}
@@ -109,15 +110,15 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
 
 
 def planes(members, shape, limit=3.5):
-    """One code in the plane, moved by pointer, touch, keys or sliders, and what each member's
-    decoder makes of it.
+    """One code in the plane, moved by the reader, and what each member's decoder makes of it.
 
+    It is moved by pointer, touch, keys or sliders.
     members: name -> (VAE with a 2-D code, codes (N, 2), their class labels (N,)): the codes are
         drawn as dots.
     shape: (H, W) of the pictures. The decoders are MLPs of `nets.mlp` and answer in the page,
         packed as float16.
     ValueError: codes that are not two-dimensional, a decoder that is no such MLP, more weights than
-        a page should hold.
+        a page should contain.
     """
     data, drawings, key = {"kind": "planes", "shape": shape, "limit": limit, "members": []}, [], KEY
     for name, (model, codes, labels) in members.items():
@@ -151,19 +152,17 @@ def planes(members, shape, limit=3.5):
 
 
 def traversal(model, codes, shape, limit=3.0, names=None):
-    """A slider for each latent and the picture that the decoder makes of them; a menu of codes to
-    start from.
+    """A slider for each latent and the decoded picture; a menu of codes to start from.
 
-    model: a VAE whose decoder is an MLP of `nets.mlp`. codes: (N, Q), the starting points. shape:
-        (H, W).
-    names: of the latents, (Q,). ValueError: as in `planes`, or names that are not as many as the
-        latents.
+    model: a VAE whose decoder is an MLP of `nets.mlp`. codes: (N, Q), the starting points.
+    shape: (H, W). names: of the latents, (Q,).
+    ValueError: as in `planes`, or names that are not as many as the latents.
     """
     codes = STEP * np.round(np.asarray(codes, float) / STEP)  # as the sliders have them
     names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
     if len(names) != codes.shape[1]:
         raise ValueError(
-            f"traversal: names must have {codes.shape[1]} entries, one a latent, got {len(names)}."
+            f"traversal: names must have {codes.shape[1]} entries, one per latent, got {len(names)}."
         )
     data = {
         "kind": "traversal",
@@ -192,11 +191,10 @@ def traversal(model, codes, shape, limit=3.0, names=None):
 
 
 def film(frames, times, labels, limit=3.5):
-    """Codes that move: one panel a name, played, paused and scrubbed by the reader.
+    """Codes that move: one panel per name, played, paused and scrubbed by the reader.
 
-    frames: name -> codes at each time, (T, N, 2). times: (T,), shown beside the slider. labels:
-        (N,) classes.
-    ValueError: frames of another shape.
+    frames: name -> codes at each time, (T, N, 2). times: (T,), shown next to the slider.
+    labels: (N,) classes. ValueError: frames of another shape.
     """
     labels, data, drawings = (
         np.asarray(labels),
@@ -229,7 +227,7 @@ def _square(limit, side, top=4):
 
 @dataclass(frozen=True)
 class Frame:
-    """The axes of a drawing: from the numbers' coordinates to the picture's."""
+    """The axes of a drawing, from data coordinates to picture coordinates."""
 
     xlim: tuple
     ylim: tuple
@@ -273,8 +271,10 @@ class Frame:
         return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in zip(a, b, strict=True))
 
     def cloud(self, codes, labels, draws=None):
-        """The codes, one path a class, which the script writes anew in the same order, over the
-        prior: rings at 1, 2 and 3, or grey dots where draws of it are given."""
+        """The codes, one path per class, over the prior: rings at 1, 2 and 3, or dots of its draws.
+
+        The script writes the paths again in the same order.
+        """
         if draws is None:
             paths = "".join(f'<circle class="axis" cx="{self.X(0):.1f}" cy="{self.Y(0):.1f}" '
                             f'r="{self.X(r) - self.X(0):.1f}"/>' for r in (1, 2, 3))  # fmt: skip
@@ -315,8 +315,7 @@ class Frame:
 
 
 def _draws(model):
-    """Draws of a prior that is not the standard normal, whose shape the rings would not show;
-    always the same ones."""
+    """Fixed draws of a prior whose shape the rings would not show; None for a standard normal."""
     base = getattr(model.prior, "base_dist", None)
     if isinstance(base, Normal) and (base.loc == 0).all() and (base.scale == 1).all():
         return None
@@ -348,8 +347,7 @@ def _choice(label, values, at):
 
 
 def _pack(model):
-    """The decoder's layers and weights, for the script; "sigmoid" where the likelihood is
-    Bernoulli's."""
+    """The decoder's layers and weights, for the script; "sigmoid" for a Bernoulli likelihood."""
     layers, weights, modules = [], [], list(model.decoder)
     for i, module in enumerate(modules):
         after = modules[i + 1] if i + 1 < len(modules) else None

@@ -1,5 +1,4 @@
-"""What a chapter's cells need around the mathematics: the size of the run, and numbers for the
-prose."""
+"""What the cells of a chapter need: the size of the run, and numbers for the prose."""
 
 import os
 from types import SimpleNamespace
@@ -8,8 +7,7 @@ PROFILES = ("smoke", "default", "paper")
 
 
 def profile():
-    """The profile in force, from the environment variable VAELIB_PROFILE: "smoke", "default" or
-    "paper"."""
+    """The current profile, $VAELIB_PROFILE: "smoke", "default" (if unset) or "paper"."""
     name = os.environ.get("VAELIB_PROFILE", "default")
     if name not in PROFILES:
         raise ValueError(f"VAELIB_PROFILE must be one of {', '.join(PROFILES)}, got {name!r}.")
@@ -17,8 +15,7 @@ def profile():
 
 
 class Table(SimpleNamespace):
-    """Rows of text under a head, and a text below: Markdown in a notebook, columns of text
-    elsewhere."""
+    """Rows under a head, and text below: Markdown in a notebook, columns of text elsewhere."""
 
     def _repr_markdown_(self):
         lines = [self.head, ["---"] * len(self.head), *self.rows]
@@ -32,10 +29,9 @@ class Table(SimpleNamespace):
 
 
 def table(head, rows, below=""):
-    """Lay out `rows`, each a list with one text or number for each name in `head`, as a table of
-    the page.
+    """Lay out `rows`, each a list of one text or number per name in `head`, as a table.
 
-    below: Markdown to stand under the table; without rows it stands alone. ValueError: a row of
+    below: Markdown shown under the table; without rows it is shown alone. ValueError: a row of
         another length.
     """
     rows = [[str(cell) for cell in row] for row in rows]
@@ -48,8 +44,7 @@ def table(head, rows, below=""):
 
 
 class Sizes(SimpleNamespace):
-    """The sizes of the profile in force as attributes; shown in a notebook as the table of all
-    three profiles."""
+    """The sizes of the current profile as attributes; in a notebook a table of all profiles."""
 
     def _repr_markdown_(self):
         head = ["size"] + [f"**{p}** (in force)" if p == self._profile else p for p in PROFILES]
@@ -62,10 +57,9 @@ class Sizes(SimpleNamespace):
 
 
 def sizes(**table):
-    """Choose sizes by profile: `sizes(steps=(30, 1500, 20_000))` gives `.steps` for (smoke,
-    default, paper).
+    """Choose sizes by profile: `sizes(steps=(30, 1500, 20_000))` gives `.steps`.
 
-    ValueError: an entry that does not hold three values.
+    The values are for (smoke, default, paper). ValueError: an entry that has not three values.
     """
     for name, values in table.items():
         if not isinstance(values, tuple) or len(values) != 3:
@@ -81,9 +75,8 @@ def glue(name, value):
 
     The prose refers to it as {glue:text}`name:.2f`, so that no measured number is ever typed.
     """
-    value = (
-        value.item() if hasattr(value, "item") else value
-    )  # NumPy and torch scalars print as plain numbers
+    # NumPy and torch scalars are shown as plain numbers.
+    value = value.item() if hasattr(value, "item") else value
     try:
         from myst_nb import glue as keep
     except ImportError:
@@ -95,11 +88,11 @@ def glue(name, value):
 def claim(text, holds, trained=False):
     """Print a claim of the chapter and check it. AssertionError: it does not hold.
 
-    trained=True marks a claim about a trained model: the smoke profile trains too briefly to judge
-    it, and prints so.
+    trained=True marks a claim about a trained model: the smoke profile trains too briefly to check
+    it, and prints this.
     """
     if trained and profile() == "smoke":
-        print(f"Not judged in the smoke profile: {text}")
+        print(f"Not checked in the smoke profile: {text}")
     elif bool(holds):
         print(f"Checked: {text}")
     else:

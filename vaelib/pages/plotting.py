@@ -1,5 +1,4 @@
-"""The book's figures in one style (`plt.style.use("vaelib.pages.book")`); nothing here knows about
-models."""
+"""The book's figures in one style (`plt.style.use("vaelib.pages.book")`), independent of models."""
 
 import numpy as np
 import torch
@@ -7,8 +6,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
-# Ten classes: Paul Tol's "muted" colours and a grey. None is so light or dark that it is lost on
-# one kind of page.
+# Ten classes: Paul Tol's "muted" colours and a grey, each visible on light and on dark pages.
 CLASS_COLORS = ListedColormap(
     [
         "#332288",
@@ -26,11 +24,10 @@ CLASS_COLORS = ListedColormap(
 
 
 def image_grid(ax, images, shape, columns, gap=1):
-    """Draw images, (N, D) or (N, C, H, W) in [0, 1], on one pair of axes, row by row, in thin
-    frames; ink is dark.
+    """Draw images, (N, D) or (N, C, H, W) in [0, 1], row by row, in thin frames; ink is dark.
 
-    shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its place empty. ValueError: images
-    that do not have that many pixels.
+    They share one pair of axes. shape is (C, H, W) with C = 1 or 3. An image of NaN leaves its
+    place empty. ValueError: images that do not have that many pixels.
     """
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
@@ -44,9 +41,8 @@ def image_grid(ax, images, shape, columns, gap=1):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
         if not np.isnan(image).all():
-            frames.append(
-                Rectangle((left - 0.5, top - 0.5), w, h)
-            )  # a pixel's centre has whole coordinates
+            # The centre of a pixel has integer coordinates.
+            frames.append(Rectangle((left - 0.5, top - 0.5), w, h))
     ax.imshow(canvas[..., 0] if c == 1 else canvas, vmin=0, vmax=1)
     ax.add_collection(
         PatchCollection(frames, facecolor="none", edgecolor="0.75", linewidth=0.4, clip_on=False)
@@ -56,8 +52,7 @@ def image_grid(ax, images, shape, columns, gap=1):
 
 
 def code_scatter(ax, codes, labels, size=6):
-    """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit written at its
-    median."""
+    """Scatter 2-D codes, (N, 2), coloured by class label, with each class's digit at its median."""
     codes, labels = np.asarray(codes), np.asarray(labels)
     ax.scatter(
         *codes.T, c=labels, cmap=CLASS_COLORS, vmin=0, vmax=9, s=size, linewidths=0, alpha=0.7
@@ -80,14 +75,13 @@ def code_scatter(ax, codes, labels, size=6):
 
 
 def code_grid(n, limit):
-    """The n x n points of a square lattice of 2-D codes in (-limit, limit)², (n², 2), row by row
-    from the top left."""
+    """The n x n lattice of 2-D codes in (-limit, limit)², (n², 2), by rows from the top left."""
     z = (np.arange(n) + 0.5) / n * 2 * limit - limit
     return torch.tensor([[a, b] for b in z[::-1] for a in z], dtype=torch.float32)
 
 
 def code_map(ax, images, shape, limit):
-    """Draw the pictures of `code_grid`'s codes, (n², D), each where its code lies."""
+    """Draw the pictures of `code_grid`'s codes, (n², D), each at the position of its code."""
     image_grid(ax, images, shape, columns=round(len(images) ** 0.5), gap=shape[1] // 8)
     ax.collections[0].remove()  # the frames have the coordinates of pixels
     ax.images[0].set_extent((-limit, limit, -limit, limit))

@@ -1,5 +1,4 @@
-"""Receipts: results of experiments too long for a page, recorded with everything that is needed to
-judge them.
+"""Receipts: results of long experiments, recorded with everything that is needed to judge them.
 
 `book/receipts/NAME/plan.json` says which rows an experiment has and what the paper reports;
 `NAME/ROW.json` is what was measured. `python -m book.experiments` writes both. A receipt whose
@@ -22,8 +21,7 @@ STATES = ("run", "stale", "not run")
 
 
 def folder():
-    """Where the book's receipts lie: in the repository, or, where vaelib was installed from it,
-    inside the package."""
+    """The folder of the book's receipts, in the repository or else in the installed package."""
     here = Path(__file__).parent
     places = [here.parents[1] / "book" / "receipts", here / "recorded"]
     return next((place for place in places if place.is_dir()), places[0])
@@ -46,15 +44,15 @@ def plan(experiment, where=None):
 
 
 def read(experiment, row, where=None):
-    """A row's receipt, None where there is none. ValueError: it is not a valid one."""
+    """A row's receipt, or None. ValueError: it is not a valid one."""
     path = Path(where or folder()) / experiment / f"{row}.json"
     return _load(path, RECEIPT) if path.exists() else None
 
 
 def rows(experiment, where=None):
-    """An experiment's rows in the plan's order: dicts with id, title, config, paper, needs_gpu,
-    state and receipt.
+    """An experiment's rows in the plan's order, as dicts.
 
+    The keys are id, title, config, paper, needs_gpu, state and receipt.
     state: "run", "stale" (the receipt's config or version is not the plan's) or "not run" (receipt
         is then None).
     """
@@ -76,8 +74,10 @@ def state(receipt, config, version):
 
 
 def result(experiment, row, quantity, where=None):
-    """The recorded {"mean", "sd", "values", "unit"} of one quantity. LookupError: not run, stale,
-    or not measured."""
+    """The recorded {"mean", "sd", "values", "unit"} of one quantity.
+
+    LookupError: not run, stale, or not measured.
+    """
     planned = plan(experiment, where)
     configs = {r["id"]: r["config"] for r in planned["rows"]}
     if row not in configs:
@@ -86,7 +86,10 @@ def result(experiment, row, quantity, where=None):
         )
     receipt = read(experiment, row, where)
     if (now := state(receipt, configs[row], planned["version"])) != "run":
-        raise LookupError(f"receipts: {experiment}, row {row!r} is {now}; only run ones are used.")
+        raise LookupError(
+            f"receipts: {experiment}, row {row!r} is {now}; "
+            "only rows with a valid receipt are used."
+        )
     results = receipt["results"]
     if quantity not in results:
         raise LookupError(
@@ -96,8 +99,7 @@ def result(experiment, row, quantity, where=None):
 
 
 def summary(values, unit=""):
-    """{"unit", "mean", "sd", "values"} of one value a seed; sd has ddof=1 and is None for a single
-    value.
+    """{"unit", "mean", "sd", "values"} of one value per seed; sd has ddof=1, None for one value.
 
     ValueError: a value that is not finite.
     """
@@ -109,8 +111,7 @@ def summary(values, unit=""):
 
 
 def write(receipt, where=None, stem=None):
-    """Write a receipt, all or nothing, as `stem`.json (default: its row's name), and return its
-    path.
+    """Write a receipt atomically as `stem`.json (default: its row's name), and return its path.
 
     ValueError: it is not a valid one.
     """
@@ -136,8 +137,7 @@ def write_json(value, path):
 
 
 def show(value, digits=2):
-    """A result as text: "86.72 ± 0.03", "31,173 ± 574", or without a spread where there is one
-    value only."""
+    """A result as text: "86.72 ± 0.03", "31,173 ± 574", or a single value without a spread."""
     if abs(value["mean"]) >= 1000:
         digits = 0
     spread = "" if value["sd"] is None else f" ± {value['sd']:,.{digits}f}"
@@ -145,11 +145,11 @@ def show(value, digits=2):
 
 
 def table(experiment, quantities=None, where=None, states=STATES):
-    """An experiment's rows as a Markdown table: paper, ours as mean ± sd of n values, state, where
-    and when made.
+    """An experiment's rows as a Markdown table: paper, ours, state, where and when.
 
-    quantities: those to show, each on a line of its own; default all. states: those whose rows are
-    shown. Stale results are named and not shown.
+    Ours is mean ± sd of n values.
+    quantities: those to show, each on a line of its own; default all.
+    states: those whose rows are shown. Stale results are named and not shown.
     """
     found, sources = [row for row in rows(experiment, where) if row["state"] in states], {}
     quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
@@ -199,16 +199,15 @@ def table(experiment, quantities=None, where=None, states=STATES):
 def paper_table(
     experiment, quantities, rows=None, *, digits=2, paper=True, cannot=None, where=None
 ):
-    """A paper's table: what it reports beside what was measured here, a line for each row that has
-    been run.
+    """A paper's table: its results next to those measured here, a line for each row that was run.
 
-    quantities: {name: heading}. rows: {id: title}, or ids for the plan's titles; default all.
-        Beside a title stands how
-    long either side trains: the plan's `paper_length`, and the config's epochs or steps. digits: of
-    ours, one number or {quantity: number}. paper=False leaves the paper's side out. Below the table
-    are named the rows that have no valid receipt, and those that cannot be run here, `cannot`:
-    {title: reason}. Where no row has been run the paper's side
-    stands alone. LookupError: an unknown row or quantity.
+    quantities: {name: heading}.
+    rows: {id: title}, or ids for the plan's titles; default all. A title is shown with the training
+        length of both sides: the plan's `paper_length`, and the config's epochs or steps.
+    digits: of ours, one number or {quantity: number}. paper=False leaves the paper's side out.
+    cannot: {title: reason}, rows that cannot be run here. They are named below the table, as are
+        the rows without a valid receipt.
+    If no row has been run the paper's side is shown alone. LookupError: an unknown row or quantity.
     """
     chosen = _chosen(experiment, rows, where)
     ran = [row for row in chosen if row["state"] == "run"]
@@ -271,7 +270,7 @@ def _chosen(experiment, wanted, where):
 
 
 def _unbroken(text):
-    """With no-break spaces where a line is not to end: "k = 5", "600 epochs"."""
+    """With no-break spaces in units such as "k = 5" and "600 epochs"."""
     return (
         text.replace(" = ", "\u00a0=\u00a0")
         .replace(" epochs", "\u00a0epochs")
@@ -280,8 +279,7 @@ def _unbroken(text):
 
 
 def _length(config):
-    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty where its config
-    does not say."""
+    """How long a row trains: "600 epochs", "20 + 13 epochs", "10,000 steps"; empty if unknown."""
     unit = "epochs" if "epochs" in config else "steps"
     parts = [f"{config[key]:,}" for key in (unit, f"{unit}_then") if key in config]
     return f"{' + '.join(parts)} {unit}" if parts else ""
@@ -299,8 +297,7 @@ def _lengths(row, quoted):
 
 
 def _measured(row, quantity, digits, number):
-    """Our value as text that does not break into lines, with the number of runs behind it if that
-    is asked for."""
+    """Our value as text that does not break into lines, with the number of runs if `number`."""
     ours = row["receipt"]["results"].get(quantity)
     if not ours:
         return ""
@@ -309,8 +306,7 @@ def _measured(row, quantity, digits, number):
 
 
 def _quoted(paper, sources):
-    """A paper's value as text, with its spread and the mark of its source, which `sources`
-    collects."""
+    """A paper's value with its spread and the mark of its source, which `sources` collects."""
     if not paper:
         return ""
     mark = sources.setdefault(paper["source"], chr(ord("a") + len(sources)))
@@ -336,8 +332,10 @@ def _spread(counts, quoted):
 
 
 def _missing(chosen, experiment, where):
-    """The rows without a valid receipt, in one sentence, with the command that makes them; last
-    those for a GPU."""
+    """One sentence with the rows without a valid receipt and the command that makes them.
+
+    The rows for a GPU come last.
+    """
     here, gpu = {}, {}
     for row in chosen:
         if row["state"] != "run":
@@ -359,14 +357,15 @@ def _cannot(cannot):
 
 
 def kept(name, where=None):
-    """What a page shows of data that this machine may lack: {name: array or number}, and its
-    origin, a dict.
+    """Stored data of a page that this machine may lack: {name: array or number}, and their origin.
 
     `python book/tools/keep.py` writes it. ValueError: there is nothing of that name.
     """
     path = Path(where or folder()) / "pages" / f"{name}.npz"
     if not path.exists():
-        raise ValueError(f"receipts: nothing is kept under {name!r}; book/tools/keep.py keeps it.")
+        raise ValueError(
+            f"receipts: no stored page data named {name!r}; book/tools/keep.py writes it."
+        )
     with np.load(path, allow_pickle=False) as file:
         values = {key: file[key] for key in file}
     origin = json.loads(str(values.pop("origin")))
@@ -408,7 +407,7 @@ def _matches(pattern):
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)
 
 
-_TEXT = "a text", lambda value: isinstance(value, str) and value
+_TEXT = "a non-empty string", lambda value: isinstance(value, str) and value
 _NUMBER = "a finite number", lambda value: _is_number(value) and math.isfinite(value)
 _AMOUNT = "a number of at least 0", lambda value: _NUMBER[1](value) and value >= 0
 _NUMBERS = (
@@ -430,7 +429,7 @@ PLAN = {
 }  # fmt: skip
 RECEIPT = {
     "experiment": _TEXT, "id": _TEXT, "version": _VERSION, "config": _CONFIG,
-    "results": _Each({"unit": ("a text or nothing", lambda value: isinstance(value, str)), "mean": _NUMBER,
+    "results": _Each({"unit": ("a string", lambda value: isinstance(value, str)), "mean": _NUMBER,
                       "sd": ("a finite number or null", lambda value: value is None or _NUMBER[1](value)),
                       "values": _NUMBERS}, least=1),
     "data": _Each(_TEXT), "device": _TEXT,
@@ -441,7 +440,7 @@ RECEIPT = {
 
 
 def _fault(value, form, at="$"):
-    """What is wrong with a value that should have this form, in words; None where nothing is."""
+    """What is wrong with a value that should have this form, in words, or None."""
     if isinstance(form, tuple):
         words, fits = form
         return None if fits(value) else f"{at} must be {words}, got {value!r}"
@@ -456,9 +455,8 @@ def _fault(value, form, at="$"):
             return f"{at} must be an object that is not empty, got {value!r}"
         parts = [(part, form.form, f"{at}.{name}") for name, part in value.items()]
     else:
-        forms = {
-            name.removesuffix("?"): part for name, part in form.items()
-        }  # "sd?": may be left out
+        # A key that ends in "?" is optional.
+        forms = {name.removesuffix("?"): part for name, part in form.items()}
         for name in [*forms, *value]:
             if name not in value and name in form:
                 return f"{at}: {name!r} is a required property"
