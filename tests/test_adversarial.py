@@ -203,6 +203,45 @@ def test_the_turns_of_the_semi_supervised_model_move_what_they_should():
     assert run.broken == [None, None] and "overlap" in run.history
 
 
+def test_the_encoder_climbs_the_log_probability_of_the_prior():
+    """The non-saturating form, for codes alone and with classes."""
+    model = build()
+    logit = model.discriminator(model.encoder(X))[:, 0]
+    found = vl.adversarial.aae_encoder(model, X)["objective"]
+    assert torch.allclose(found, -torch.log1p(torch.exp(-logit)), atol=1e-6)
+    model = classes_model().eval()
+    y, z = model.encode(X)
+    logits = model.discriminator(z)[:, 0], model.class_discriminator(y.softmax(-1))[:, 0]
+    found = vl.adversarial.class_encoder(model, X)["objective"]
+    assert torch.allclose(found, sum(-torch.log1p(torch.exp(-t)) for t in logits), atol=1e-6)
+
+
+def test_the_categorical_prior_draws_every_class_equally_often():
+    model, x = classes_model().eval(), X.repeat(500, 1)
+    weights = torch.tensor([[-2.0, 0.0, 3.0]])
+    model.class_discriminator = nn.Linear(3, 1, bias=False)
+    model.class_discriminator.weight.data = weights
+    torch.manual_seed(0)
+    found = vl.adversarial.class_discriminators(model, x)["class"].detach()
+    with torch.no_grad():
+        codes = model.encode(x)[0].softmax(-1)
+        on_codes = nn.functional.logsigmoid(-codes @ weights[0]).mean().item()
+    assert within(found, nn.functional.logsigmoid(weights).mean().item() + on_codes)
+
+
+def test_the_swiss_roll_is_uniform_along_its_length():
+    """The length from the centre grows with the square of the radius."""
+    torch.manual_seed(0)
+    z = vl.swiss_roll()().rsample((100_000,))
+    length = ((z**2).sum(1) - 2 * 0.1**2) / 3.0**2
+    for power in (1, 2):
+        noise = 4 * 0.1**2 / 3.0**2 * 0.5 if power == 2 else 0.0  # 2-D noise of variance .1^2
+        assert within(length**power, 1 / (power + 1) + noise, 5)
+    for part in range(10):
+        inside = (vl.swiss_roll()().of_class(torch.full((4000,), part)) ** 2).sum(1) / 3.0**2
+        assert inside.mean().item() == pytest.approx((part + 0.5) / 10, abs=0.01)
+
+
 def test_heads_repel_each_other_up_to_their_distance():
     model = classes_model(heads=True)
     with torch.no_grad():

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trust import mean_and_error
 
 import vaelib as vl
-from vaelib import checkpoints, copies, loop
+from vaelib import batches, checkpoints, copies, loop
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ def test_copies_equal_each_model_alone(data, monkeypatch):
     assert np.abs(alone.history["kl"][0] - alone.history["kl"][1]).max() > 1e-3
 
 
-def test_a_hyper_parameter_may_differ_between_copies(data, together):
+@pytest.mark.parametrize("flops", [float("inf"), 0], ids=["together", "apart"])
+def test_a_hyper_parameter_may_differ_between_copies(data, flops, monkeypatch):
+    monkeypatch.setattr(loop, "VMAP_FLOPS", flops)
     grid = train(data, seeds=(0, 0, 1), hyper={"beta": (0.5, 4.0, 4.0)})
     for copy, seed, beta in ((0, 0, 0.5), (1, 0, 4.0), (2, 1, 4.0)):
         alone = train(data, seeds=(seed,), hyper={"beta": beta})
@@ -91,6 +93,22 @@ def test_a_schedule_reaches_all_copies(data, together):
     warm = train(data, hyper={"beta": lambda step: step / 20})
     alone = train(data, seeds=(1,), hyper={"beta": lambda step: step / 20})
     assert np.allclose(warm.history["objective"][1], alone.history["objective"][0], atol=1e-3)
+
+
+def test_every_copy_has_an_order_of_its_own():
+    images = {"x": [torch.arange(40)]}
+
+    def order(*seeds):
+        made = batches.Batches(images, False, 20, None, seeds)
+        parts = []
+        for _ in range(4):  # two epochs
+            made.shuffle()
+            parts.append(made.next())
+        return torch.cat(parts, -1)
+
+    both = order(5, 6)
+    assert torch.equal(both[0], order(5)) and torch.equal(both[1], order(6))
+    assert not torch.equal(both[0], both[1]) and not torch.equal(both[0, :40], both[0, 40:])
 
 
 def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
