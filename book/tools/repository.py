@@ -23,7 +23,7 @@ CONFIG_LINE = re.compile(
     r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE
 )
 BOOTSTRAP = """\
-# Installs vaelib in Colab; where vaelib is installed, does nothing.
+# Installs vaelib in Colab; does nothing if vaelib is installed.
 import os
 import re
 import subprocess
@@ -32,18 +32,18 @@ from importlib import metadata, util
 
 ADDRESS = "git+URL"
 if util.find_spec("vaelib") is None:
-    # Asked for in the version that is there, these stay as they are: pip only adds, or fails.
-    there = {found.name for found in metadata.distributions()}
-    stay = {"torch", "numpy", "matplotlib", "scipy", "scikit-learn"} & there
+    # Pin what is installed, so that pip never replaces it.
+    installed = {package.name for package in metadata.distributions()}
+    pinned = {"torch", "numpy", "matplotlib", "scipy", "scikit-learn"} & installed
     pip = [sys.executable, "-m", "pip", "install", "-q", ADDRESS]
-    pip += [f"{name}=={metadata.version(name)}" for name in sorted(stay)]
+    pip += [f"{name}=={metadata.version(name)}" for name in sorted(pinned)]
     os.environ["GIT_TERMINAL_PROMPT"] = "0"  # a wrong address fails and asks for no password
-    done = subprocess.run(pip, capture_output=True, text=True)
-    if done.returncode:
-        why = re.search(r"(?:fatal|ERROR): .*|$", done.stderr)[0]
+    result = subprocess.run(pip, capture_output=True, text=True)
+    if result.returncode:
+        reason = re.search(r"(?:fatal|ERROR): .*|$", result.stderr)[0]
         raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
                          "connection and run this cell again; elsewhere, run `make book` in a "
-                         f"clone of the book. {why}")"""
+                         f"clone of the book. {reason}")"""
 
 
 def bootstrap_source(url):
