@@ -3,9 +3,9 @@
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are
 floats in [0, 1].
 
-Modules, in dependency order: data and factors (over downloads), nets, priors, models, divergences,
-objectives, training (over loop, copies, batches, checkpoints, graph), adversarial, saving,
-evaluation, disentanglement, oracles. checks validates arguments. What only the book's pages need is
+Modules, in dependency order: data and factors (over downloads), nets, priors, models, implicit,
+divergences, objectives, training (over loop, copies, batches, checkpoints, graph), adversarial,
+saving, evaluation, disentanglement, oracles. checks validates arguments. What only the pages need is
 in `vaelib.pages`.
 """
 
@@ -42,8 +42,9 @@ from .evaluation import (
     parzen_log_density,
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
+from .implicit import ClassAAE, ImplicitVAE
 from .likelihood import annealed_log_likelihood, refit_encoder
-from .models import VAE, ClassAAE, ImplicitVAE, TwoLayerVAE
+from .models import VAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .objectives import (
     beta_vae,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 
 from .checks import integer, number
-from .models import ImplicitVAE
+from .implicit import ImplicitVAE
 from .probes import unchanged
 from .schedules import cosine
 
