@@ -8,6 +8,7 @@ rule.
 import functools
 import re
 import statistics
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -228,6 +229,30 @@ def check_portable(nb, name, book):
                 yield f"{where} must have lines of at most 84 columns, got {len(line)}: {line[:40]}..."
 
 
+def names_of(source):
+    """The names that a cell reads and does not set itself, and those that it sets, imports apart."""
+    top = symtable.symtable(source, "cell", "exec")
+    symbols = top.get_symbols()
+    own = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    read = {s.get_name() for s in symbols if s.is_referenced()}
+    inner = top.get_children()
+    while inner:
+        table = inner.pop()
+        read |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and s.is_global()}
+        inner += table.get_children()
+    return read - own, own - {s.get_name() for s in symbols if s.is_imported()}
+
+
+def check_reuse(nb, name, book):
+    """A cell that reads a name which a later cell sets again would fail, or lie, when run again."""
+    cells = [(cell.get("id"), *names_of(cell.source)) for cell in code(nb)]
+    for i, (where, read, _) in enumerate(cells):
+        before = set().union(*(sets for _, _, sets in cells[:i]))
+        for at, _, sets in cells[i + 1 :]:
+            for again in sorted(read & before & sets):
+                yield f"{name}, cell {where} reads {again!r}, which cell {at} sets again."
+
+
 def check_opening(nb, name, book):
     if not "".join(markdown(nb)[:1]).startswith("# "):
         yield f"{name}: the first markdown cell must begin with '# ' and the title."
@@ -349,6 +374,7 @@ CHAPTERS_ONLY = [
     check_exercises,
     check_words,
     check_glue,
+    check_reuse,
 ]
 CHAPTERS = {
     path.relative_to(ROOT / "chapters").with_suffix("").as_posix(): path for path in notebooks(ROOT)

@@ -157,6 +157,13 @@ VIOLATIONS = [
     ("portable", "0.25", "/tmp/25", "cell check"),
     ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
     ("portable", "S = vp", "S" * 101, "cell sizes must have lines of at most 84"),
+    # The cell `gap` reads S, which `move` sets again.
+    (
+        "reuse",
+        "(?s)'gap', 1.0(.*)ipywidgets.Play",
+        r"'gap', S\1S = ipywidgets.Play",
+        "cell gap reads 'S'",
+    ),
     ("opening", "# A chapter", "A chapter", "title"),
     ("opening", "You need", "You have", "You need"),
     ("opening", "vp.sizes", "sizes", "vp.sizes"),
@@ -226,7 +233,7 @@ def test_assignments_are_exempt_from_rules_for_chapters():
         rule.__name__
         for rule in set(form.rules("01_elbo")) - set(form.rules("assignments/01_elbo"))
     }
-    names = ("lengths", "figures", "static", "opening", "exercises", "words", "glue")
+    names = ("lengths", "figures", "static", "opening", "exercises", "words", "glue", "reuse")
     assert form.rules("01_elbo") == form.RULES
     assert spared == {f"check_{name}" for name in names}
 
