@@ -5,6 +5,7 @@ for names that must be unique in the whole book. tests/test_form_rules.py plants
 rule.
 """
 
+import ast
 import functools
 import re
 import statistics
@@ -243,9 +244,29 @@ def names_of(source):
     return read - own, own - {s.get_name() for s in symbols if s.is_imported()}
 
 
+GROWS = ("append", "extend", "insert", "setdefault", "update", "pop", "remove")
+
+
+def grown(source):
+    """The names that a cell changes in place, by a method or by an operator such as +=."""
+    for node in ast.walk(ast.parse(source)):
+        at = None
+        if isinstance(node, ast.AugAssign):
+            at = node.target
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in GROWS:
+            at = node.func.value
+        while isinstance(at, ast.Subscript):
+            at = at.value
+        if isinstance(at, ast.Name):
+            yield at.id
+
+
 def check_reuse(nb, name, book):
     """A cell that reads a name which a later cell sets again would fail, or lie, when run again."""
     cells = [(cell.get("id"), *names_of(cell.source)) for cell in code(nb)]
+    for cell, (where, read, _) in zip(code(nb), cells, strict=True):
+        for changed in sorted(read & set(grown(cell.source))):
+            yield f"{name}, cell {where} changes {changed!r}, which another cell makes, in place."
     for i, (where, read, _) in enumerate(cells):
         before = set().union(*(sets for _, _, sets in cells[:i]))
         for at, _, sets in cells[i + 1 :]:

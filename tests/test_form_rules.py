@@ -157,6 +157,9 @@ VIOLATIONS = [
     ("portable", "0.25", "/tmp/25", "cell check"),
     ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
     ("portable", "S = vp", "S" * 101, "cell sizes must have lines of at most 84"),
+    ("reuse", "plt.subplots", "S.append(1); plt.subplots", "cell draw changes 'S'"),
+    ("reuse", "plt.subplots", "S[0].pop(); plt.subplots", "cell draw changes 'S'"),
+    ("reuse", "plt.subplots", "S[0] += 1; plt.subplots", "cell draw changes 'S'"),
     # The cell `gap` reads S, which `move` sets again.
     (
         "reuse",
