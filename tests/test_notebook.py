@@ -10,10 +10,11 @@ import vaelib.pages as vp
 @pytest.mark.parametrize(("name", "steps"), [("smoke", 3), ("default", 1500), ("paper", 20_000)])
 def test_sizes_follow_the_profile(name, steps, monkeypatch):
     monkeypatch.setenv("VAELIB_PROFILE", name)
-    size = vp.sizes(steps=(3, 1500, 20_000), mark=("a", "b", "c"))
+    size = vp.sizes(steps=(3, 1500, 20_000), mark=("a", "b", "c"), data=(False, False, True))
     assert size.steps == steps
     table = size._repr_markdown_()
     assert f"**{name}** (in force)" in table and "| `steps` | 3 | 1,500 | 20,000 |" in table
+    assert "| `data` | no | no | yes |" in table
 
 
 def test_bad_profile_and_sizes(monkeypatch):

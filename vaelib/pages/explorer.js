@@ -151,6 +151,8 @@
 
   const draw = {curves, film, planes, traversal}[data.kind]();
   inputs.forEach(input => input.addEventListener("input", draw));
+  // In JupyterLab arrow keys would otherwise move to another cell.
+  root.addEventListener("keydown", event => { if (event.target.matches("input, select")) event.stopPropagation(); });
   const button = root.querySelector("button");
   let timer = null;
   const stop = () => { clearInterval(timer); timer = null; button.textContent = "\u25B6 Play"; };

@@ -43,13 +43,18 @@ def table(head, rows, below=""):
     return Table(head=list(head), rows=rows, below=below)
 
 
+def _shown(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 class Sizes(SimpleNamespace):
     """The sizes of the current profile as attributes; in a notebook a table of all profiles."""
 
     def _repr_markdown_(self):
         head = ["size"] + [f"**{p}** (in force)" if p == self._profile else p for p in PROFILES]
-        rows = [[f"`{name}`", *(f"{v:,}" if isinstance(v, int) else str(v) for v in values)]
-                for name, values in self._table.items()]  # fmt: skip
+        rows = [[f"`{name}`", *map(_shown, values)] for name, values in self._table.items()]
         return table(head, rows)._repr_markdown_()
 
     def __repr__(self):
