@@ -67,7 +67,13 @@ def put_in_place(monkeypatch):
         adversarial, "one_hot", lambda labels, n: (labels[..., None] == torch.arange(n)).long()
     )
     stream = SimpleNamespace(wait_stream=lambda other: None)
-    for name, played in (("CUDAGraph", Graph), ("graph", capture), ("Stream", lambda: stream), ("stream", nullcontext),
-                         ("current_stream", lambda: stream), ("synchronize", lambda: None),
-                         ("device", nullcontext)):  # fmt: skip
+    for name, played in (
+        ("CUDAGraph", Graph),
+        ("graph", capture),
+        ("Stream", lambda: stream),
+        ("stream", nullcontext),
+        ("current_stream", lambda: stream),
+        ("synchronize", lambda: None),
+        ("device", nullcontext),
+    ):
         monkeypatch.setattr(torch.cuda, name, played)

@@ -95,7 +95,8 @@ MEMBERS = {
     "elbo, k = 3": (vae, partial(vl.elbo, k=3), X),
     "elbo, sampled": (logistic, partial(vl.elbo, kl="sampled"), X),
     "elbo, two layers": (two_layers, partial(vl.elbo, kl="sampled"), X),
-    **{f"iwae, {e}": (vae, partial(vl.iwae, k=3, estimator=e), X) for e in ("standard", "stl", "dreg")},
+    **{f"iwae, {e}": (vae, partial(vl.iwae, k=3, estimator=e), X)
+       for e in ("standard", "stl", "dreg")},
     **{f"iwae, {e}, two layers": (two_layers, partial(vl.iwae, k=3, estimator=e), X)
        for e in ("standard", "stl", "dreg")},
     "beta_vae": (vae, partial(vl.beta_vae, beta=4.0), X),
@@ -104,16 +105,20 @@ MEMBERS = {
     **{f"tc_vae, {e}": (vae, partial(vl.tc_vae, dataset_size=len(X), beta=4.0, estimator=e), X)
        for e in ("mss", "mws")},
     "factor_vae": (judged, FACTOR_PLAYERS, X),
-    "info_vae": (vae, partial(vl.info_vae, alpha=0.5, lam=10.0, divergence=partial(vl.mmd, kernel=imq)), X),
-    "mmd_vae": (vae, partial(vl.mmd_vae, lam=10.0, kernel=partial(vl.gaussian_kernel, bandwidth=1.0)), X),
+    "info_vae": (
+        vae, partial(vl.info_vae, alpha=0.5, lam=10.0, divergence=partial(vl.mmd, kernel=imq)), X),
+    "mmd_vae": (
+        vae, partial(vl.mmd_vae, lam=10.0, kernel=partial(vl.gaussian_kernel, bandwidth=1.0)), X),
     "mmd_vae, V": (vae, partial(vl.mmd_vae, lam=10.0, kernel=imq, unbiased=False), X),
     "vim": (vae, partial(vl.vim, lam=10.0, kernel=imq), X),
     "vim, logistic": (logistic, partial(vl.vim, lam=10.0, kernel=imq), X),
     "aae": (judged, vl.aae_players(), X),
     "aae, implicit": (implicit, vl.aae_players(), X),
     "aae, deterministic": (partial(implicit, noise=0), vl.aae_players(), X),
-    "aae, pinwheel with labels": (partial(judged, room=PARTS + 1, prior=vl.pinwheel), vl.aae_players(), LABELLED),
-    "aae, swiss roll with labels": (partial(judged, room=PARTS + 1, prior=vl.swiss_roll), vl.aae_players(), LABELLED),
+    "aae, pinwheel with labels": (
+        partial(judged, room=PARTS + 1, prior=vl.pinwheel), vl.aae_players(), LABELLED),
+    "aae, swiss roll with labels": (
+        partial(judged, room=PARTS + 1, prior=vl.swiss_roll), vl.aae_players(), LABELLED),
     "aae, style": (style, style_players(), LABELLED),
     "classes": (classes, class_players(), LABELLED),
     "classes, heads": (partial(classes, heads=True), class_players(), LABELLED),

@@ -198,8 +198,14 @@ def test_the_turns_of_the_semi_supervised_model_move_what_they_should():
         assert changed == set(moved)
     run = vl.fit(classes_model, players, data, steps=3, batch_size=6, seeds=(0, 1))
     assert run.broken == [None, None] and {"style/1", "accuracy/3"} <= set(run.history)
-    run = vl.fit(lambda s: classes_model(s, heads=True), vl.class_players(supervised=False), X, steps=3, batch_size=6,
-                 seeds=(0, 1))  # fmt: skip
+    run = vl.fit(
+        lambda s: classes_model(s, heads=True),
+        vl.class_players(supervised=False),
+        X,
+        steps=3,
+        batch_size=6,
+        seeds=(0, 1),
+    )
     assert run.broken == [None, None] and "overlap" in run.history
 
 

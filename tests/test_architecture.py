@@ -63,9 +63,11 @@ def test_the_drawing_shows_the_imports():
 def test_imports_are_found_in_every_form(tmp_path, monkeypatch):
     (tmp_path / "vaelib" / "pages").mkdir(parents=True)
     file = tmp_path / "vaelib" / "pages" / "a.py"
-    file.write_text("import torch\nimport vaelib as vl\nimport vaelib.one\nfrom vaelib import two, VAE\n"
-                    "from .. import three\nfrom ..four import x\nfrom . import b\nfrom .c import d\n"
-                    "def f():\n    from vaelib.five import y\n")  # fmt: skip
+    file.write_text(
+        "import torch\nimport vaelib as vl\nimport vaelib.one\nfrom vaelib import two, VAE\n"
+        "from .. import three\nfrom ..four import x\nfrom . import b\nfrom .c import d\n"
+        "def f():\n    from vaelib.five import y\n"
+    )
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     names = {"one", "two", "three", "four", "five", "pages"}
     assert set(imported(file, names)) == names | {"vaelib"}

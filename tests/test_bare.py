@@ -64,9 +64,12 @@ def test_data_training_and_receipts(tmp_path):
     known = mnist_folder(tmp_path / "data")
     rng = np.random.default_rng(0)
     (tmp_path / "data" / "dsprites").mkdir()
-    np.savez(tmp_path / "data" / "dsprites" / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
-             imgs=rng.integers(0, 2, (6, 64, 64), dtype=np.uint8), latents_classes=np.zeros((6, 6), int),
-             latents_values=np.zeros((6, 6)))  # fmt: skip
+    np.savez(
+        tmp_path / "data" / "dsprites" / "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
+        imgs=rng.integers(0, 2, (6, 64, 64), dtype=np.uint8),
+        latents_classes=np.zeros((6, 6), int),
+        latents_values=np.zeros((6, 6)),
+    )
     code = f"""
     import vaelib as vl
     from vaelib.pages import receipts
@@ -74,10 +77,13 @@ def test_data_training_and_receipts(tmp_path):
     d = vl.mnist("dynamic")
     assert d.train.shape == (200, 784) and len(vl.dsprites()) == 6
     build = lambda seed: vl.VAE(vl.mlp(784, 4), vl.mlp(2, 784), 2)
-    run = vl.fit(build, vl.elbo, d.train, steps=5, transform=d.transform, seeds=(0, 1), checkpoint="kept")
+    run = vl.fit(build, vl.elbo, d.train, steps=5, transform=d.transform, seeds=(0, 1),
+                 checkpoint="kept")
     receipt = {{
-        "experiment": "e", "id": "a", "version": 1, "config": {{}}, "data": {{"mnist": "ab"}}, "device": "a GPU",
-        "results": {{"elbo": receipts.summary(run.history["objective"][:, -1], "nats")}}, "seconds": 1.5,
+        "experiment": "e", "id": "a", "version": 1, "config": {{}},
+        "data": {{"mnist": "ab"}}, "device": "a GPU",
+        "results": {{"elbo": receipts.summary(run.history["objective"][:, -1], "nats")}},
+        "seconds": 1.5,
         "versions": {{"torch": "2"}}, "commit": "c", "command": "python", "date": "2026-01-31",
     }}
     receipts.write(receipt, "receipts")

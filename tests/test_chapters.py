@@ -49,8 +49,10 @@ def test_the_bound_of_chapter_4_is_the_librarys():
     assert torch.equal(theirs(log_w), vl.iwae_bound(log_w))
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [("reconstruct", "reconstruction"), ("discriminate", "discriminator"),
-                                              ("deceive", "encoder")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("reconstruct", "reconstruction"), ("discriminate", "discriminator"), ("deceive", "encoder")],
+)
 def test_the_turns_of_chapter_5_are_the_librarys(theirs, ours):
     theirs = function(
         "05_aae", "turns-lines", theirs, torch=torch, logsigmoid=torch.nn.functional.logsigmoid
@@ -78,8 +80,11 @@ def test_the_stratified_sampling_of_chapter_7_is_the_librarys():
         "07_total_correlation", "mss-lines", "log_q_stratified", torch=torch, math=math
     )
     z, mean, log_var = torch.randn(3, 9, 4).unbind()
-    for ours, found in zip(vl.log_aggregate_posterior(z, mean, log_var, 50, "mss"), theirs(z, mean, log_var, 50),
-                           strict=True):  # fmt: skip
+    for ours, found in zip(
+        vl.log_aggregate_posterior(z, mean, log_var, 50, "mss"),
+        theirs(z, mean, log_var, 50),
+        strict=True,
+    ):
         assert torch.allclose(ours, found, atol=1e-6)
 
 

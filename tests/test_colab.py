@@ -40,19 +40,26 @@ URL = "https://github.com/somebody/vae-book"
 SITE = "https://somebody.github.io/vae-book/"
 
 PAGES = {
-    "chapters/01_one": """<h1><span class="section-number">1. </span>First<a class="headerlink" href="#first">#</a></h1>
-        <div class="math" id="equation-eq-a"><span class="eqno">(1.1)<a class="headerlink" href="#equation-eq-a">#</a>
+    "chapters/01_one": """
+        <h1><span class="section-number">1. </span>First<a class="headerlink"
+        href="#first">#</a></h1>
+        <div class="math" id="equation-eq-a"><span class="eqno">(1.1)<a class="headerlink"
+        href="#equation-eq-a">#</a>
         </span>x</div>
-        <figure id="fig-a"><figcaption><p><span class="caption-number">Fig. 1.1 </span><span>What is seen.</span>
+        <figure id="fig-a"><figcaption><p><span
+        class="caption-number">Fig. 1.1 </span><span>What is seen.</span>
         <a class="headerlink" href="#fig-a">#</a></p></figcaption></figure>
         <div class="exercise admonition" id="ex-a"><p class="admonition-title">
         <span class="caption-number">Exercise 1.1 </span> (Try)</p></div>
         <div class="proof theorem admonition" id="thm-a"><p class="admonition-title">
         <span class="caption-number">Theorem 1.1 </span> (Jensen)</p></div>
-        <section id="part"><span id="sec-a"></span><h2>A part<a class="headerlink" href="#part">#</a></h2></section>""",
+        <section id="part"><span id="sec-a"></span><h2>A part<a class="headerlink"
+        href="#part">#</a></h2></section>""",
     "chapters/02_two": """
-        <h1><span class="section-number">2. </span>Second<a class="headerlink" href="#second">#</a></h1>
-        <div class="math" id="equation-eq-b"><span class="eqno">(2.1)<a class="headerlink" href="#equation-eq-b">#</a>
+        <h1><span class="section-number">2. </span>Second<a class="headerlink"
+        href="#second">#</a></h1>
+        <div class="math" id="equation-eq-b"><span class="eqno">(2.1)<a class="headerlink"
+        href="#equation-eq-b">#</a>
         </span>x</div>
         <figure id="fig-b"><figcaption><p><span class="caption-number">Fig. 2.1 </span>
         <a class="headerlink" href="#fig-b">#</a></p></figcaption></figure>""",
@@ -61,8 +68,10 @@ PAGES = {
 }  # fmt: skip
 BIB = r"""
 @article{one2001, author = {{\O}ne, A.}, title = {On codes}, journal = {Codes}, year = {2001}}
-@article{two2002, author = {Ab, C. and van Dee, E.}, title = {Two}, journal = {Codes}, year = {2002}, doi = {10.1/x_y}}
-@article{three2003, author = {Ab, C. and Bc, D. and Cd, E.}, title = {Three}, journal = {Codes}, year = {2003}}
+@article{two2002, author = {Ab, C. and van Dee, E.}, title = {Two}, journal = {Codes},
+  year = {2002}, doi = {10.1/x_y}}
+@article{three2003, author = {Ab, C. and Bc, D. and Cd, E.}, title = {Three}, journal = {Codes},
+  year = {2003}}
 """
 GLUED = {"gap": "-0.7057", "count": "12", "spread": "'0.1 ± 0.2'"}
 
@@ -98,14 +107,18 @@ PLAIN = {  # source in a chapter: plain form
     "[next](02_two.ipynb), [words](../book/glossary.md#term-Code)":
         f"[next](02_two.ipynb), [words]({SITE}book/glossary.html#term-Code)",
     "[it](#ex-a), [license](../LICENSE), [out](https://a.b/c.md)":
-        f"[it]({SITE}chapters/01_one.html#ex-a), [license]({URL}/blob/main/LICENSE), [out](https://a.b/c.md)",
+        f"[it]({SITE}chapters/01_one.html#ex-a), [license]({URL}/blob/main/LICENSE), "
+        "[out](https://a.b/c.md)",
     "$$\na\n$$\n\n$$\nx\n$$ (eq-a)\n\nso": "$$\na\n$$\n\n$$\nx\n\\tag{1.1}\n$$\n\nso",
     "$$ x $$ (eq-a)": "$$ x\n\\tag{1.1}\n$$",
-    ":::{admonition} By {eq}`eq-a`\n:class: erratum\n\nNo.\n:::": "***\n\n**By (1.1)**\n\nNo.\n\n***",
+    ":::{admonition} By {eq}`eq-a`\n:class: erratum\n\nNo.\n:::":
+        "***\n\n**By (1.1)**\n\nNo.\n\n***",
     "```{note}\nSo.\n```\nAfter.": "***\n\n**Note**\n\nSo.\n\n***\n\nAfter.",
-    "::::{note}\nOut.\n\n:::{tip} Hm\nIn.\n:::\n::::": "***\n\n**Note**\n\nOut.\n\n***\n\n**Hm**\n\nIn.\n\n***\n\n***",
+    "::::{note}\nOut.\n\n:::{tip} Hm\nIn.\n:::\n::::":
+        "***\n\n**Note**\n\nOut.\n\n***\n\n**Hm**\n\nIn.\n\n***\n\n***",
     ":::{exercise} Try\n:label: ex-a\n\nDo.\n:::": "**Exercise 1.1** (Try)\n\nDo.",
-    ":::{exercise-start}\n:label: ex-a\n:::\n\nDo.\n\n:::{exercise-end}\n:::\n\nOn.": "**Exercise 1.1**\n\nDo.\n\nOn.",
+    ":::{exercise-start}\n:label: ex-a\n:::\n\nDo.\n\n:::{exercise-end}\n:::\n\nOn.":
+        "**Exercise 1.1**\n\nDo.\n\nOn.",
     ":::{solution} ex-a\n:class: dropdown\n\nIt {eq}`eq-a`.\n:::":
         "<details><summary>Solution to Exercise 1.1</summary>\n\nIt (1.1).\n\n</details>",
     ":::{solution-start} ex-a\n:class: dropdown\n:::": "**Solution to Exercise 1.1**",
@@ -115,8 +128,9 @@ PLAIN = {  # source in a chapter: plain form
     "```{figure} ../book/_static/a.svg\n:name: fig-a\n:alt: A line.\n\nSeen in {eq}`eq-a`.\n```":
         f"![A line.]({SITE}_images/a.svg)\n\n**Fig. 1.1.** Seen in (1.1).",
     "```python\nx = {1: 2}\n```\n\n\n": "```python\nx = {1: 2}\n```\n\n\n",
-    SELF_TEST: "***\n\n**Check yourself**\n\nWhat is $q$?\n\n1. a guess\n2. the truth\n\n<details><summary>Answers"
-               "</summary>\n\n1. Yes: by $x$.\n2. No: why not.\n\n</details>\n\n***",
+    SELF_TEST: "***\n\n**Check yourself**\n\nWhat is $q$?\n\n1. a guess\n2. the truth\n\n"
+               "<details><summary>Answers</summary>\n\n1. Yes: by $x$.\n2. No: why not.\n\n"
+               "</details>\n\n***",
 }  # fmt: skip
 REFUSED = {  # source without a plain form: error message
     "{eq}`eq-lost`": "chapters/01_one refers to 'eq-lost', which is on no built page",
@@ -131,7 +145,8 @@ REFUSED = {  # source without a plain form: error message
     "one\n\n+++\n\ntwo": "would be shown raw",
 }
 RAW = re.compile(  # as strict as LOOK in test_pages.py; applied outside of code and formulas
-    r"\$|\\begin\{|\\tag|\\label|\?\?|\{[\w:-]*\}|:::|^\([\w-]+\)=|^\+\+\+|^%|\{\{|\[\^|\b(?:src|href)=\"(?!https?:)",
+    r"\$|\\begin\{|\\tag|\\label|\?\?|\{[\w:-]*\}|:::|^\([\w-]+\)=|^\+\+\+|^%|\{\{|\[\^|"
+    r"\b(?:src|href)=\"(?!https?:)",
     re.M,
 )
 
@@ -230,8 +245,17 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
         "name": "python"
     }
     sources = {cell.id: cell.source for cell in nb.cells}
-    assert list(sources) == ["title", "bootstrap", "draw", "draw-caption", "slide", "ask", "solve", "solved",
-                             "works-cited"]  # fmt: skip
+    assert list(sources) == [
+        "title",
+        "bootstrap",
+        "draw",
+        "draw-caption",
+        "slide",
+        "ask",
+        "solve",
+        "solved",
+        "works-cited",
+    ]
     assert sources["title"].startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy")
     assert f"{SITE}chapters/01_one.html" in sources["title"]
     assert sources["draw-caption"] == "**Fig. 1.1.** What (1.1) 12 says."
@@ -262,13 +286,27 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda home: shutil.rmtree(home / "_build/html"), "html is missing; numbers come from a build, so run"),
-        (lambda home: (home / "_build/jupyter_execute/chapters/02_two.ipynb").unlink(), "02_two.ipynb is missing"),
-        (lambda home: nbformat.write(new_notebook(cells=[new_markdown_cell("# New", id="title")]),
-                                     home / "chapters/02_two.ipynb"), "02_two has changed since it was built, in cell"),
-        (lambda home: (home / "_build/jupyter_execute/chapters/01_one.glue.json").unlink(), "shows 'count'"),
+        (
+            lambda home: shutil.rmtree(home / "_build/html"),
+            "html is missing; numbers come from a build, so run",
+        ),
+        (
+            lambda home: (home / "_build/jupyter_execute/chapters/02_two.ipynb").unlink(),
+            "02_two.ipynb is missing",
+        ),
+        (
+            lambda home: nbformat.write(
+                new_notebook(cells=[new_markdown_cell("# New", id="title")]),
+                home / "chapters/02_two.ipynb",
+            ),
+            "02_two has changed since it was built, in cell",
+        ),
+        (
+            lambda home: (home / "_build/jupyter_execute/chapters/01_one.glue.json").unlink(),
+            "shows 'count'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_nothing_is_written_from_a_missing_or_outdated_build(home, capsys, spoil, said):
     spoil(home)
     assert colab.main([], home) == 2
@@ -286,7 +324,10 @@ def test_addresses_of_site_and_colab():
         site_address("https://github.com/Some-Body/some-body.github.io")
         == "https://Some-Body.github.io/"
     )
-    opens = "https://colab.research.google.com/github/OWNER/vae-family/blob/colab/chapters/04_iwae.ipynb"
+    opens = (
+        "https://colab.research.google.com/github/OWNER/vae-family/blob/colab/"
+        "chapters/04_iwae.ipynb"
+    )
     assert colab_address("https://github.com/OWNER/vae-family", "chapters/04_iwae.ipynb") == opens
 
 
@@ -296,7 +337,8 @@ html_theme = "sphinx_book_theme"
 nb_execution_mode = "off"
 myst_enable_extensions = ["colon_fence"]
 html_theme_options = dict(
-    repository_url="{}", repository_branch="main", path_to_docs="", use_repository_button=True, use_issues_button=True,
+    repository_url="{}", repository_branch="main", path_to_docs="",
+    use_repository_button=True, use_issues_button=True,
     launch_buttons=dict(colab_url="https://colab.research.google.com"))
 """
 
@@ -408,8 +450,8 @@ def test_the_bootstrap_reports_a_failed_installation(monkeypatch, why):
             stderr=f"  x git clone failed\n      {why}\nnote: more\n",
         )
     expected = (
-        f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run this "
-        "cell again; elsewhere, run `make book` in a clone of the book. "
+        f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run "
+        "this cell again; elsewhere, run `make book` in a clone of the book. "
     )
     assert str(stop.value) == expected + why
 
@@ -453,7 +495,8 @@ def test_no_raw_myst_is_left_in(branch, name):
         assert not re.search(r"\{[\w:.-]+\}`", source), label
         found = RAW.search(without_formulas(without_code(source)))
         assert not found, (
-            f"{name}, cell {label}: {found[0]!r} in {found.string[max(0, found.start() - 40) :][:120]!r}"
+            f"{name}, cell {label}: {found[0]!r} in "
+            f"{found.string[max(0, found.start() - 40) :][:120]!r}"
         )
         for target in re.findall(r"\]\(([^)\s]*)\)", without_formulas(source)):
             beside = f"chapters/{target}" in branch
@@ -482,7 +525,10 @@ def test_the_plain_notebook_has_all_text_of_the_page(branch, build, name):
     ).find("article")
     # Some captions are inside an output.
     captions = [caption.extract() for caption in article.select("figcaption p")]
-    theirs = "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, details.hide > summary"
+    theirs = (
+        "a.headerlink, .math, .cell_input, .cell_output, .solution > .admonition-title, "
+        "details.hide > summary"
+    )
     for other in article.select(f"{theirs}, h2 > .section-number, h3 > .section-number"):
         other.extract()
     blocks = [

@@ -12,7 +12,16 @@ import pytest
 from conftest import need
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
-from test_colab import CHAPTERS, ROOT, URL, bootstrap_source, branch, build, execute, notebook  # noqa: F401
+from test_colab import (  # noqa: F401
+    CHAPTERS,
+    ROOT,
+    URL,
+    bootstrap_source,
+    branch,
+    build,
+    execute,
+    notebook,
+)
 
 COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
 
@@ -25,7 +34,10 @@ def without_vaelib():
 
 def versions():
     """The installed versions; -I ignores a vaelib.egg-info in the working directory."""
-    code = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    code = (
+        "import importlib.metadata as m, json; "
+        "print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    )
     return json.loads(
         subprocess.run(
             [COLAB_PYTHON, "-I", "-c", code], check=True, capture_output=True, text=True
@@ -65,9 +77,14 @@ def test_the_environment_has_colabs_versions():
 
 @pytest.mark.parametrize(
     ("address", "reason"),
-    [("git+file:///nowhere/at/all", "fatal: '/nowhere/at/all' does not appear to be a git repository"),
-     ("numpy<2", "ERROR: Cannot install ")],
-)  # fmt: skip
+    [
+        (
+            "git+file:///nowhere/at/all",
+            "fatal: '/nowhere/at/all' does not appear to be a git repository",
+        ),
+        ("numpy<2", "ERROR: Cannot install "),
+    ],
+)
 def test_a_failing_first_cell_reports_one_sentence_and_changes_nothing(tmp_path, address, reason):
     """Without a connection, and with a vaelib that requires an older numpy."""
     without_vaelib()
@@ -108,5 +125,10 @@ def test_the_first_cell_installs_vaelib_and_changes_nothing_else(colab_env):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_the_plain_notebook_runs_in_colabs_environment(branch, colab_env, tmp_path, name):  # noqa: F811
+def test_the_plain_notebook_runs_in_colabs_environment(
+    branch,  # noqa: F811
+    colab_env,
+    tmp_path,
+    name,
+):
     execute(notebook(branch, name), tmp_path, COLAB_PYTHON)

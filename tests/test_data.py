@@ -267,8 +267,8 @@ def test_omniglot_splits_by_drawer_and_takes_a_repeated_alphabet_once(monkeypatc
         ).tolist() == [5, 5]
         ink = d.train.view(-1, 28, 28).sum((1, 2)) / 28 * 105 / 28  # rows of ink, in the old pixels
         assert torch.allclose(ink, torch.tensor(4.0)) and d.train.max() <= 1 and d.train.min() == 0
-        assert (tmp_path / "omniglot" / "images_background_small1.zip.sha256").read_text().split()[0] == (
-            hashlib.sha256(first).hexdigest())  # fmt: skip
+        note = tmp_path / "omniglot" / "images_background_small1.zip.sha256"
+        assert note.read_text().split()[0] == hashlib.sha256(first).hexdigest()
         # Not the same file as the first time.
         (tmp_path / "omniglot" / "images_background_small1.zip").write_bytes(second)
         assert len(vl.omniglot("small", cache=tmp_path).train) == 30 and len(asked) == 3
@@ -287,8 +287,12 @@ def test_omniglot_of_the_iwae_paper(monkeypatch, tmp_path):
 
     monkeypatch.delenv("VAELIB_DATA", raising=False)
     rng, file = np.random.default_rng(0), io.BytesIO()
-    arrays = {"data": rng.random((784, 12)), "testdata": rng.random((784, 5)), "targetchar": np.arange(12)[None],
-              "testtargetchar": np.arange(5)[None]}  # fmt: skip
+    arrays = {
+        "data": rng.random((784, 12)),
+        "testdata": rng.random((784, 5)),
+        "targetchar": np.arange(12)[None],
+        "testtargetchar": np.arange(5)[None],
+    }
     savemat(file, arrays)
     with (
         server({"chardata.mat": file.getvalue()}, []) as url,

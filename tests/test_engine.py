@@ -142,7 +142,9 @@ def test_small_models_run_as_one_program_on_a_cpu_and_large_ones_do_not(monkeypa
 
 def test_no_player_moves_what_belongs_to_another(data):
     whole = lambda model, x: given_noise(model, x)  # noqa: E731
-    idle = lambda model, x: {"objective": sum((p * 0).sum() for p in model.parameters())}  # noqa: E731
+    idle = lambda model, x: {  # noqa: E731
+        "objective": sum((p * 0).sum() for p in model.parameters()),
+    }
     players = [
         vl.Player(lambda m: m.decoder.parameters(), whole, lr=1e-2),
         vl.Player(lambda m: m.encoder.parameters(), idle),
@@ -241,8 +243,13 @@ def test_one_broken_copy_does_not_stop_the_others(data, together):
     assert np.allclose(run.history["kl"][0], alone.history["kl"][0], atol=1e-4)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."),
-                                   RuntimeError("DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
 def test_out_of_memory_says_what_did_not_fit(error, data):
     def objective(model, x, k):
         raise error
@@ -324,7 +331,8 @@ SCRIPT = textwrap.dedent("""
         return vl.elbo(model, x)
     run = vl.fit(build, objective, vl.digits("dynamic").train, steps=1500, transform=vl.binarize,
                  hyper={"step": lambda step: step}, checkpoint=sys.argv[1])
-    torch.save([run.history["objective"], [p.detach() for p in run.model.parameters()]], sys.argv[2])
+    torch.save([run.history["objective"], [p.detach() for p in run.model.parameters()]],
+               sys.argv[2])
 """)
 
 

@@ -19,8 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 RECEIPT = {
     "experiment": "e", "id": "a", "version": 1, "config": {"k": 5},
-    "results": {"nll": receipts.summary([86.5, 87.0, 87.5], "nats")}, "data": {"MNIST": "ab"}, "device": "CPU",
-    "seconds": 3.5, "versions": {"torch": "2"}, "commit": "unknown", "command": "python", "date": "2026-01-31",
+    "results": {"nll": receipts.summary([86.5, 87.0, 87.5], "nats")}, "data": {"MNIST": "ab"},
+    "device": "CPU", "seconds": 3.5, "versions": {"torch": "2"},
+    "commit": "unknown", "command": "python", "date": "2026-01-31",
 }  # fmt: skip
 PLAN = {
     "experiment": "e", "version": 1, "claim": "c", "command": "python", "rows": [
@@ -194,7 +195,8 @@ def test_the_table_shows_results_and_names_missing_rows(recorded):
     receipts.write_json(plan, recorded / "e" / "plan.json")
     lines = receipts.table("e", where=recorded).splitlines()
     assert lines[2] == (
-        "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | CPU; 4 s; 2026-01-31; unknown |"
+        "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | "
+        "CPU; 4 s; 2026-01-31; unknown |"
     )
     assert (
         lines[3] == "| B |  |  |  |  | not run | needs a GPU |"
@@ -213,13 +215,26 @@ def paper(tmp_path):
 
     def record(version=1, **values):
         rows = [
-            {"id": "a", "title": "A, k = 5, 1000 epochs", "config": {"epochs": 1000}, "needs_gpu": True,
-             "paper_length": "3,280 epochs",
-             "paper": {"nll": {"value": 86.7, "sd": 0.15, "source": "Somebody (2016)"},
-                       "units": {"value": 19, "source": "from memory"}}},
-            {"id": "b", "title": "B, 20 + 13 epochs", "config": {"epochs": 20, "epochs_then": 13}, "needs_gpu": False,
-             "paper": {"nll": {"value": 85.5, "source": "Somebody (2016)"}}},
-            {"id": "c", "title": "C", "config": {"steps": 10_000}, "needs_gpu": False, "paper": {}}]  # fmt: skip
+            {
+                "id": "a",
+                "title": "A, k = 5, 1000 epochs",
+                "config": {"epochs": 1000},
+                "needs_gpu": True,
+                "paper_length": "3,280 epochs",
+                "paper": {
+                    "nll": {"value": 86.7, "sd": 0.15, "source": "Somebody (2016)"},
+                    "units": {"value": 19, "source": "from memory"},
+                },
+            },
+            {
+                "id": "b",
+                "title": "B, 20 + 13 epochs",
+                "config": {"epochs": 20, "epochs_then": 13},
+                "needs_gpu": False,
+                "paper": {"nll": {"value": 85.5, "source": "Somebody (2016)"}},
+            },
+            {"id": "c", "title": "C", "config": {"steps": 10_000}, "needs_gpu": False, "paper": {}},
+        ]
         receipts.write_json(PLAN | {"version": version, "rows": rows}, tmp_path / "e" / "plan.json")
         for row in rows:
             if row["id"] in values:
@@ -273,8 +288,9 @@ def test_a_papers_table_names_missing_rows(paper):
     shown = table({"nll": "NLL"}, cannot={"SVHN": "its images are not here"})
     assert [row[0] for row in shown.rows] == ["C"] and "paper" not in " ".join(shown.head)
     assert shown.below == (
-        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): B (20 + 13\u00a0epochs); "
-        "on a GPU: A, k\u00a0=\u00a05 (1,000\u00a0epochs). Cannot be run here: SVHN (its images are not here)."
+        "Mean ± standard deviation over 2 runs. Not run yet (`python` runs them): "
+        "B (20 + 13\u00a0epochs); on a GPU: A, k\u00a0=\u00a05 (1,000\u00a0epochs). "
+        "Cannot be run here: SVHN (its images are not here)."
     )
     # Nothing to show: no table, only the sentence.
     stale = paper(version=2)({"nll": "NLL"}, ["c"])
@@ -309,16 +325,23 @@ def test_a_papers_table_names_unknown_rows_and_quantities(paper):
 def test_the_long_table_has_the_papers_spread_and_length(paper, tmp_path):
     paper(a=[86.0, 87.0])
     line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
-    assert line.startswith("| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
-                           "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |")  # fmt: skip
+    assert line.startswith(
+        "| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
+        "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |"
+    )
 
 
 def test_a_row_is_reproducible(tmp_path, monkeypatch):
     from book.experiments import burda, iwae_table1
 
     need_data("mnist")
-    config = iwae_table1.ROWS[0]["config"] | {"epochs": 2, "train_images": 512, "test_images": 64, "samples": 20,
-                                              "seeds": [0, 1]}  # fmt: skip
+    config = iwae_table1.ROWS[0]["config"] | {
+        "epochs": 2,
+        "train_images": 512,
+        "test_images": 64,
+        "samples": 20,
+        "seeds": [0, 1],
+    }
     monkeypatch.setattr(burda, "BLOCK", 32)
     results, data = iwae_table1.run(config, torch.device("cpu"), tmp_path / "once")
     assert (
@@ -353,9 +376,11 @@ TINY = {
     ("iwae_table2", ["mnist"], ["vae-iwae-100", "iwae-vae-100"]),
     ("two_point_grid", [], ["elbo-encoder-floor", "mmd-250"]),
     ("logdet_size", ["mnist"], ["digits-mmd-50-1000", "mnist-floor-500"]),
-    ("disentanglement_grid", [], ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
-    ("aae_mnist", ["mnist"], ["prior-8d-short", "regions-short", "style-short", "semi-100-short", "semi-all-short",
-                              "clusters-16-short", "embedding-100-short"]),
+    ("disentanglement_grid", [],
+     ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
+    ("aae_mnist", ["mnist"],
+     ["prior-8d-short", "regions-short", "style-short", "semi-100-short", "semi-all-short",
+      "clusters-16-short", "embedding-100-short"]),
     ("family_plate", ["mnist"], ["iwae-short", "aae-short", "factor-vae-short", "vim-l-short"]),
     ("vim_tables", ["mnist", "omniglot"], ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
     ("vim_tables", ["cifar10"], ["cifar10-vim-n-short"]),

@@ -162,7 +162,8 @@ MEMBERS = {
     "Tanh": (model(), CODES, LABELS),
     "ReLU": (model(1, "gaussian", torch.nn.ReLU), 0.5 * CODES, LABELS),
 }
-PIXELS = """canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+PIXELS = """canvas => [
+        ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
     .filter((_, i) => i % 4 === 0).map(v => 1 - v / 255)"""
 
 
@@ -216,7 +217,10 @@ def test_pointer_touch_and_keys_move_the_code(browser, tmp_path, touch):  # noqa
         assert len(set(marks)) == 1 and "translate" in marks[0]
 
 
-def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(browser, tmp_path):  # noqa: F811
+def test_a_drag_follows_and_a_frame_takes_less_than_five_milliseconds(
+    browser,  # noqa: F811
+    tmp_path,
+):
     heavy = {
         f"{i}": (vl.VAE(vl.mlp(64, 4), vl.mlp(2, 64, 64, 64), 2), CODES, LABELS) for i in range(6)
     }

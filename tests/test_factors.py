@@ -120,8 +120,13 @@ def test_the_loader_of_the_real_file(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     imgs = rng.integers(0, 2, (12, 64, 64), dtype=np.uint8)
     classes = np.stack([np.zeros(12, int), *rng.integers(0, 3, (5, 12))], 1)
-    np.savez_compressed(tmp_path / "dsprites" / room.DSPRITES_FILE, imgs=imgs, latents_classes=classes,
-                        latents_values=classes / 2, metadata=np.array([{"pickled": 1}], dtype=object))  # fmt: skip
+    np.savez_compressed(
+        tmp_path / "dsprites" / room.DSPRITES_FILE,
+        imgs=imgs,
+        latents_classes=classes,
+        latents_values=classes / 2,
+        metadata=np.array([{"pickled": 1}], dtype=object),
+    )
     s = vl.dsprites()
     assert len(s) == 12 and s.shape == (1, 64, 64) and s.name == "dsprites"
     assert np.array_equal(s.images([3, 5]), imgs[[3, 5]].reshape(2, -1)) and np.array_equal(

@@ -30,7 +30,8 @@ SKIPS = (
 DRAWS = r"\bplt\.(?:subplots?|subplot_mosaic|figure|show|plot|scatter|hist|bar|imshow)\("
 WIDGETS = r"\b(?:ipy)?widgets\.\w"
 MACHINE = r"(?<![\w.-])/(?:home|root|work|tmp)/|\bC:\\+[A-Z]"
-BOX = r"(?m)^[`:]{3,}\{(exercise|solution)(?:-start)?\} *(.*)\n((?: *:[\w-]+:.*\n)*)"  # kind, argument, options
+# kind, argument, options
+BOX = r"(?m)^[`:]{3,}\{(exercise|solution)(?:-start)?\} *(.*)\n((?: *:[\w-]+:.*\n)*)"
 
 
 def code(nb):
@@ -113,7 +114,10 @@ def check_ids(nb, name, book):
     ids = [cell.get("id", "") for cell in nb.cells]
     for i, label in enumerate(ids):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", label):
-            yield f"{name}, cell number {i + 1}: the id must be 2 to 63 of a-z, 0-9 and -, got {label!r}."
+            yield (
+                f"{name}, cell number {i + 1}: the id must be 2 to 63 of a-z, 0-9 and -, "
+                f"got {label!r}."
+            )
         elif re.match(r"[0-9a-f]{8}(-|$)", label):
             yield f"{name}, cell {label}: the id looks random; it must be made of words."
         if label in ids[:i]:
@@ -125,9 +129,15 @@ def check_outputs(nb, name, book):
         where = f"{name}, cell {cell.get('id')}"
         if CHECKED not in tags(cell):
             if cell.outputs or cell.execution_count is not None:
-                yield f"{where} stores outputs or a count but is not tagged {CHECKED}; run `make record`."
+                yield (
+                    f"{where} stores outputs or a count but is not tagged {CHECKED}; "
+                    "run `make record`."
+                )
         elif not cell.outputs or not isinstance(cell.execution_count, int):
-            yield f"{where} is a {CHECKED} cell without stored outputs and execution count; run `make record`."
+            yield (
+                f"{where} is a {CHECKED} cell without stored outputs and execution count; "
+                "run `make record`."
+            )
         elif any(
             output.output_type == "error" or output.get("name") == "stderr"
             for output in cell.outputs
@@ -143,7 +153,10 @@ def check_skips(nb, name, book):
     for cell in nb.cells:
         comments = re.findall(r"# *((?:NBVAL|PYTEST_VALIDATE)_\w+)", cell.source)
         for mark in [tag for tag in SKIPS if tag in tags(cell)] + comments:
-            yield f"{name}, cell {cell.get('id')} is marked {mark}; no cell may be skipped or expected to fail."
+            yield (
+                f"{name}, cell {cell.get('id')} is marked {mark}; "
+                "no cell may be skipped or expected to fail."
+            )
 
 
 def check_lengths(nb, name, book):
@@ -155,7 +168,10 @@ def check_lengths(nb, name, book):
     if name.startswith("assignments/"):
         return
     if (p90 := lengths[int(0.9 * (len(lengths) - 1))])[0] > 25:
-        yield f"{name}: the 90th percentile of the cell lengths must be at most 25, got {p90[0]} (cell {p90[1]})."
+        yield (
+            f"{name}: the 90th percentile of the cell lengths must be at most 25, "
+            f"got {p90[0]} (cell {p90[1]})."
+        )
     if (median := statistics.median(length for length, _ in lengths)) > 8:
         yield f"{name}: the median of the cell lengths must be at most 8, got {median}."
 
@@ -176,14 +192,19 @@ def check_figures(nb, name, book):
         if not label.startswith("fig-") or everywhere.count(label) > 1:
             yield f"{where}: mystnb.figure.name must begin with fig- and be unique, got {label!r}."
         if len(alt) < 40 or alt == caption:
-            yield f"{where}: mystnb.image.alt must have at least 40 characters and differ from the caption."
+            yield (
+                f"{where}: mystnb.image.alt must have at least 40 characters "
+                "and differ from the caption."
+            )
 
 
 def check_output_widgets(nb, name, book):
     for cell in code(nb):
         if re.search(r"\binteract(?:ive|ive_output|_manual)?\(|@interact|\.Output\(", cell.source):
-            yield (f"{name}, cell {cell.get('id')} captures output in a widget, which can deadlock nbclient and the "
-                   "build. Set the value of an Image or HTML widget instead.")  # fmt: skip
+            yield (
+                f"{name}, cell {cell.get('id')} captures output in a widget, which can deadlock "
+                "nbclient and the build. Set the value of an Image or HTML widget instead."
+            )
 
 
 def check_static(nb, name, book):
@@ -194,7 +215,10 @@ def check_static(nb, name, book):
             yield f"{where} uses ipywidgets, which need a kernel; it must be tagged remove-output."
         static = cell.metadata.get("vaelib", {}).get("static")
         if (widgets or (draws(cell) and removed)) and static not in figure_names(nb):
-            yield f"{where} is not shown on the page; vaelib.static must name a figure of this notebook that is."
+            yield (
+                f"{where} is not shown on the page; "
+                "vaelib.static must name a figure of this notebook that is."
+            )
 
 
 def check_bootstrap(nb, name, book):
@@ -204,7 +228,10 @@ def check_bootstrap(nb, name, book):
     elif first.source != bootstrap_source(read_url(ROOT / "_config.yml")) or tags(first) != [
         "remove-cell"
     ]:
-        yield f"{name}, cell bootstrap must be that of book/tools/repository.py, tagged remove-cell only."
+        yield (
+            f"{name}, cell bootstrap must be that of book/tools/repository.py, "
+            "tagged remove-cell only."
+        )
     if nb.metadata.get("kernelspec", {}).get("name") != "python3":
         yield f"{name}: the kernelspec must be python3."
 
@@ -227,11 +254,14 @@ def check_portable(nb, name, book):
             if re.search(r"(?m)pip install|^\s*(?:!|%%?[a-z])", cell.source):
                 yield f"{where} contains a pip install, a ! or a % command."
             for line in [line for line in lines(cell) if len(line) > 84]:
-                yield f"{where} must have lines of at most 84 columns, got {len(line)}: {line[:40]}..."
+                yield (
+                    f"{where} must have lines of at most 84 columns, "
+                    f"got {len(line)}: {line[:40]}..."
+                )
 
 
 def names_of(source):
-    """The names that a cell reads and does not set itself, and those that it sets, imports apart."""
+    """The names that a cell reads and does not set itself, and those it sets, imports apart."""
     top = symtable.symtable(source, "cell", "exec")
     symbols = top.get_symbols()
     own = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
@@ -282,7 +312,10 @@ def check_opening(nb, name, book):
         all(words in source for words in ("You will be able to", "You need", "Time"))
         for source in first
     ):
-        yield f"{name}: one of the first four cells must say 'You will be able to', 'You need' and 'Time'."
+        yield (
+            f"{name}: one of the first four cells must say 'You will be able to', "
+            "'You need' and 'Time'."
+        )
     if not any("vp.sizes(" in cell.source for cell in code(nb)[:3]):
         yield f"{name}: one of the first three code cells must call vp.sizes(...)."
 
@@ -303,10 +336,16 @@ def check_exercises(nb, name, book):
         yield f"{name} must have at least 4 exercises, got {len(exercises)}."
     for label in exercises:
         if not label or label[0] not in hidden:
-            yield f"{name}: the exercise {label} must have a :label: and a {{solution}} with `:class: dropdown`."
+            yield (
+                f"{name}: the exercise {label} must have a :label: "
+                "and a {solution} with `:class: dropdown`."
+            )
     headings = re.findall(r"(?m)^## +(.*?) *$", prose(nb))
     if not {"Summary", "Exercises"} <= set(headings) or headings[-1] != "References":
-        yield f"{name} must have the headings '## Summary', '## Exercises' and, last, '## References'."
+        yield (
+            f"{name} must have the headings '## Summary', '## Exercises' "
+            "and, last, '## References'."
+        )
 
 
 def check_references(nb, name, book):
@@ -338,7 +377,8 @@ def check_words(nb, name, book):
 
 
 SELF_TEST = re.compile(
-    r":::\{admonition\} Check yourself\n:class: self-test\n\n(?P<question>.+?)\n\n(?P<options>1\. .+?)\n\n"
+    r":::\{admonition\} Check yourself\n:class: self-test\n\n(?P<question>.+?)\n\n"
+    r"(?P<options>1\. .+?)\n\n"
     r"<details><summary>Answers</summary>\n\n(?P<answers>1\. .+?)\n\n</details>\n:::",
     re.S,
 )
@@ -359,7 +399,10 @@ def check_self_tests(nb, name, book):
         )
         verdicts = [re.match(r"(Yes|No): \S", answer) for answer in answers]
         if len(options) != len(answers) or not 3 <= len(options) <= 4 or not all(verdicts):
-            yield f"{where} must have 3 or 4 options and as many answers, each beginning with Yes: or No:."
+            yield (
+                f"{where} must have 3 or 4 options and as many answers, "
+                "each beginning with Yes: or No:."
+            )
         elif [verdict[1] for verdict in verdicts].count("Yes") != 1:
             yield f"{where} must have exactly one right answer."
         else:
@@ -367,7 +410,9 @@ def check_self_tests(nb, name, book):
         if re.search(r"\{\w[\w:]*\}`", cell.source):
             yield f"{where} contains a role, which plain notebooks show raw."
     if places and max(places.count(place) for place in places) > 0.6 * len(places) + 0.5:
-        yield f"{name}: the right answers of the self-tests are too often in one position: {places}."
+        yield (
+            f"{name}: the right answers of the self-tests are too often in one position: {places}."
+        )
 
 
 def check_glue(nb, name, book):

@@ -62,27 +62,38 @@ FIGURE = {
 def chapter():
     """The JSON of a small chapter that satisfies all rules."""
     v4 = nbformat.v4
-    asked = [re.sub(r"\b[ABC]:", "No:", SELF_TEST.replace("ABC"[i % 3] + ":", "Yes:").replace("N", str(i)))
-             for i in range(5)]  # fmt: skip
+    asked = [
+        re.sub(
+            r"\b[ABC]:", "No:", SELF_TEST.replace("ABC"[i % 3] + ":", "Yes:").replace("N", str(i))
+        )
+        for i in range(5)
+    ]
     address = form.bootstrap_source(form.read_url(form.ROOT / "_config.yml"))
     stored = [v4.new_output("stream", name="stdout", text="0.25\n")]
     checked, moving = (
         {"tags": ["nbval-check-output"]},
         {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}},
     )
-    nb = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}, cells=[
-        v4.new_markdown_cell(TITLE, id="title"),
-        v4.new_code_cell(address, id="bootstrap", metadata={"tags": ["remove-cell"]}),
-        v4.new_code_cell("S = vp.sizes(steps=(1, 2, 3))", id="sizes"),
-        v4.new_markdown_cell(BODY, id="claim"),
-        v4.new_code_cell("print(0.5**2)", id="check", metadata=checked, outputs=stored, execution_count=3),
-        v4.new_code_cell("vp.glue('gap', 1.0)", id="gap"),
-        v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
-        v4.new_code_cell("ipywidgets.Play()", id="move", metadata=moving),
-        *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
-        v4.new_markdown_cell(CLOSING, id="closing"),
-        v4.new_markdown_cell(form.onward_source(form.read_url(form.ROOT / "_config.yml"), NAME), id="onward"),
-    ])  # fmt: skip
+    nb = v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        cells=[
+            v4.new_markdown_cell(TITLE, id="title"),
+            v4.new_code_cell(address, id="bootstrap", metadata={"tags": ["remove-cell"]}),
+            v4.new_code_cell("S = vp.sizes(steps=(1, 2, 3))", id="sizes"),
+            v4.new_markdown_cell(BODY, id="claim"),
+            v4.new_code_cell(
+                "print(0.5**2)", id="check", metadata=checked, outputs=stored, execution_count=3
+            ),
+            v4.new_code_cell("vp.glue('gap', 1.0)", id="gap"),
+            v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
+            v4.new_code_cell("ipywidgets.Play()", id="move", metadata=moving),
+            *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
+            v4.new_markdown_cell(CLOSING, id="closing"),
+            v4.new_markdown_cell(
+                form.onward_source(form.read_url(form.ROOT / "_config.yml"), NAME), id="onward"
+            ),
+        ],
+    )
     return v4.writes(nb)
 
 

@@ -136,7 +136,11 @@ def test_each_player_has_its_own_rate(seeds, device, eagerly):
 
 
 def test_hyper_parameters_are_read_at_each_replay(device):
-    said = lambda model, x, step, own: {**given_noise(model, x), "step": step, "own": own}  # noqa: E731
+    said = lambda model, x, step, own: {  # noqa: E731
+        **given_noise(model, x),
+        "step": step,
+        "own": own,
+    }
     hyper = {"step": lambda step: step if step < 3 else step / 2, "own": (1.5, 2.5)}
     run = vl.fit(build, said, WITH_NOISE, steps=6, seeds=(0, 1), hyper=hyper, device=device)
     assert run.history["step"].tolist() == [[0, 1, 2, 1.5, 2, 2.5]] * 2
@@ -145,7 +149,11 @@ def test_hyper_parameters_are_read_at_each_replay(device):
 
 def test_every_sample_is_seen_once_an_epoch(device):
     data = torch.arange(50.0)[:, None]
-    objective = lambda model, x: {"objective": model(x)[:, 0], "first": x[0, 0], "sum": x.sum()}  # noqa: E731
+    objective = lambda model, x: {  # noqa: E731
+        "objective": model(x)[:, 0],
+        "first": x[0, 0],
+        "sum": x.sum(),
+    }
     run = vl.fit(
         lambda seed: nn.Linear(1, 1), objective, data, steps=20, batch_size=10, device=device
     )

@@ -147,9 +147,16 @@ def test_a_misnamed_submission_gets_a_row_that_says_what_it_must_be_called(file,
 
 
 def test_a_notebook_of_unknown_name_and_a_folder_without_any_get_a_row(tmp_path):
-    folder = handed_in(tmp_path / "in", "ann/homework.ipynb", "bob/notes.pdf", "cleo/01_elbo.ipynb",
-                       "cleo/data/plot.png", "ann/.ipynb_checkpoints/01_elbo.ipynb", "__MACOSX/x.ipynb",
-                       "list.csv")  # fmt: skip
+    folder = handed_in(
+        tmp_path / "in",
+        "ann/homework.ipynb",
+        "bob/notes.pdf",
+        "cleo/01_elbo.ipynb",
+        "cleo/data/plot.png",
+        "ann/.ipynb_checkpoints/01_elbo.ipynb",
+        "__MACOSX/x.ipynb",
+        "list.csv",
+    )
     (folder / "dan").mkdir()
     rows = {row["student"]: row for row in collect(folder, tmp_path / "course", NAMES)}
     names = "called one of 01_elbo.ipynb, 02_iwae.ipynb in"
@@ -163,8 +170,14 @@ def test_a_notebook_of_unknown_name_and_a_folder_without_any_get_a_row(tmp_path)
 
 def test_a_copy_next_to_the_submission_is_named_in_its_row(tmp_path):
     """One row per student and assignment: a second one could replace the first."""
-    folder = handed_in(tmp_path / "in", "ann/01_elbo.ipynb", "ann/01_elbo (1).ipynb", "ann/01_elbo.html",
-                       "bob/01_elbo (1).ipynb", "bob/01_elbo (2).ipynb")  # fmt: skip
+    folder = handed_in(
+        tmp_path / "in",
+        "ann/01_elbo.ipynb",
+        "ann/01_elbo (1).ipynb",
+        "ann/01_elbo.html",
+        "bob/01_elbo (1).ipynb",
+        "bob/01_elbo (2).ipynb",
+    )
     ann, bob = collect(folder, tmp_path / "course", NAMES)
     assert ann["graded"] and (tmp_path / "course/submitted/ann/01_elbo/01_elbo.ipynb").exists()
     assert ann["remarks"] == ["'ann/01_elbo (1).ipynb' was not graded, only 'ann/01_elbo.ipynb'."]

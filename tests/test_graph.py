@@ -113,7 +113,10 @@ def test_a_transform_runs_once_a_step(played):
 
 
 def test_a_transform_may_return_tuples_and_dicts(compare):
-    objective = lambda model, x: {**vl.elbo(model, x["images"]), "right": x["parts"][1].mean(1)}  # noqa: E731
+    objective = lambda model, x: {  # noqa: E731
+        **vl.elbo(model, x["images"]),
+        "right": x["parts"][1].mean(1),
+    }
     assert_same(
         *compare(build, objective, {"x": PLAIN}, steps=20, transform=lambda x: two_parts(x["x"]))
     )

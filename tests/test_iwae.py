@@ -57,8 +57,14 @@ def test_standard_and_dreg_are_unbiased(estimator, q, k):
     assert within(estimates, exact_gradient(q, k), k=4)
 
 
-@pytest.mark.parametrize(("q", "k", "mean", "sd"), [((0.0, 1.0), 5, 0.859, 0.43), ((0.0, 1.0), 50, 0.758, 0.117),
-                                                    ((0.5, 0.6), 5, 0.624, 0.285)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("q", "k", "mean", "sd"),
+    [
+        ((0.0, 1.0), 5, 0.859, 0.43),
+        ((0.0, 1.0), 50, 0.758, 0.117),
+        ((0.5, 0.6), 5, 0.624, 0.285),
+    ],
+)
 def test_stl_is_biased_by_the_stated_amount(q, k, mean, sd):
     torch.manual_seed(k)
     estimates = gradients(q, k, "stl", 200_000)

@@ -190,8 +190,13 @@ def test_evaluation_of_two_layers(layer, unchecked):
 def test_what_has_to_ask_does_ask():
     """The list above is complete: these functions cannot run there."""
     model, x, labels = family.vae().to("meta"), family.X.to("meta"), family.LABELS.to("meta")
-    for ask in (lambda: model.check_targets(x), lambda: vl.few_labels(labels, 2), lambda: vl.parzen(x, x, x),
-                lambda: evaluation._check_weights(labels, 0, 3), lambda: vl.activity(model, x),
-                lambda: vl.active_units(model, x)):  # fmt: skip
+    for ask in (
+        lambda: model.check_targets(x),
+        lambda: vl.few_labels(labels, 2),
+        lambda: vl.parzen(x, x, x),
+        lambda: evaluation._check_weights(labels, 0, 3),
+        lambda: vl.activity(model, x),
+        lambda: vl.active_units(model, x),
+    ):
         with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
             ask()

@@ -78,13 +78,18 @@ def test_under_the_null_bias_and_spread_are_as_predicted(d, name, size):
 
 
 def test_known_values():
-    assert oracles.gaussian_mmd([0.5, -0.2, 0], np.sqrt([0.3, 1, 2]), "gaussian", 1.7**0.5) == pytest.approx(
-        0.044159, abs=1e-6)  # fmt: skip
+    assert oracles.gaussian_mmd(
+        [0.5, -0.2, 0], np.sqrt([0.3, 1, 2]), "gaussian", 1.7**0.5
+    ) == pytest.approx(0.044159, abs=1e-6)
     table = {1: (0.4472, 0.00553, 0.00441, 0.2925), 20: (0.9053, 0.00095, 0.00028, 0.0026)}
     for d, (k, bias, sd, point) in table.items():
         known = oracles.mmd_under_null(d, 200, "gaussian", d / 2**0.5)
-        found = known["kernel"], known["bias"], known["sd"], oracles.gaussian_mmd([0] * d, [1e-9] * d, "gaussian",
-                                                                                  d / 2**0.5)  # fmt: skip
+        found = (
+            known["kernel"],
+            known["bias"],
+            known["sd"],
+            oracles.gaussian_mmd([0] * d, [1e-9] * d, "gaussian", d / 2**0.5),
+        )
         assert found == pytest.approx((k, bias, sd, point), rel=2e-2)
     for d, k in {1: 0.656, 2: 0.596, 8: 0.529, 64: 0.504}.items():
         assert oracles.mmd_under_null(d, 100, "imq", 2 * d)["kernel"] == pytest.approx(k, abs=6e-4)
@@ -120,7 +125,9 @@ def test_mmd_of_twenty_thousand_samples():
 
 
 @pytest.mark.parametrize(("prior", "variance", "entropy"), [
-    (vl.logistic_unit_variance, 1.0, 1.40458), (vl.logistic(1.0), math.pi**2 / 3, 2.0)])  # fmt: skip
+    (vl.logistic_unit_variance, 1.0, 1.40458),
+    (vl.logistic(1.0), math.pi**2 / 3, 2.0),
+])  # fmt: skip
 def test_logistic_priors(prior, variance, entropy):
     torch.manual_seed(0)
     p = prior(2).double()()
@@ -186,21 +193,29 @@ def test_members_of_the_family_are_special_cases(model):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd), "alpha . lam must be a finite number of at least 1, got 0.001"),
-    (lambda m, x: vl.elbo(m, x.round(), kl=None), "elbo: kl must be .analytic. or .sampled., got None"),
-    (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"), "info_vae: kl must be .* got 'exact'"),
+    (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd),
+     "alpha . lam must be a finite number of at least 1, got 0.001"),
+    (lambda m, x: vl.elbo(m, x.round(), kl=None),
+     "elbo: kl must be .analytic. or .sampled., got None"),
+    (lambda m, x: vl.info_vae(m, x.round(), 0, 1, vl.mmd, kl="exact"),
+     "info_vae: kl must be .* got 'exact'"),
     (lambda m, x: vl.info_vae(m, x, 0, math.nan, vl.mmd), "lam must be a finite number, got nan"),
-    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel), "mmd_vae: lam must be .* at least 0, got -1"),
-    (lambda m, x: vl.gaussian_kernel(x, x, 0.0), "bandwidth must be a positive finite number, got 0.0"),
-    (lambda m, x: vl.gaussian_kernel(x, x, math.inf), "gaussian_kernel: bandwidth must be .* got inf"),
+    (lambda m, x: vl.mmd_vae(m, x, -1, vl.gaussian_kernel),
+     "mmd_vae: lam must be .* at least 0, got -1"),
+    (lambda m, x: vl.gaussian_kernel(x, x, 0.0),
+     "bandwidth must be a positive finite number, got 0.0"),
+    (lambda m, x: vl.gaussian_kernel(x, x, math.inf),
+     "gaussian_kernel: bandwidth must be .* got inf"),
     (lambda m, x: vl.imq_kernel(x, x, (1.0, -2.0)), "imq_kernel: scale must be .* got -2.0"),
     (lambda m, x: vl.mmd(x, x[:, :3], vl.gaussian_kernel), r"got \(7, 6\) and \(7, 3\)"),
     (lambda m, x: vl.mmd(x[0], x, vl.gaussian_kernel), r"got \(6,\) and \(7, 6\)"),
-    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)), "at least 2 samples, got 1 and 7"),
+    (lambda m, x: vl.mmd(x[:1], x, partial(vl.gaussian_kernel, bandwidth=1.0)),
+     "at least 2 samples, got 1 and 7"),
     (lambda m, x: vl.logistic(0), "scale must be a positive finite number, got 0"),
     (lambda m, x: vl.disturb(x, "blur", 1), "kind must be 'gaussian' or 'mask', got 'blur'"),
     (lambda m, x: vl.disturb(x, "mask", 1.5), "amount must be a probability .* got 1.5"),
-    (lambda m, x: vl.frechet_distance(x, x[:, :3]), r"must have shapes .* got \(7, 6\) and \(7, 3\)"),
+    (lambda m, x: vl.frechet_distance(x, x[:, :3]),
+     r"must have shapes .* got \(7, 6\) and \(7, 3\)"),
     (lambda m, x: vl.frechet_distance(x[0], x), r"must have shapes .* got \(6,\) and \(7, 6\)"),
     (lambda m, x: vl.frechet_distance(x[:1], x), r"must have shapes .* got \(1, 6\) and \(7, 6\)"),
     (lambda m, x: vl.conv_encoder((1, 8, 8), 2), r"shape must be \(C, H, H\) .* got \(1, 8, 8\)"),
@@ -223,8 +238,11 @@ def test_one_sample_will_do_for_the_v_statistic():
 
 
 @pytest.mark.parametrize(("tau", "a", "mean", "std", "best"), [
-    (0.9, 0.585, 0.505, 0.863, -1.416), (0.5, 1.861, 0.8809, 0.4733, -1.1620), (0.1, 3.285, 0.9566, 0.2912, 0.0713),
-    (0.01, 4.537, 0.9766, 0.2153, 2.106)])  # fmt: skip
+    (0.9, 0.585, 0.505, 0.863, -1.416),
+    (0.5, 1.861, 0.8809, 0.4733, -1.1620),
+    (0.1, 3.285, 0.9566, 0.2912, 0.0713),
+    (0.01, 4.537, 0.9766, 0.2153, 2.106),
+])  # fmt: skip
 def test_two_points_with_a_fixed_decoder_scale(tau, a, mean, std, best):
     found = oracles.two_point_optimum(scale=tau)
     ours = found["mean"] / found["std"], found["mean"], found["std"], found["objective"]
@@ -256,8 +274,9 @@ def test_two_points_without_a_floor_diverge():
     head = oracles.two_point_reconstruction(a[1:5], "head") - 0.5 * np.log1p(a[1:5] ** 2)
     assert head == pytest.approx([1.144, 5.740, 12.471, 32.082], abs=6e-4)
     mean = np.array([1.0, 2, 5, 10])  # with std fixed at 1
-    assert oracles.two_point_reconstruction(mean, "head") - mean**2 / 2 == pytest.approx([-1.256, -0.052, 10.39, 47.9],
-                                                                                         abs=2e-2)  # fmt: skip
+    assert oracles.two_point_reconstruction(mean, "head") - mean**2 / 2 == pytest.approx(
+        [-1.256, -0.052, 10.39, 47.9], abs=2e-2
+    )
 
 
 def test_two_points_with_mmd_switch_between_250_and_300():

@@ -139,12 +139,14 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
     "8, exp first": (
         "iwae_bound", lambda: exhibit("overflow-wrong", "bound_by_exp"),
         "test_iwae", "test_the_bound_survives_large_log_weights"),
-    "9, grey pixels": (  # vaelib has the formula too, as "cross_entropy": what it must not do is call it a likelihood
+    # vaelib has the formula too, as "cross_entropy": what it must not do is call it a likelihood.
+    "9, grey pixels": (
         "models.VAE.check_targets", lambda: lambda self, x, where=None: None,
         "test_evaluation", "test_bad_data", grey),
     "10, a divisor for another sum": (
         "mmd", lambda: mmd_cross,
-        "test_mmd", "test_under_the_null_bias_and_spread_are_as_predicted", lambda tests: tests.CASES[-1]),
+        "test_mmd", "test_under_the_null_bias_and_spread_are_as_predicted",
+        lambda tests: tests.CASES[-1]),
     "11, a mismatch rewarded": (
         "info_vae", lambda: edited(objectives.info_vae, LEAST, "pass"),
         "test_mmd", "test_bad_input_is_named", bad_price),
@@ -158,11 +160,14 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
         "factor_discriminator", leaking,
         "test_total_correlation", "test_no_gradient_leaks_between_the_players"),
     "15, company": (
-        "mlp", lambda: edited(nets.mlp, "[linear, activation()]", "[linear, nn.BatchNorm1d(n_out), activation()]"),
+        "mlp", lambda: edited(nets.mlp, "[linear, activation()]",
+                              "[linear, nn.BatchNorm1d(n_out), activation()]"),
         "test_models", "test_a_code_does_not_depend_on_its_company"),
     "16, the seed after the model": (
-        "fit", lambda: edited(training.fit, f"{SEED}\n            {BORN}", f"{BORN}\n            {SEED}"),
-        "test_training", "test_the_same_seed_is_bit_identical", lambda tests: [vl.digits("dynamic")]),
+        "fit", lambda: edited(training.fit, f"{SEED}\n            {BORN}",
+                              f"{BORN}\n            {SEED}"),
+        "test_training", "test_the_same_seed_is_bit_identical",
+        lambda tests: [vl.digits("dynamic")]),
     "17, a sample called the truth": (
         "oracles.two_gaussian_information", lambda: by_samples,
         "test_oracles", "test_two_gaussian_information"),

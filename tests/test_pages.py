@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-           --disable-component-update --disable-sync""".split()
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+           --disable-background-networking --disable-component-update --disable-sync""".split()
 PAGES = re.findall(
     r"^[ -]*(?:root|file): *(\S+)", (ROOT / "book/_toc.yml").read_text(encoding="utf-8"), re.M
 )
@@ -37,19 +37,25 @@ LOOK = r"""async scheme => {
   const found = [], html = document.documentElement, article = document.querySelector("article");
   if (!article) return ["has no <article>"];
   const all = css => [...article.querySelectorAll(css)];
-  const name = e => "<" + [e.localName, ...e.classList].join(".") + "> " + e.textContent.trim().slice(0, 60);
-  const report = (what, list, show = name) => { for (const e of list) found.push(what + ": " + show(e)); };
+  const name = e =>
+    "<" + [e.localName, ...e.classList].join(".") + "> " + e.textContent.trim().slice(0, 60);
+  const report = (what, list, show = name) => {
+    for (const e of list) found.push(what + ": " + show(e));
+  };
   const overflow = e => getComputedStyle(e).overflowX, right = e => e.getBoundingClientRect().right;
   // Solutions; from here on they and the folded cells are open, to be measured with the rest
   for (const box of all(".solution")) {
-    const shown = () => box.lastElementChild.checkVisibility({visibilityProperty: true}), early = shown();
+    const shown = () => box.lastElementChild.checkVisibility({visibilityProperty: true});
+    const early = shown();
     box.querySelector(".toggle-button")?.click();
-    if (early || !shown()) found.push(`solution ${early ? "starts open" : "does not open"}: ` + name(box));
+    if (early || !shown())
+      found.push(`solution ${early ? "starts open" : "does not open"}: ` + name(box));
   }
   all("details").forEach(e => e.open = true);
   if (document.querySelector("script[src*=mathjax]")) {
     const late = new Promise((_, no) => setTimeout(no, 20000, "no answer in 20 seconds"));
-    await Promise.race([window.MathJax?.startup?.promise ?? Promise.reject("it did not load"), late])
+    const ready = window.MathJax?.startup?.promise ?? Promise.reject("it did not load");
+    await Promise.race([ready, late])
       .catch(e => found.push("MathJax did not finish: " + e));
   }
   await document.fonts.ready;
@@ -59,31 +65,39 @@ LOOK = r"""async scheme => {
     getComputedStyle(e).color === "rgb(255, 0, 0)" || /color:\s*red/.test(e.getAttribute("style"))),
     e => name(e.closest("mjx-container") ?? e));
   report("formula cut off", all(".math").filter(e => overflow(e) === "hidden" &&
-    [...e.querySelectorAll("mjx-math")].some(m => right(m) > right(e) + 1 && overflow(m.parentElement) === "visible")));
+    [...e.querySelectorAll("mjx-math")].some(m =>
+      right(m) > right(e) + 1 && overflow(m.parentElement) === "visible")));
   const copy = article.cloneNode(true);
-  copy.querySelectorAll("pre, code, script, style, template, mjx-container").forEach(e => e.remove());
-  for (const m of copy.textContent.matchAll(/\$\$|\\begin\{|\?\?|\{(glue|eq|numref|ref|cite|doc|term|prf)[:\w]*\}/g))
+  copy.querySelectorAll("pre, code, script, style, template, mjx-container")
+    .forEach(e => e.remove());
+  for (const m of copy.textContent.matchAll(
+    /\$\$|\\begin\{|\?\?|\{(glue|eq|numref|ref|cite|doc|term|prf)[:\w]*\}/g))
     found.push("raw markup: " + copy.textContent.slice(m.index, m.index + 60));
   report("message of the builder", all(".system-message, .problematic"));
   // Width: neither the window nor a box around the article may scroll sideways
   const boxed = e => (e = e.parentElement) !== article && (overflow(e) !== "visible" || boxed(e));
   for (let e = article; e; e = e.parentElement)
-    if ((e === html || overflow(e) !== "visible") && e.scrollWidth > (e === html ? innerWidth : e.clientWidth) + 1) {
-      const wide = all("*").filter(i => right(i) > innerWidth + 1 && !boxed(i)).sort((a, b) => right(b) - right(a));
-      found.push(`scrolls sideways (${e.scrollWidth} px): ` + wide.slice(0, 3).map(name).join("; "));
+    if ((e === html || overflow(e) !== "visible") &&
+        e.scrollWidth > (e === html ? innerWidth : e.clientWidth) + 1) {
+      const wide = all("*").filter(i => right(i) > innerWidth + 1 && !boxed(i))
+        .sort((a, b) => right(b) - right(a));
+      found.push(
+        `scrolls sideways (${e.scrollWidth} px): ` + wide.slice(0, 3).map(name).join("; "));
       break;
     }
   report("image without alt text", all("img").filter(e => !e.alt.trim()), e => e.src.slice(0, 100));
   report("image not loaded", all("img").filter(e => !e.naturalWidth), e => e.src.slice(0, 100));
   report("figure without caption", all("figure").filter(e => !e.querySelector("figcaption")));
-  const titles = [...document.querySelectorAll("h1")].filter(e => e.checkVisibility());  // one more is for print
+  // One more is for print
+  const titles = [...document.querySelectorAll("h1")].filter(e => e.checkVisibility());
   if (titles.length !== 1) found.push(`has ${titles.length} <h1>`);
   if (!document.title.trim()) found.push("has no title");
   if (!html.lang) found.push("does not say its language");
   if (html.dataset.theme !== scheme) found.push(`theme is ${html.dataset.theme}, not ${scheme}`);
   const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
   const dark = (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255 < 0.3;
-  if (dark !== (scheme === "dark")) found.push(`background is rgb(${r}, ${g}, ${b}) in ${scheme} mode`);
+  if (dark !== (scheme === "dark"))
+    found.push(`background is rgb(${r}, ${g}, ${b}) in ${scheme} mode`);
   return found;
 }"""
 
@@ -136,7 +150,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    request_queue_size = 64  # with the usual 5 a browser's burst of connections is dropped and tried again much later
+    # With the usual 5 a browser's burst of connections is dropped and tried again much later.
+    request_queue_size = 64
 
 
 @contextmanager
@@ -366,7 +381,9 @@ BROKEN = {
     "asks another site": '<img src="https://example.org/a.png" alt="a dot">',
     "request failed": '<img src="missing.png" alt="a dot">',
     "image not loaded": '<img src="data:image/png;base64,AAAA" alt="a dot">',
-    "image without alt": "<img src='data:image/svg+xml,<svg xmlns=\"http://www.w3.org/2000/svg\"/>'>",
+    "image without alt": (
+        "<img src='data:image/svg+xml,<svg xmlns=\"http://www.w3.org/2000/svg\"/>'>"
+    ),
     "figure without caption": "<figure>A drawing</figure>",
     "console error": "<script>console.error('oh')</script>",
     "script error": "<script>throw Error('oh')</script>",
@@ -374,14 +391,20 @@ BROKEN = {
     "formula refused": "<mjx-merror>Undefined control sequence</mjx-merror>",
     "undefined macro": '<mjx-mtext style="color: red">\\macro</mjx-mtext>',
     "formula not typeset": '<span class="math">x</span>',
-    "formula cut off": '<p class="math" style="overflow: hidden; width: 9px"><mjx-container><mjx-math>a long one',
+    "formula cut off": (
+        '<p class="math" style="overflow: hidden; width: 9px"><mjx-container><mjx-math>a long one'
+    ),
     "message of the builder": '<span class="problematic">x</span>',
-    "scrolls sideways (3000 px): <div.wide>": '<div class="wide" style="width: 3000px; margin: -8px">x</div>',
+    "scrolls sideways (3000 px): <div.wide>": (
+        '<div class="wide" style="width: 3000px; margin: -8px">x</div>'
+    ),
     "has 2 <h1>": "<h1>Another</h1>",
     "theme is dark, not light": "<script>document.documentElement.dataset.theme = 'dark'</script>",
     "background is rgb(0, 0, 0) in light": "<style>body { background: #000 !important; }</style>",
     "solution starts open": '<div class="solution"><p>Solution</p><p>42</p></div>',
-    "solution does not open": '<div class="solution"><p>Solution</p><p style="visibility: hidden">42</p></div>',
+    "solution does not open": (
+        '<div class="solution"><p>Solution</p><p style="visibility: hidden">42</p></div>'
+    ),
 } | {
     f"raw markup: {text}": f"<p>{text}" for text in ("$$ x", "\\begin{aligned}", "{eq}`elbo`", "??")
 }

@@ -28,8 +28,16 @@ def tiny(tmp_path):
 
     def start(*options, **env):
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        env = os.environ | {"TINY_LOG": str(tmp_path / "log"), "PYTHONPATH": path, "TQDM_DISABLE": "1",
-                            "OMP_NUM_THREADS": "1"} | env  # fmt: skip
+        env = (
+            os.environ
+            | {
+                "TINY_LOG": str(tmp_path / "log"),
+                "PYTHONPATH": path,
+                "TQDM_DISABLE": "1",
+                "OMP_NUM_THREADS": "1",
+            }
+            | env
+        )
         command = [
             sys.executable,
             "-m",
@@ -43,8 +51,15 @@ def tiny(tmp_path):
             "--scratch",
             str(tmp_path / "scratch"),
         ]
-        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def go(*options, status=0, **env):
         process = start(*options, **env)
@@ -203,9 +218,9 @@ def three(tmp_path, monkeypatch):
     receipts.write_json(runner.plan(NAME), tmp_path / "tiny_experiment" / "plan.json")
     receipt = {
         "experiment": "tiny_experiment", "id": "many", "version": 1, "config": config,
-        "results": {"elbo": receipts.summary([-28.0, -27.0, -29.0], "nats")}, "data": {"digits": "ab"},
-        "device": "CPU", "seconds": 30.0, "versions": {"torch": "2"}, "commit": "a, b", "command": "python",
-        "date": "2026-01-31",
+        "results": {"elbo": receipts.summary([-28.0, -27.0, -29.0], "nats")},
+        "data": {"digits": "ab"}, "device": "CPU", "seconds": 30.0, "versions": {"torch": "2"},
+        "commit": "a, b", "command": "python", "date": "2026-01-31",
     }  # fmt: skip
     # As from a GPU, where the seeds are trained together.
     runner.keep(receipt, (NAME, "many", (0, 1, 2)), tmp_path)
@@ -263,8 +278,11 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(tiny_experiment, "run", full)
     handlers = [(s, signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM)]
     try:
-        with pytest.raises(SystemExit, match="row-0, seed 0: nll-0.json cannot be written .No space left on device.. "
-                           "Unfinished work is kept in"):  # fmt: skip
+        with pytest.raises(
+            SystemExit,
+            match="row-0, seed 0: nll-0.json cannot be written .No space left on device.. "
+            "Unfinished work is kept in",
+        ):
             command.main([NAME, "--row", "row-0", "--seeds", "0", "--here", "--device", "cpu",
                           "--scratch", str(tmp_path), "--receipts", str(tmp_path)])  # fmt: skip
     finally:

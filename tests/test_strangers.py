@@ -206,7 +206,9 @@ def test_running_statistics_come_back(seeds, how, tmp_path):
 def test_no_look_moves_a_random_state():
     """The checks before training draw nothing: a generator is advanced by the steps only."""
     generator = torch.Generator().manual_seed(7)
-    noisy = lambda x: (x + 0.01 * torch.rand(x.shape, generator=generator)).clamp(0, 1)  # noqa: E731
+    noisy = lambda x: (  # noqa: E731
+        (x + 0.01 * torch.rand(x.shape, generator=generator)).clamp(0, 1)
+    )
     vl.fit(build, vl.elbo, X, steps=3, transform=noisy)
     other = torch.Generator().manual_seed(7)
     for _ in range(3):
@@ -617,8 +619,12 @@ THINGS = {
     "an object's attributes": (Weighted(1), Weighted(9), Weighted(1)),
     "a method of an object": (Weighted(1).__call__, Weighted(9).__call__, Weighted(1).__call__),
     "a function that it calls": (reader("t"), reader("2 * t"), reader("t")),
-    "a partial": (partial(vl.beta_vae, beta=1), partial(vl.beta_vae, beta=2), partial(vl.beta_vae, beta=1)),
-}  # fmt: skip
+    "a partial": (
+        partial(vl.beta_vae, beta=1),
+        partial(vl.beta_vae, beta=2),
+        partial(vl.beta_vae, beta=1),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", THINGS)
@@ -650,9 +656,14 @@ def test_a_distribution_is_described_alike_before_and_after_use():
 )
 def test_a_changed_prior_or_object_is_another_run(change, tmp_path):
     settings = {
-        "build": lambda seed: vl.VAE(vl.mlp(64, 8), vl.mlp(4, 64), 4, "cross_entropy", prior=normal(1)),
-        "objective": Weighted(1), "data": X, "steps": 3, "checkpoint": tmp_path,
-    }  # fmt: skip
+        "build": lambda seed: vl.VAE(
+            vl.mlp(64, 8), vl.mlp(4, 64), 4, "cross_entropy", prior=normal(1)
+        ),
+        "objective": Weighted(1),
+        "data": X,
+        "steps": 3,
+        "checkpoint": tmp_path,
+    }
     vl.fit(**settings)
     with pytest.raises(ValueError, match="was made with"):
         vl.fit(**settings | change)
@@ -711,10 +722,17 @@ def test_a_class_decoder_of_another_width_is_refused():
 def test_a_distribution_moves_with_its_model():
     for prior in (
         normal(1, 2),
-        MixtureSameFamily(Categorical(torch.ones(3)), Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1)),
-        Independent(TransformedDistribution(Normal(torch.zeros(2), torch.ones(2)),
-                                            [AffineTransform(torch.ones(2), torch.ones(2))]), 1),
-    ):  # fmt: skip
+        MixtureSameFamily(
+            Categorical(torch.ones(3)), Independent(Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1)
+        ),
+        Independent(
+            TransformedDistribution(
+                Normal(torch.zeros(2), torch.ones(2)),
+                [AffineTransform(torch.ones(2), torch.ones(2))],
+            ),
+            1,
+        ),
+    ):
         model = vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, prior=prior)
         assert model.double().prior.log_prob(torch.zeros(1, 2).double()).dtype == torch.float64
         assert model.to("meta").prior.log_prob(torch.zeros(1, 2, device="meta")).is_meta
@@ -740,15 +758,20 @@ def test_a_two_layer_vae_looks_at_its_nets_without_a_trace():
     "call, message",
     [
         (lambda m, x: vl.elbo(m["implicit"], x), "elbo: model must have a density"),
-        (lambda m, x: vl.elbo(m["implicit"], x, kl="sampled"), "ImplicitVAE: there are no log-weights"),
+        (lambda m, x: vl.elbo(m["implicit"], x, kl="sampled"),
+         "ImplicitVAE: there are no log-weights"),
         (lambda m, x: vl.iwae(m["implicit"], x, 2), "ImplicitVAE: there are no log-weights"),
         (lambda m, x: vl.tc_vae(m["implicit"], x, 9), "tc_vae: model must have a density"),
         (lambda m, x: vl.tc_vae(m["two"], x, 9), "tc_vae: model must have one layer"),
-        (lambda m, x: vl.mmd_vae(m["two"], x, 1, vl.imq_kernel), "mmd_vae: model must have one layer"),
-        (lambda m, x: vl.log_likelihood(m["implicit"], x, 5), "ImplicitVAE: there are no log-weights"),
-        (lambda m, x: vl.adversarial.aae_discriminator(m["labels"], {"x": (x, torch.zeros(6, dtype=torch.long))}),
+        (lambda m, x: vl.mmd_vae(m["two"], x, 1, vl.imq_kernel),
+         "mmd_vae: model must have one layer"),
+        (lambda m, x: vl.log_likelihood(m["implicit"], x, 5),
+         "ImplicitVAE: there are no log-weights"),
+        (lambda m, x: vl.adversarial.aae_discriminator(
+            m["labels"], {"x": (x, torch.zeros(6, dtype=torch.long))}),
          "needs a prior with of_class"),
-        (lambda m, x: vl.fit(lambda seed: m["plain"], lambda m, x: {"objective": 1.0}, x, steps=1, batch_size=2),
+        (lambda m, x: vl.fit(
+            lambda seed: m["plain"], lambda m, x: {"objective": 1.0}, x, steps=1, batch_size=2),
          "terms must be tensors, got float for 'objective'"),
     ],
 )  # fmt: skip

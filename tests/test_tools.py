@@ -33,15 +33,25 @@ def code(source, label, **fields):
 
 @pytest.fixture
 def notebook(tmp_path):
-    noisy = "import sys\nprint('a', flush=True)\nprint('warned', file=sys.stderr, flush=True)\nprint('1 é')\n6 * 7"
+    noisy = (
+        "import sys\nprint('a', flush=True)\nprint('warned', file=sys.stderr, flush=True)\n"
+        "print('1 é')\n6 * 7"
+    )
     return write(
         tmp_path / "small.ipynb",
         nbformat.v4.new_markdown_cell("# Título\n\nText", id="title"),
-        code("print('unchecked')", "plain", execution_count=7, metadata={"ExecuteTime": {"end": "now"}}),
+        code(
+            "print('unchecked')",
+            "plain",
+            execution_count=7,
+            metadata={"ExecuteTime": {"end": "now"}},
+        ),
         code(noisy, "checked", metadata=CHECKED | {"execution": {"started": "now"}}),
         code("import os\nprint(os.path.exists('small.ipynb'), 1)", "folder", metadata=CHECKED),
-        language_info={"name": "python", "version": "3.0"}, widgets={"state": 1}, other=1,
-    )  # fmt: skip
+        language_info={"name": "python", "version": "3.0"},
+        widgets={"state": 1},
+        other=1,
+    )
 
 
 def test_record_stores_only_checked_outputs_and_is_deterministic(notebook):
@@ -119,7 +129,8 @@ def book(tmp_path):
     old = repository.read_url(tmp_path / "_config.yml")
     (tmp_path / "README.md").write_text(
         f"Clone {old}.git or see {old}. Not {old}-data, not {old}.org.\n"
-        f"{old.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main\n"
+        f"{old.replace('https://github.com', 'https://colab.research.google.com/github')}"
+        "/blob/main\n"
     )
     (tmp_path / "CITATION.cff").write_text(f'title: T\nrepository-code: "{old}"\nlicense: MIT\n')
     (tmp_path / "chapters" / "assignments").mkdir(parents=True)
@@ -156,8 +167,9 @@ def test_repository_changes_the_address_everywhere(book):
     assert (book / "_config.yml").read_text() == config
 
 
-REFUSED = """http://github.com/a/b https://github.com/a https://github.com/a/b/ https://github.com/a/b.git
-https://gitlab.com/a/b https://github.com/-a/b https://github.com/a/.. https://github.com/a/b/tree/main a/b""".split()
+REFUSED = """http://github.com/a/b https://github.com/a https://github.com/a/b/
+https://github.com/a/b.git https://gitlab.com/a/b https://github.com/-a/b https://github.com/a/..
+https://github.com/a/b/tree/main a/b""".split()
 
 
 @pytest.mark.parametrize(
@@ -230,9 +242,12 @@ def test_the_weekly_run_uses_colabs_versions(tmp_path):
     ]
     (step,) = [step["run"] for step in steps if "freeze.txt" in step.get("run", "")]
     (tmp_path / "list.txt").write_text(
-        "# Do not modify\nabsl-py==1.4.0\nipython==7.34.0\nipython-genutils==0.2.0\nnumpy==2.1.3\npytorch-x==1\n"
-        "torch @ https://a.b/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl#sha256=ab\n"
-        "torchvision @ https://a.b/whl/cpu/torchvision-0.26.0%2Bcpu-cp313-cp313-linux.whl\ntqdm==4.67.3+x\n"
+        "# Do not modify\nabsl-py==1.4.0\nipython==7.34.0\n"
+        "ipython-genutils==0.2.0\nnumpy==2.1.3\npytorch-x==1\n"
+        "torch @ "
+        "https://a.b/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl#sha256=ab\n"
+        "torchvision @ https://a.b/whl/cpu/torchvision-0.26.0%2Bcpu-cp313-cp313-linux.whl\n"
+        "tqdm==4.67.3+x\n"
     )
     (tmp_path / "book/tools").mkdir(parents=True)
     environment = os.environ | {"FREEZE": f"file://{tmp_path}/list.txt"}
@@ -256,7 +271,10 @@ def test_a_renamed_page_redirects(tmp_path):
 
 
 def test_decorating_functions_later_is_equivalent():
-    source = "def loud(f):\n    return lambda x: 2 * f(x)\n\n@loud\ndef one(x):\n    return x + 1\n\nCALLED = 3\n"
+    source = (
+        "def loud(f):\n    return lambda x: 2 * f(x)\n\n"
+        "@loud\ndef one(x):\n    return x + 1\n\nCALLED = 3\n"
+    )
     later, scope = mutants.decorated_later(source), {}
     exec(later, scope)
     assert "@" not in later and scope["one"](1) == 4 and scope["CALLED"] == 3

@@ -315,8 +315,11 @@ def test_the_players_run_as_copies_with_a_strength_each():
         build, players, X, steps=4, batch_size=6, seeds=(0, 1), hyper={"gamma": (0.0, 9.0)}
     )
     assert run.history["objective"].shape == (2, 4) and run.broken == [None, None]
-    for objective, hyper in ((vl.tc_vae, {"dataset_size": 12, "beta": (1.0, 5.0)}), (vl.beta_vae, {"beta": (1.0, 4.0)}),
-                             (vl.capacity_vae, {"gamma": 3.0, "capacity": vl.ramp(0, 3, 2)})):  # fmt: skip
+    for objective, hyper in (
+        (vl.tc_vae, {"dataset_size": 12, "beta": (1.0, 5.0)}),
+        (vl.beta_vae, {"beta": (1.0, 4.0)}),
+        (vl.capacity_vae, {"gamma": 3.0, "capacity": vl.ramp(0, 3, 2)}),
+    ):
         run = vl.fit(plain, objective, X, steps=3, batch_size=6, seeds=(0, 1), hyper=hyper)
         assert run.broken == [None, None] and run.history["objective"].shape == (2, 3)
 

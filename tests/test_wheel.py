@@ -105,6 +105,11 @@ def test_the_wheel_is_enough_for(code, site, tmp_path):
     chapter = ROOT / "chapters" / "01_autoencoding.ipynb"
     names = f"SITE, CHAPTER, EXPERIMENTS = {str(site)!r}, {str(chapter)!r}, {experiments()}\n"
     environment = os.environ | {"PYTHONPATH": str(site), "VAELIB_PROFILE": "smoke"}
-    done = subprocess.run([sys.executable, "-c", PREPARE + names + textwrap.dedent(code) + CHECK],
-                          cwd=tmp_path, env=environment, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE + names + textwrap.dedent(code) + CHECK],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr

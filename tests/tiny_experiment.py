@@ -38,8 +38,17 @@ def run(config, device, folder):
         return vl.elbo(model, x)
 
     digits = vl.digits("dynamic")
-    done = vl.fit(build, objective, digits.train, steps=config["steps"], seeds=seeds, device=device,
-                  transform=vl.binarize, hyper={"step": lambda step: step}, checkpoint=folder)  # fmt: skip
+    done = vl.fit(
+        build,
+        objective,
+        digits.train,
+        steps=config["steps"],
+        seeds=seeds,
+        device=device,
+        transform=vl.binarize,
+        hyper={"step": lambda step: step},
+        checkpoint=folder,
+    )
     for seed in seeds:
         note(seed, "done")
     value = done.history["objective"][:, -100:].mean(1)

@@ -5,8 +5,8 @@ floats in [0, 1].
 
 Modules, in dependency order: data and factors (over downloads), nets, priors, models, implicit,
 divergences, objectives, training (over loop, copies, batches, checkpoints, graph), adversarial,
-saving, evaluation, disentanglement, oracles. checks validates arguments. What only the pages need is
-in `vaelib.pages`.
+saving, evaluation, disentanglement, oracles. checks validates arguments. What only the pages need
+is in `vaelib.pages`.
 """
 
 from . import loop, oracles, training

@@ -23,9 +23,13 @@ def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
         the game; numbers or functions of the step.
     adam: as for `Player`, for both sides of the game.
     """
-    return [Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr),
-            Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
-            Player(lambda m: m.encoder.parameters(), aae_encoder, encoder_lr or lr, adam)]  # fmt: skip
+    return [
+        Player(
+            lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr
+        ),
+        Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
+        Player(lambda m: m.encoder.parameters(), aae_encoder, encoder_lr or lr, adam),
+    ]
 
 
 def aae_reconstruction(model, batch):
@@ -107,12 +111,19 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
     Data are {"x": images, "labelled": (images, labels)}, or images alone for clustering.
     """
     players = [
-        Player(lambda m: chain(m.encoder.parameters(), m.decoder.parameters(), m.head_parameters()),
-               class_reconstruction, lr),
-        Player(lambda m: chain(m.discriminator.parameters(), m.class_discriminator.parameters()), class_discriminators,
-               discriminator_lr, adam),
+        Player(
+            lambda m: chain(m.encoder.parameters(), m.decoder.parameters(), m.head_parameters()),
+            class_reconstruction,
+            lr,
+        ),
+        Player(
+            lambda m: chain(m.discriminator.parameters(), m.class_discriminator.parameters()),
+            class_discriminators,
+            discriminator_lr,
+            adam,
+        ),
         Player(lambda m: m.encoder.parameters(), class_encoder, encoder_lr or lr, adam),
-    ]  # fmt: skip
+    ]
     return (
         [*players, Player(lambda m: m.encoder.parameters(), classification, lr)]
         if supervised

@@ -75,7 +75,8 @@ def as_streams(data, batch_size):
         for part in parts:
             if not torch.is_tensor(part):
                 raise ValueError(
-                    f"fit: {where} must be a tensor, such as digits.train, got {type(part).__name__}."
+                    f"fit: {where} must be a tensor, such as digits.train, "
+                    f"got {type(part).__name__}."
                 )
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"

@@ -95,8 +95,13 @@ class Keeper:
         tensors |= {"history": job.history[: job.step], "rng": on_cpu}
         if on_cuda is not None:
             tensors["rng/cuda"] = on_cuda
-        state = {"config": self.config, "step": job.step, "position": job.batches.position, "terms": job.names,
-                 "broken": job.broken}  # fmt: skip
+        state = {
+            "config": self.config,
+            "step": job.step,
+            "position": job.batches.position,
+            "terms": job.names,
+            "broken": job.broken,
+        }
         write(self.file, tensors, state)
         self.saved = job.step
 
@@ -121,8 +126,8 @@ def file_of(folder, first, size, resume):
         a, *b = map(int, re.findall(r"\d+", other.stem)) if re.search(r"\d", other.stem) else (-1,)
         if a <= last and first <= (b or [a])[0]:
             raise ValueError(
-                f"fit: checkpoint {other} has copies that would now be trained in other groups, as on "
-                f"another device; {ADVICE}."
+                f"fit: checkpoint {other} has copies that would now be trained in other groups, "
+                f"as on another device; {ADVICE}."
             )
     return file
 

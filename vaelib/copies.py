@@ -21,12 +21,14 @@ class Objective(nn.Module):
                 else type(terms).__name__
             )
             raise ValueError(
-                f"fit: the objective must return a dict of terms, among them 'objective', got {got}."
+                "fit: the objective must return a dict of terms, "
+                f"among them 'objective', got {got}."
             )
         for name, term in terms.items():
             if not torch.is_tensor(term):
                 raise ValueError(
-                    f"fit: the objective's terms must be tensors, got {type(term).__name__} for {name!r}."
+                    "fit: the objective's terms must be tensors, "
+                    f"got {type(term).__name__} for {name!r}."
                 )
         return {name: term.mean() for name, term in terms.items()}
 
@@ -135,6 +137,6 @@ def refuse_shared(models, seeds):
         for name, t in [*model.named_parameters(), *model.named_buffers()]:
             if owner.setdefault(t.data_ptr(), (seed, id(model)))[1] != id(model) and t.numel():
                 raise ValueError(
-                    f"fit: build must make new nets for every seed, but seeds {owner[t.data_ptr()][0]} and {seed} "
-                    f"share {name!r}."
+                    "fit: build must make new nets for every seed, "
+                    f"but seeds {owner[t.data_ptr()][0]} and {seed} share {name!r}."
                 )

@@ -112,8 +112,10 @@ def mnist(binarization="none", cache=None, download=True):
     or a broken file in $VAELIB_DATA. RuntimeError: nothing could be downloaded.
     """
     one_of("mnist", "binarization", binarization, BINARIZATIONS)
-    raw = {name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
-           for name, sha in MNIST_FILES.items()}  # fmt: skip
+    raw = {
+        name: fetch("mnist", f"{name}.gz", "MNIST/raw", MNIST_MIRRORS, gunzip(sha), cache, download)
+        for name, sha in MNIST_FILES.items()
+    }
     x, y, x_test, y_test = (
         np.frombuffer(raw[name], np.uint8, offset=16 if "images" in name else 8) for name in raw
     )

@@ -247,7 +247,8 @@ def _array(where, name, value):
         return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(
-            f"{where}: {name} must be an array, tensor, list or data frame, got {type(value).__name__} ({error})."
+            f"{where}: {name} must be an array, tensor, list or data frame, "
+            f"got {type(value).__name__} ({error})."
         ) from None
 
 
@@ -280,7 +281,8 @@ def _classes(where, k, column):
     except TypeError:  # values that cannot be sorted, such as text and None
         got = "values of several kinds"
     raise ValueError(
-        f"{where}: factors must be classes (whole numbers, text, bytes or bools), got {got} in column {k}."
+        f"{where}: factors must be classes (whole numbers, text, bytes or bools), "
+        f"got {got} in column {k}."
     )
 
 

@@ -18,7 +18,8 @@ def gaussian_kl(mean, log_var):
     """
     if mean.shape != log_var.shape:
         raise ValueError(
-            f"gaussian_kl: mean has shape {tuple(mean.shape)} and log_var {tuple(log_var.shape)}; they must agree."
+            f"gaussian_kl: mean has shape {tuple(mean.shape)} and log_var {tuple(log_var.shape)}; "
+            "they must agree."
         )
     return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
 
@@ -40,7 +41,8 @@ def log_aggregate_posterior(z, mean, log_var, dataset_size, estimator):
     n = integer("log_aggregate_posterior", "dataset_size", dataset_size, least=m)
     if estimator == "exact" and n != m:
         raise ValueError(
-            f"log_aggregate_posterior: dataset_size must be the {m} given Gaussians for exact, got {n}."
+            f"log_aggregate_posterior: dataset_size must be the {m} given Gaussians for exact, "
+            f"got {n}."
         )
     if (
         mean.shape != log_var.shape
@@ -148,8 +150,8 @@ def mmd(x, y, kernel, unbiased=True):
     n, m = len(x), len(y)
     if min(n, m) < (2 if unbiased else 1):
         raise ValueError(
-            f"mmd: with unbiased={unbiased} x and y must have at least {2 if unbiased else 1} samples, "
-            f"got {n} and {m}."
+            f"mmd: with unbiased={unbiased} x and y must have at least {2 if unbiased else 1} "
+            f"samples, got {n} and {m}."
         )
     within = _mean_kernel(x, x, kernel, unbiased) + _mean_kernel(y, y, kernel, unbiased)
     return within - 2 * _mean_kernel(x, y, kernel)

@@ -31,8 +31,9 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
         import requests
     except ModuleNotFoundError as error:
         raise FileNotFoundError(
-            f"{dataset}: {file} is not in $VAELIB_DATA, and the package {error.name}, which a download needs, is not "
-            f"installed. Set VAELIB_DATA to a folder that contains {folder}/{file}, or install {error.name}."
+            f"{dataset}: {file} is not in $VAELIB_DATA, "
+            f"and the package {error.name}, which a download needs, is not installed. "
+            f"Set VAELIB_DATA to a folder that contains {folder}/{file}, or install {error.name}."
         ) from None
     home = Path(cache or pooch.os_cache("vaelib")) / folder
     kept, problems = home / file, []
@@ -58,8 +59,9 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
             continue
         except OSError as error:
             raise RuntimeError(
-                f"{dataset}: the cache folder {home} cannot be written ({error.strerror or error}). "
-                "Name another with cache=..., or set VAELIB_DATA to a folder that contains the files."
+                f"{dataset}: the cache folder {home} cannot be written "
+                f"({error.strerror or error}). Name another with cache=..., "
+                "or set VAELIB_DATA to a folder that contains the files."
             ) from error
         if (content := read(kept)) is not None:
             return content

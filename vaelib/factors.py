@@ -125,8 +125,9 @@ def dsprites(cache=None, download=True):
     The file is looked for as in `mnist`, in $VAELIB_DATA/dsprites. No checksum is published; that
     of the first copy is recorded next to it. Takes 3 GB (uint8). Errors as in `mnist`.
     """
-    images, classes, values = fetch("dsprites", DSPRITES_FILE, "dsprites", DSPRITES_HOME, checked(_dsprites), cache,
-                                    download)  # fmt: skip
+    images, classes, values = fetch(
+        "dsprites", DSPRITES_FILE, "dsprites", DSPRITES_HOME, checked(_dsprites), cache, download
+    )
     return Sprites("dsprites", classes, values, (1, *images.shape[1:]),
                    lambda index: images[index].flatten(1).float())  # fmt: skip
 

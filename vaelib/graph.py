@@ -106,7 +106,8 @@ def refill(held, batch):
     kept, first = tree_flatten(held)
     if form != first or _kinds(fresh) != _kinds(kept):
         raise ValueError(
-            f"fit: on a GPU transform must return the same shapes every time, at first {_say(kept)}, got {_say(fresh)}."
+            "fit: on a GPU transform must return the same shapes every time, "
+            f"at first {_say(kept)}, got {_say(fresh)}."
         )
     for old, new in zip(kept, fresh, strict=True):
         old.copy_(new)

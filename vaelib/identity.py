@@ -31,7 +31,8 @@ def of_model(model):
             [module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))]
         )
         lines.append(
-            f"{name or 'model'}: {type(module).__name__}({settings.removeprefix(', ').removesuffix(', ')})"
+            f"{name or 'model'}: {type(module).__name__}"
+            f"({settings.removeprefix(', ').removesuffix(', ')})"
         )
     return lines
 
@@ -48,7 +49,10 @@ def describe(value, depth=6):
             if torch.is_tensor(value)
             else torch.from_numpy(np.array(value))
         )
-        return f"{array.dtype} {tuple(array.shape)} {_digest(array.view(-1).view(torch.uint8).numpy().tobytes())}"
+        return (
+            f"{array.dtype} {tuple(array.shape)} "
+            f"{_digest(array.view(-1).view(torch.uint8).numpy().tobytes())}"
+        )
     if isinstance(value, nn.Module):
         return "; ".join(of_model(value))
     if depth <= 0:
@@ -96,7 +100,7 @@ def _is_plain(value):
 
 
 def _constants(code, doc=None):
-    """The constants of a function, but for its docstring, and of the functions written inside it."""
+    """The constants of a function, except its docstring, and of the functions written inside it."""
     for constant in code.co_consts:
         if constant == doc and isinstance(doc, str):
             continue

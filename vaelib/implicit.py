@@ -48,8 +48,21 @@ class ClassAAE(VAE):
     The two discriminators, (B, Q) and (B, K) to a logit, belong to the model.
     """
 
-    def __init__(self, encoder, decoder, classes, latent_dim, discriminator, class_discriminator,
-                 likelihood="bernoulli", *, heads=False, noise=0.0, distance=2.0, **more):  # fmt: skip
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        classes,
+        latent_dim,
+        discriminator,
+        class_discriminator,
+        likelihood="bernoulli",
+        *,
+        heads=False,
+        noise=0.0,
+        distance=2.0,
+        **more,
+    ):
         super().__init__(encoder, decoder, latent_dim, likelihood, **more)
         integer("ClassAAE", "classes", classes, least=2)
         self.classes, self.noise, self.distance = classes, noise, distance

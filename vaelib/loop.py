@@ -62,7 +62,10 @@ class Plan:
         # A user's error is raised again by the sequential run.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            message = "fit: the copies are trained one after another, which is slower: torch.vmap cannot run this step"
+            message = (
+                "fit: the copies are trained one after another, which is slower: "
+                "torch.vmap cannot run this step"
+            )
             warnings.warn(f"{message} ({reason}).", stacklevel=3)
             return False
         return True
@@ -225,7 +228,10 @@ class Job:
                 )
                 self.broken[r] = at, term = found or (self.step - 1, "parameters")
                 what = f"{term!r} is" if found else "parameters are"
-                message = f"fit: seed {seed} stopped: {what} not finite at step {at}.{self.keeper.advice()}"
+                message = (
+                    f"fit: seed {seed} stopped: {what} not finite at step {at}."
+                    f"{self.keeper.advice()}"
+                )
                 warnings.warn(message, stacklevel=4)
         self.looked = self.step
         means = dict(zip(self.names, rows[-1].mean(1).tolist(), strict=True))

@@ -44,8 +44,17 @@ class VAE(nn.Module):
         does not fit.
     """
 
-    def __init__(self, encoder, decoder, latent_dim, likelihood="bernoulli", *, scale=1.0, scale_floor=0.0,
-                 prior=standard_normal):  # fmt: skip
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim,
+        likelihood="bernoulli",
+        *,
+        scale=1.0,
+        scale_floor=0.0,
+        prior=standard_normal,
+    ):
         super().__init__()
         one_of("VAE", "likelihood", likelihood, LIKELIHOODS)
         if isinstance(scale, str):
@@ -85,8 +94,9 @@ class VAE(nn.Module):
                 str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out])
             )
             raise ValueError(
-                f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, concatenated in a "
-                f"tensor of width {2 * self.latent_dim} or as a pair, got shape {got}."
+                f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, "
+                f"concatenated in a tensor of width {2 * self.latent_dim} "
+                f"or as a pair, got shape {got}."
             )
         return pair
 
@@ -180,13 +190,15 @@ class VAE(nn.Module):
         name = self.likelihood_name
         if name != "gaussian" and (low < 0 or high > 1):
             raise ValueError(
-                f"{where}: values must lie in [0, 1] for likelihood={name!r}, got {low:g} to {high:g}."
+                f"{where}: values must lie in [0, 1] for likelihood={name!r}, "
+                f"got {low:g} to {high:g}."
             )
         if name == "bernoulli" and bool(((x != 0) & (x != 1)).any()):
             grey = x[(x != 0) & (x != 1)][0].item()
             raise ValueError(
-                f'{where}: values must be 0 or 1 for likelihood="bernoulli", got the grey value {grey:g}. Binarize the '
-                'images (transform=vl.binarize), or ask for likelihood="cross_entropy" by name.'
+                f'{where}: values must be 0 or 1 for likelihood="bernoulli", '
+                f"got the grey value {grey:g}. Binarize the images (transform=vl.binarize), "
+                'or ask for likelihood="cross_entropy" by name.'
             )
         self._check_shape(x[:1], where)
 
@@ -239,8 +251,9 @@ class TwoLayerVAE(VAE):
                 got = net(weight.new_zeros(1, latent_dims[n_in])).shape[-1]
             if got != 2 * latent_dims[n_out]:
                 raise ValueError(
-                    f"TwoLayerVAE: {name} returned {got} numbers; with latent_dims={self.latent_dims} it must return "
-                    f"{2 * latent_dims[n_out]} (mean and log_var, concatenated)."
+                    f"TwoLayerVAE: {name} returned {got} numbers; "
+                    f"with latent_dims={self.latent_dims} it must return {2 * latent_dims[n_out]} "
+                    "(mean and log_var, concatenated)."
                 )
 
     def posterior2(self, z1, score=True):

@@ -36,9 +36,15 @@ def conv_encoder(shape, latent_dim, width=32):
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)
               for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())]  # fmt: skip
     return nn.Sequential(
-        nn.Unflatten(-1, tuple(shape)), *layers, nn.Flatten(),
-        *(nn.Linear(2 * width * side**2, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * latent_dim)),
-    )  # fmt: skip
+        nn.Unflatten(-1, tuple(shape)),
+        *layers,
+        nn.Flatten(),
+        *(
+            nn.Linear(2 * width * side**2, 8 * width),
+            nn.ReLU(),
+            nn.Linear(8 * width, 2 * latent_dim),
+        ),
+    )
 
 
 def conv_decoder(latent_dim, shape, width=32):

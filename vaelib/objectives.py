@@ -159,10 +159,14 @@ def tc_vae(model, x, dataset_size, alpha=1.0, beta=1.0, gamma=1.0, estimator="ms
     dimension_wise = each.sum(-1) - model.prior.log_prob(z[0])
     reconstruction = model.likelihood(z, x).log_prob(x)[0]
     return {
-        "objective": reconstruction - alpha * information - beta * correlation - gamma * dimension_wise,
-        "reconstruction": reconstruction, "mutual_information": information,
-        "total_correlation": correlation, "dimension_wise_kl": dimension_wise,
-    }  # fmt: skip
+        "objective": (
+            reconstruction - alpha * information - beta * correlation - gamma * dimension_wise
+        ),
+        "reconstruction": reconstruction,
+        "mutual_information": information,
+        "total_correlation": correlation,
+        "dimension_wise_kl": dimension_wise,
+    }
 
 
 def factor_vae(model, x, gamma):
@@ -176,8 +180,12 @@ def factor_vae(model, x, gamma):
     z, q = _one_layer("factor_vae", model, x)
     reconstruction, divergence = _reconstruction_and_kl("factor_vae", model, x, z, q)
     correlation = discriminator_of("factor_vae", model)(z[0])[..., 0]
-    return {"objective": reconstruction - divergence - gamma * correlation, "reconstruction": reconstruction,
-            "kl": divergence, "total_correlation": correlation}  # fmt: skip
+    return {
+        "objective": reconstruction - divergence - gamma * correlation,
+        "reconstruction": reconstruction,
+        "kl": divergence,
+        "total_correlation": correlation,
+    }
 
 
 def factor_discriminator(model, x):
@@ -205,7 +213,8 @@ def discriminator_of(name, model):
     """model.discriminator. ValueError: there is none."""
     if not hasattr(model, "discriminator"):
         raise ValueError(
-            f"{name}: the model has no discriminator; set model.discriminator to a net, codes to a logit."
+            f"{name}: the model has no discriminator; "
+            "set model.discriminator to a net, codes to a logit."
         )
     return model.discriminator
 

@@ -319,6 +319,10 @@ def two_point_optimum(
     log_a, log_std = np.linspace(-4, 3, 141)[:, None], np.linspace(-4, 1, 101)
     values = terms(log_a, log_std)["objective"]
     i, j = np.unravel_index(np.argmax(values), values.shape)
-    best = minimize(lambda p: -float(terms(*p)["objective"]), (log_a[i, 0], log_std[j]), method="Nelder-Mead",
-                    options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 2000})  # fmt: skip
+    best = minimize(
+        lambda p: -float(terms(*p)["objective"]),
+        (log_a[i, 0], log_std[j]),
+        method="Nelder-Mead",
+        options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 2000},
+    )
     return {name: float(value) for name, value in terms(*best.x).items()}

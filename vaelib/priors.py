@@ -88,7 +88,8 @@ def as_module(prior, latent_dim):
         )
     if tuple(made.event_shape) != (latent_dim,):
         raise ValueError(
-            f"VAE: prior must be over codes of shape ({latent_dim},), got {tuple(made.event_shape)}."
+            f"VAE: prior must be over codes of shape ({latent_dim},), "
+            f"got {tuple(made.event_shape)}."
         )
     return module
 
@@ -247,6 +248,7 @@ def swiss_roll(latent_dim=2):
 def _plane(name, latent_dim, distribution):
     if latent_dim != 2:
         raise ValueError(
-            f"{name}: latent_dim must be 2, because this prior lives in the plane, got {latent_dim}."
+            f"{name}: latent_dim must be 2, "
+            f"because this prior lives in the plane, got {latent_dim}."
         )
     return Prior(distribution, latent_dim)

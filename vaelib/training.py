@@ -50,8 +50,23 @@ class Player:
     adam: dict = field(default_factory=dict)
 
 
-def fit(build, objective, data, *, steps, batch_size=128, lr=1e-3, seeds=(0,), hyper=None, transform=None,
-        device=None, compile=False, autocast=None, checkpoint=None, resume=True):  # fmt: skip
+def fit(
+    build,
+    objective,
+    data,
+    *,
+    steps,
+    batch_size=128,
+    lr=1e-3,
+    seeds=(0,),
+    hyper=None,
+    transform=None,
+    device=None,
+    compile=False,
+    autocast=None,
+    checkpoint=None,
+    resume=True,
+):
     """Train `build(seed)` on `data` by maximising `objective` with Adam, and return a Run.
 
     build: seed -> model; it is called with the random numbers seeded, and the caller's random state

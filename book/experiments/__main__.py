@@ -118,8 +118,9 @@ def here(unit, given):
         runner.keep(runner.execute(*unit, given.device, given.scratch), unit, given.receipts)
     except OSError as error:
         raise SystemExit(
-            f"{runner.label(unit)}: {error.filename or 'a file'} cannot be written ({error.strerror or error}). "
-            f"Unfinished work is kept in {given.scratch}; free some space and run the same command to resume."
+            f"{runner.label(unit)}: {error.filename or 'a file'} cannot be written "
+            f"({error.strerror or error}). Unfinished work is kept in {given.scratch}; "
+            "free some space and run the same command to resume."
         ) from error
     return 0
 

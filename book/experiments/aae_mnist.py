@@ -14,10 +14,15 @@ from vaelib.pages import receipts
 from .runner import fingerprint
 
 VERSION = 1
-CLAIM = ("Adversarial autoencoders generate well by the Parzen estimate, separate style from content, and classify "
-         "from few labels or none.")  # fmt: skip
-SOURCES = {"xref": "Makhzani et al. (2016), as later papers quote it", "mem": "Makhzani et al. (2016), from memory",
-           "sd mem": "Makhzani et al. (2016), as later papers quote it; the ± from memory"}  # fmt: skip
+CLAIM = (
+    "Adversarial autoencoders generate well by the Parzen estimate, separate style from content, "
+    "and classify from few labels or none."
+)
+SOURCES = {
+    "xref": "Makhzani et al. (2016), as later papers quote it",
+    "mem": "Makhzani et al. (2016), from memory",
+    "sd mem": "Makhzani et al. (2016), as later papers quote it; the ± from memory",
+}
 # The paper trains with momentum and a stepwise rate, for 5,000 epochs (from memory); here Adam with
 # a cosine schedule.
 LONG = {"steps": 200_000, "width": 1000, "needs_gpu": True}
@@ -28,14 +33,28 @@ CLASSES = {"lr": 1e-3, "lr_end": 1e-4, "discriminator_lr": 1e-4, "encoder_lr": 3
 
 
 def row(name, title, kind, paper=None, needs_gpu=False, **more):
-    config = {"kind": kind, "data": "mnist", "batch_size": 100, "seeds": [0, 1, 2], "scale": 0.2, "held_out": 10_000,
-              "judged": 10_000, **(CLASSES if kind in ("classes", "heads") else GAME), **more}  # fmt: skip
+    config = {
+        "kind": kind,
+        "data": "mnist",
+        "batch_size": 100,
+        "seeds": [0, 1, 2],
+        "scale": 0.2,
+        "held_out": 10_000,
+        "judged": 10_000,
+        **(CLASSES if kind in ("classes", "heads") else GAME),
+        **more,
+    }
     paper = {
         quantity: (value, SOURCES[source], *sd)
         for quantity, (value, source, *sd) in (paper or {}).items()
     }
-    return {"id": name, "title": f"{title}, {more['steps']:,} steps", "config": config, "needs_gpu": needs_gpu,
-            "paper": paper}  # fmt: skip
+    return {
+        "id": name,
+        "title": f"{title}, {more['steps']:,} steps",
+        "config": config,
+        "needs_gpu": needs_gpu,
+        "paper": paper,
+    }
 
 
 def both(name, title, kind, paper=None, **more):
@@ -52,28 +71,32 @@ def error(value, sd=None, source="xref"):
 
 
 ROWS = [
-    *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref", 2.0)}, latents=8, prior=5.0,
-          parzen=10_000),
+    *both("prior-8d", "MNIST, 8 latents, N(0, 25 I)", "plain", {"Parzen": (340.0, "xref", 2.0)},
+          latents=8, prior=5.0, parzen=10_000),
     # As in chapter 5: noise in the encoder, high initial rates. Without noise more codes miss their
     # blade.
-    *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions", latents=2, labels=10_000,
+    *both("regions", "MNIST, ten blades, 10,000 labels for the discriminator", "regions",
+          latents=2, labels=10_000,
           encoder="gaussian", discriminator_lr=6e-3, encoder_lr=3e-3, slow_down=True),
     *both("style", "MNIST, label to the decoder", "style", latents=10),
-    *both("semi-100", "MNIST, 100 labels", "classes", error(1.90, 0.10), classes=10, latents=10, labels=100,
-          seeds=[0, 1, 2, 3, 4]),
-    *both("semi-1000", "MNIST, 1,000 labels", "classes", error(1.60, 0.08, "mem"), classes=10, latents=10, labels=1000),
-    *both("semi-all", "MNIST, all labels", "classes", error(0.85, 0.02, "sd mem"), classes=10, latents=10,
-          labels=50_000),
-    *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55, 2.05), classes=16, latents=5, labels=0),
-    *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10, 1.13), classes=30, latents=5, labels=0),
+    *both("semi-100", "MNIST, 100 labels", "classes", error(1.90, 0.10),
+          classes=10, latents=10, labels=100, seeds=[0, 1, 2, 3, 4]),
+    *both("semi-1000", "MNIST, 1,000 labels", "classes", error(1.60, 0.08, "mem"),
+          classes=10, latents=10, labels=1000),
+    *both("semi-all", "MNIST, all labels", "classes", error(0.85, 0.02, "sd mem"),
+          classes=10, latents=10, labels=50_000),
+    *both("clusters-16", "MNIST, 16 clusters", "classes", error(9.55, 2.05),
+          classes=16, latents=5, labels=0),
+    *both("clusters-30", "MNIST, 30 clusters", "classes", error(4.10, 1.13),
+          classes=30, latents=5, labels=0),
     # Heads as far apart as in chapter 5, and low rates: otherwise only two or three of twenty were
     # used.
-    *both("embedding", "MNIST, 2-D embedding, 20 clusters", "heads", error(13.5, source="mem"), classes=20, latents=2,
-          labels=0, distance=6.0, discriminator_lr=3e-5, encoder_lr=1e-4),
-    *both("embedding-100", "MNIST, 2-D embedding, 100 labels", "heads", error(4.2, source="mem"), classes=10, latents=2,
-          labels=100, distance=6.0),
-    row("svhn-1000", "SVHN, 1,000 labels", "classes", error(17.70, 0.30, "sd mem"), classes=10, latents=20, labels=1000,
-        data="svhn", **LONG),
+    *both("embedding", "MNIST, 2-D embedding, 20 clusters", "heads", error(13.5, source="mem"),
+          classes=20, latents=2, labels=0, distance=6.0, discriminator_lr=3e-5, encoder_lr=1e-4),
+    *both("embedding-100", "MNIST, 2-D embedding, 100 labels", "heads", error(4.2, source="mem"),
+          classes=10, latents=2, labels=100, distance=6.0),
+    row("svhn-1000", "SVHN, 1,000 labels", "classes", error(17.70, 0.30, "sd mem"),
+        classes=10, latents=20, labels=1000, data="svhn", **LONG),
 ]  # fmt: skip
 
 
@@ -83,9 +106,19 @@ def network(config, pixels):
     net = lambda n_in, n_out: vl.mlp(n_in, width, width, n_out, activation=nn.ReLU)  # noqa: E731
     if config["kind"] in ("classes", "heads"):
         k, heads = config["classes"], config["kind"] == "heads"
-        return lambda seed: vl.ClassAAE(net(pixels, k + q), net(q if heads else k + q, pixels), k, q, net(q, 1),
-                                        net(k, 1), "gaussian", scale=config["scale"], heads=heads,
-                                        noise=config["noise"], distance=config.get("distance", 2.0))  # fmt: skip
+        return lambda seed: vl.ClassAAE(
+            net(pixels, k + q),
+            net(q if heads else k + q, pixels),
+            k,
+            q,
+            net(q, 1),
+            net(k, 1),
+            "gaussian",
+            scale=config["scale"],
+            heads=heads,
+            noise=config["noise"],
+            distance=config.get("distance", 2.0),
+        )
     prior = vl.pinwheel if config["kind"] == "regions" else vl.normal(config.get("prior", 1.0))
 
     def build(seed):
@@ -163,8 +196,13 @@ def run(config, device, folder):
     return results, {data.name: fingerprint(data.train, data.test)}
 
 
-UNITS = {"Parzen": "nats", "Parzen, standard error": "nats", "Parzen width": "", "squared error": "",
-         "clusters used": ""}  # fmt: skip
+UNITS = {
+    "Parzen": "nats",
+    "Parzen, standard error": "nats",
+    "Parzen width": "",
+    "squared error": "",
+    "clusters used": "",
+}
 
 
 @torch.no_grad()
@@ -204,9 +242,11 @@ def judge_style(model, config, train, held, data):
     drawn = model.likelihood(
         model.prior.sample((1000,)), y=nn.functional.one_hot(labels, 10).float()
     ).mean
-    return {"label read from the style": 100 * reads.score(codes(model, data.test), data.test_labels),
-            "drawn as asked": 100 * real.score(drawn, labels),
-            "real images read right": 100 * real.score(data.test, data.test_labels)}  # fmt: skip
+    return {
+        "label read from the style": 100 * reads.score(codes(model, data.test), data.test_labels),
+        "drawn as asked": 100 * real.score(drawn, labels),
+        "real images read right": 100 * real.score(data.test, data.test_labels),
+    }
 
 
 @torch.no_grad()
@@ -231,9 +271,19 @@ def judge_classes(model, config, train, held, data):
     )
     wrong = {"error": vl.cluster_labels(log_p[0], held[1])[chosen],
              "error, k-means": vl.cluster_labels(nearness, held[1])[nearest]}  # fmt: skip
-    return {**{name: 100 * (label != data.test_labels).float().mean().item() for name, label in wrong.items()},
-            "clusters used": float(len(chosen.unique()))}  # fmt: skip
+    return {
+        **{
+            name: 100 * (label != data.test_labels).float().mean().item()
+            for name, label in wrong.items()
+        },
+        "clusters used": float(len(chosen.unique())),
+    }
 
 
-JUDGES = {"plain": judge_plain, "regions": judge_regions, "style": judge_style, "classes": judge_classes,
-          "heads": judge_classes}  # fmt: skip
+JUDGES = {
+    "plain": judge_plain,
+    "regions": judge_regions,
+    "style": judge_style,
+    "classes": judge_classes,
+    "heads": judge_classes,
+}

@@ -13,16 +13,22 @@ TABLE = "Burda et al. (2016), Table 1, as quoted by a public replication"
 MEMORY = "Burda et al. (2016), quoted from memory of the paper"
 OTHERS = "Burda et al. (2016), as quoted by a later paper"
 SIZES = {"mnist": (59_600, 10_000), "omniglot": (23_000, 8_070), "omniglot-small": (3_630, 1_210)}
-TARGETS = {"vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)}, "vae, KL in closed form": vl.elbo,
-           "iwae": vl.iwae}  # fmt: skip
+TARGETS = {
+    "vae": lambda model, x, k: {"objective": model.log_weights(x, k).mean(0)},
+    "vae, KL in closed form": vl.elbo,
+    "iwae": vl.iwae,
+}
 BLOCK = 1000  # test images per cached likelihood estimate, lost at most by a kill
 
 
 def images(config, device):
     """Return grey training images, binary test images, and the fingerprint of the data set."""
     name = config.get("data", "mnist")
-    found = (vl.mnist("dynamic") if name == "mnist"
-             else vl.omniglot("small" if name == "omniglot-small" else "chardata", "dynamic"))  # fmt: skip
+    found = (
+        vl.mnist("dynamic")
+        if name == "mnist"
+        else vl.omniglot("small" if name == "omniglot-small" else "chardata", "dynamic")
+    )
     train, test = found.train[: config["train_images"]], found.test[: config["test_images"]]
     return train.to(device), test.to(device), {found.name: fingerprint(found.train, found.test)}
 
@@ -49,9 +55,19 @@ def train(build, objective, config, x, device, folder, *, k, epochs, rate):
     """Fit `objective` for some epochs; rate: maps the number of steps to a schedule."""
     steps = epochs * (len(x) // config["batch_size"])
     player = vl.Player(torch.nn.Module.parameters, objective, rate(steps), config.get("adam", {}))
-    return vl.fit(build, [player], x, steps=steps, batch_size=config["batch_size"], seeds=config["seeds"],
-                  hyper={"k": k}, transform=vl.binarize, device=device, checkpoint=folder,
-                  autocast=getattr(torch, config["autocast"] or "", None)).models  # fmt: skip
+    return vl.fit(
+        build,
+        [player],
+        x,
+        steps=steps,
+        batch_size=config["batch_size"],
+        seeds=config["seeds"],
+        hyper={"k": k},
+        transform=vl.binarize,
+        device=device,
+        checkpoint=folder,
+        autocast=getattr(torch, config["autocast"] or "", None),
+    ).models
 
 
 def cosine(config):
@@ -89,8 +105,19 @@ def seconds(config, objective, layers, k, epochs, device):
     """Estimate the seconds of one seed from a few timed steps and evaluated images."""
     x, x_test = torch.rand(2048, 784, device=device), torch.ones(20, 784, device=device)
     few = max(2, 100 // (k * layers))
-    rates = [vl.fit(network(x, layers), objective, x, steps=steps, batch_size=config["batch_size"], hyper={"k": k},
-                    transform=vl.binarize, device=device).seconds for steps in (few, 4 * few)]  # fmt: skip
+    rates = [
+        vl.fit(
+            network(x, layers),
+            objective,
+            x,
+            steps=steps,
+            batch_size=config["batch_size"],
+            hyper={"k": k},
+            transform=vl.binarize,
+            device=device,
+        ).seconds
+        for steps in (few, 4 * few)
+    ]
     steps = epochs * (config["train_images"] // config["batch_size"])
     began = time.perf_counter()
     vl.log_likelihood(network(x, layers)(0).to(device), x_test, samples=config["samples"])

@@ -12,15 +12,17 @@ from vaelib.pages import receipts
 from .runner import fingerprint
 
 VERSION = 1
-CLAIM = ("Penalizing the total correlation disentangles better than raising the price of the whole KL; the best β "
-         "grows with the size of the code.")  # fmt: skip
+CLAIM = (
+    "Penalizing the total correlation disentangles better than raising the price of the whole KL; "
+    "the best β grows with the size of the code."
+)
 METHODS = {"beta": "β-VAE", "tc": "β-TCVAE", "factor": "FactorVAE"}
 # The strength s is β, or γ + 1 for the FactorVAE, so that β-TCVAE and FactorVAE have the same
 # objective at equal s.
 STRENGTHS = (1, 2, 4, 8, 16)
 FULL = {"beta": (1, 2, 4, 6, 10), "tc": (1, 2, 4, 6, 10), "factor": (7, 11, 21, 36, 51)}
-# SMALL: three shapes, three sizes, 11 x 11 places, upright: 1,089 different images of 24 x 24 pixels
-# (with fewer pixels, neighbouring places give equal images). WHOLE: the grid of dSprites.
+# SMALL: three shapes, three sizes, 11 x 11 places, upright: 1,089 different images of 24 x 24
+# pixels (with fewer pixels, neighbouring places give equal images). WHOLE: the grid of dSprites.
 SMALL = {
     "size": 24,
     "scale": [0, 2, 5],
@@ -32,15 +34,29 @@ WHOLE = {"size": 64}
 
 
 def row(name, title, method, strength, sprites, needs_gpu=False, **more):
-    config = {"method": method, "strength": strength, "sprites": sprites, "latents": 10, "steps": 5000,
-              "batch_size": 128, "lr": 2e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "width": 64, "judged": 1089,
-              "samples": 1000, "trees": 100, **more}  # fmt: skip
+    config = {
+        "method": method,
+        "strength": strength,
+        "sprites": sprites,
+        "latents": 10,
+        "steps": 5000,
+        "batch_size": 128,
+        "lr": 2e-3,
+        "lr_end": 1e-5,
+        "seeds": [0, 1, 2],
+        "width": 64,
+        "judged": 1089,
+        "samples": 1000,
+        "trees": 100,
+        **more,
+    }
     return {"id": name, "title": title, "config": config, "needs_gpu": needs_gpu, "paper": {}}
 
 
 ROWS = [
-    *(row(f"{method}-{s}", f"all sprites, 64 x 64, {METHODS[method]}, strength {s}", method, s, WHOLE, needs_gpu=True,
-          steps=30_000, batch_size=256, lr=5e-4, seeds=[0, 1, 2, 3, 4], width=32, judged=10_000)
+    *(row(f"{method}-{s}", f"all sprites, 64 x 64, {METHODS[method]}, strength {s}",
+          method, s, WHOLE, needs_gpu=True, steps=30_000, batch_size=256, lr=5e-4,
+          seeds=[0, 1, 2, 3, 4], width=32, judged=10_000)
       for method in METHODS for s in FULL[method]),
     *(row(f"small-{method}-{s}", f"24 x 24, {METHODS[method]}, strength {s}", method, s, SMALL)
       for method in METHODS for s in STRENGTHS),
@@ -97,9 +113,17 @@ def run(config, device, folder):
     sprites = vl.sprites(device=device, **config["sprites"])
     x = draw(sprites, device)
     bias = torch.logit(x[:: max(1, len(x) // 5000)].float().mean(0).clamp(0.01, 0.99)).cpu()
-    models = vl.fit(network(config, sprites.shape, bias), players(config, len(x)), x, steps=config["steps"],
-                    batch_size=config["batch_size"], seeds=config["seeds"], transform=to_float, device=device,
-                    checkpoint=folder).models  # fmt: skip
+    models = vl.fit(
+        network(config, sprites.shape, bias),
+        players(config, len(x)),
+        x,
+        steps=config["steps"],
+        batch_size=config["batch_size"],
+        seeds=config["seeds"],
+        transform=to_float,
+        device=device,
+        checkpoint=folder,
+    ).models
     chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[
         : config["judged"]
     ].to(device)

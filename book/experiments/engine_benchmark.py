@@ -18,8 +18,10 @@ from vaelib.pages import receipts
 from .runner import fingerprint
 
 VERSION = 1
-CLAIM = ("fit trains as fast as a bare loop on a CPU. The aim on a GPU, not measured for this edition: 12 times as "
-         "fast as the tutorial loop for one model, 150 times for 32 copies.")  # fmt: skip
+CLAIM = (
+    "fit trains as fast as a bare loop on a CPU. The aim on a GPU, not measured for this edition: "
+    "12 times as fast as the tutorial loop for one model, 150 times for 32 copies."
+)
 SIZES = {"mnist": (784, 200, 200, 50), "digits": (64, 100, 4)}
 LOOPS = ["in-memory loop", "tutorial loop"]
 JOBS = ["two fits, a thread each", "one fit, two threads"]
@@ -27,8 +29,19 @@ ALL = ["vaelib", *LOOPS, "pythae"]
 
 
 def row(name, title, steps, **more):
-    config = {"device": "cpu", "data": "mnist", "k": 1, "copies": 1, "batch_size": 128, "images": 10_000, "rounds": 5,
-              "autocast": None, "compile": False, "steps": steps, **more}  # fmt: skip
+    config = {
+        "device": "cpu",
+        "data": "mnist",
+        "k": 1,
+        "copies": 1,
+        "batch_size": 128,
+        "images": 10_000,
+        "rounds": 5,
+        "autocast": None,
+        "compile": False,
+        "steps": steps,
+        **more,
+    }
     return {"id": name, "title": title, "config": config, "needs_gpu": config["device"] == "cuda"}
 
 
@@ -39,23 +52,26 @@ def steps(ours, theirs, *contenders):
 
 ROWS = [
     row("cpu-k1", "CPU, k = 1, one model", steps(312, 312)),
-    row("cpu-k1-copies", "CPU, k = 1, 32 copies", {**steps(60, 312), "vaelib, one program": 60}, copies=32),
+    row("cpu-k1-copies", "CPU, k = 1, 32 copies",
+        {**steps(60, 312), "vaelib, one program": 60}, copies=32),
     row("cpu-k50", "CPU, k = 50, one model", steps(40, 40), k=50),
-    row("cpu-k50-copies", "CPU, k = 50, 32 copies", {**steps(5, 40), "vaelib, one program": 2}, k=50, copies=32),
+    row("cpu-k50-copies", "CPU, k = 50, 32 copies",
+        {**steps(5, 40), "vaelib, one program": 2}, k=50, copies=32),
     row("cpu-digits-copies", "CPU, a network of 64-100-4, 32 copies",
         {**steps(100, 1000, "in-memory loop", "tutorial loop"), "vaelib, one after another": 100},
         data="digits", copies=32, images=1437),
-    *(row(f"cpu-jobs-k{k}", f"CPU, k = {k}, two fits of one thread vs one of two threads", dict.fromkeys(JOBS, n), k=k)
+    *(row(f"cpu-jobs-k{k}", f"CPU, k = {k}, two fits of one thread vs one of two threads",
+          dict.fromkeys(JOBS, n), k=k)
       for k, n in ((1, 600), (5, 150), (50, 20))),
     # Without pythae: a machine with a GPU may have no network to install it from.
     row("gpu-k1", "GPU, k = 1, one model", steps(20_000, 1000, *LOOPS), device="cuda"),
-    row("gpu-k1-compiled", "GPU, k = 1, one model, compiled", steps(20_000, 1000, "tutorial loop"), device="cuda",
-        compile=True),
-    row("gpu-k1-copies", "GPU, k = 1, 32 copies, compiled", steps(5000, 1000, *LOOPS), device="cuda", copies=32,
-        compile=True),
+    row("gpu-k1-compiled", "GPU, k = 1, one model, compiled", steps(20_000, 1000, "tutorial loop"),
+        device="cuda", compile=True),
+    row("gpu-k1-copies", "GPU, k = 1, 32 copies, compiled", steps(5000, 1000, *LOOPS),
+        device="cuda", copies=32, compile=True),
     row("gpu-k50", "GPU, k = 50, one model", steps(5000, 500, *LOOPS), device="cuda", k=50),
-    row("gpu-k50-copies", "GPU, k = 50, 32 copies, compiled, bfloat16", steps(500, 500, *LOOPS), device="cuda", k=50,
-        copies=32, compile=True, autocast="bfloat16"),
+    row("gpu-k50-copies", "GPU, k = 50, 32 copies, compiled, bfloat16", steps(500, 500, *LOOPS),
+        device="cuda", k=50, copies=32, compile=True, autocast="bfloat16"),
 ]  # fmt: skip
 
 
@@ -79,9 +95,18 @@ def networks(config):
 
 def ours(x, config, steps):
     build = lambda seed: vl.VAE(*networks(config))  # noqa: E731
-    run = vl.fit(build, vl.elbo, x, steps=steps, batch_size=config["batch_size"], seeds=range(config["copies"]),
-                 hyper={"k": config["k"]}, device=x.device, compile=config["compile"],
-                 autocast=getattr(torch, config["autocast"] or "", None))  # fmt: skip
+    run = vl.fit(
+        build,
+        vl.elbo,
+        x,
+        steps=steps,
+        batch_size=config["batch_size"],
+        seeds=range(config["copies"]),
+        hyper={"k": config["k"]},
+        device=x.device,
+        compile=config["compile"],
+        autocast=getattr(torch, config["autocast"] or "", None),
+    )
     return config["copies"] * steps * config["batch_size"] / run.seconds
 
 
@@ -196,9 +221,15 @@ def pythae(x, config, steps):
     images = x.cpu()[torch.arange(min(steps, len(x) // size) * size) % len(x)]
     epochs = max(1, steps * size // len(images))
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-        training = BaseTrainerConfig(output_dir=folder, num_epochs=epochs, per_device_train_batch_size=size,
-                                     learning_rate=1e-3, no_cuda=x.device.type == "cpu", steps_saving=None,
-                                     amp=config["autocast"] is not None)  # fmt: skip
+        training = BaseTrainerConfig(
+            output_dir=folder,
+            num_epochs=epochs,
+            per_device_train_batch_size=size,
+            learning_rate=1e-3,
+            no_cuda=x.device.type == "cpu",
+            steps_saving=None,
+            amp=config["autocast"] is not None,
+        )
         dataset = BaseDataset(images.view(-1, 1, 28, 28), torch.zeros(len(images)))
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
             trainer = BaseTrainer(model, dataset, training_config=training)
@@ -209,10 +240,14 @@ def pythae(x, config, steps):
 
 
 CONTENDERS = {
-    "vaelib": ours, "vaelib, one program": forced(float("inf")), "vaelib, one after another": forced(0),
+    "vaelib": ours,
+    "vaelib, one program": forced(float("inf")),
+    "vaelib, one after another": forced(0),
     **dict(zip(JOBS, (side_by_side(2, 1), side_by_side(1, 2)), strict=True)),
-    "in-memory loop": loop(in_memory, wait=False), "tutorial loop": loop(from_loader, wait=True), "pythae": pythae,
-}  # fmt: skip
+    "in-memory loop": loop(in_memory, wait=False),
+    "tutorial loop": loop(from_loader, wait=True),
+    "pythae": pythae,
+}
 
 
 def synchronize(device):

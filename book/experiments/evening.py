@@ -78,7 +78,8 @@ def run(device, scratch, where, jobs, say=print):
         except OSError:
             handle.seek(0)
             say(
-                f"make evening is already running, process {handle.read().strip()}; stop it with make evening-pause."
+                f"make evening is already running, process {handle.read().strip()}; "
+                "stop it with make evening-pause."
             )
             return 1
         handle.truncate(0)
@@ -96,8 +97,10 @@ def run(device, scratch, where, jobs, say=print):
         for unit in units:
             say(f"  {runner.label(unit)}: about {needed[unit[:2]]:.0f} min")
         total = sum(needed[unit[:2]] for unit in units) / 60
-        say(f"About {total:.1f} hours of one thread, {total / jobs:.1f} with {jobs} at once. Stop at any time "
-            "(Ctrl-C, make evening-pause); make evening resumes.")  # fmt: skip
+        say(
+            f"About {total:.1f} hours of one thread, {total / jobs:.1f} with {jobs} at once. "
+            "Stop at any time (Ctrl-C, make evening-pause); make evening resumes."
+        )
         return 1 if runner.run_local(units, device, scratch, where, float("inf"), jobs) else 0
 
 

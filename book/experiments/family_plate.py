@@ -13,7 +13,10 @@ from .runner import fingerprint
 from .vim_tables import features_of
 
 VERSION = 1
-CLAIM = "Members that differ in one term differ in what that term weighs, and each pays for it elsewhere."
+CLAIM = (
+    "Members that differ in one term differ in what that term weighs, "
+    "and each pays for it elsewhere."
+)
 Q = 10
 # exp(-|x - y|² / Q²), as in the code of Zhao et al.
 GAUSSIAN = partial(vl.gaussian_kernel, bandwidth=Q / 2**0.5)
@@ -34,8 +37,19 @@ MEMBERS = {
 
 
 def row(member, end, needs_gpu, **more):
-    config = {"member": member, "latents": Q, "batch_size": 100, "lr": 1e-3, "lr_end": 1e-4, "seeds": [0, 1, 2],
-              "judged": 5000, "likelihood_images": 1000, "samples": 500, "refit": 2000, **more}  # fmt: skip
+    config = {
+        "member": member,
+        "latents": Q,
+        "batch_size": 100,
+        "lr": 1e-3,
+        "lr_end": 1e-4,
+        "seeds": [0, 1, 2],
+        "judged": 5000,
+        "likelihood_images": 1000,
+        "samples": 500,
+        "refit": 2000,
+        **more,
+    }
     title = f"MNIST, {MEMBERS[member][0]}, {more['steps']:,} steps"
     return {
         "id": f"{member}{end}",
@@ -75,8 +89,12 @@ def players(config):
         MEMBERS[config["member"]][1],
     )
     if objective is None:
-        return vl.aae_players(rate, rate, encoder_lr=vl.cosine(config["lr"] / 2, config["steps"], config["lr_end"] / 2),
-                              betas=(0.5, 0.9))  # fmt: skip
+        return vl.aae_players(
+            rate,
+            rate,
+            encoder_lr=vl.cosine(config["lr"] / 2, config["steps"], config["lr_end"] / 2),
+            betas=(0.5, 0.9),
+        )
     own = lambda model: [*model.encoder.parameters(), *model.decoder.parameters()]  # noqa: E731
     judge = vl.Player(lambda model: model.discriminator.parameters(), vl.factor_discriminator, rate,
                       {"betas": (0.5, 0.9)})  # fmt: skip
@@ -86,9 +104,17 @@ def players(config):
 def run(config, device, folder):
     data = vl.mnist()
     bias = torch.logit(data.train[:5000].mean(0).clamp(0.01, 0.99))
-    done = vl.fit(network(config, bias), players(config), data.train, steps=config["steps"], device=device,
-                  batch_size=config["batch_size"], seeds=config["seeds"], transform=vl.binarize,
-                  checkpoint=folder)  # fmt: skip
+    done = vl.fit(
+        network(config, bias),
+        players(config),
+        data.train,
+        steps=config["steps"],
+        device=device,
+        batch_size=config["batch_size"],
+        seeds=config["seeds"],
+        transform=vl.binarize,
+        checkpoint=folder,
+    )
     features, found = features_of(data), {}
     for seed, model in zip(config["seeds"], done.models, strict=True):
         torch.manual_seed(seed)
@@ -101,8 +127,9 @@ def run(config, device, folder):
         "probe": "%",
         "probe, Gauss 0.4": "%",
     }
-    return {name: receipts.summary(values, units.get(name, "")) for name, values in found.items()}, {
-        data.name: fingerprint(data.train, data.test)}  # fmt: skip
+    return {
+        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
+    }, {data.name: fingerprint(data.train, data.test)}
 
 
 def for_likelihood(model, data, config, seed, device):
@@ -123,8 +150,16 @@ def for_likelihood(model, data, config, seed, device):
 
     player = vl.Player(lambda m: m.encoder.parameters(), partial(vl.elbo, kl=kl),
                        vl.cosine(config["lr"], config["refit"], config["lr_end"]))  # fmt: skip
-    return vl.fit(build, [player], data.train, steps=config["refit"], batch_size=config["batch_size"], seeds=(seed,),
-                  transform=vl.binarize, device=device).model  # fmt: skip
+    return vl.fit(
+        build,
+        [player],
+        data.train,
+        steps=config["refit"],
+        batch_size=config["batch_size"],
+        seeds=(seed,),
+        transform=vl.binarize,
+        device=device,
+    ).model
 
 
 @torch.no_grad()
@@ -143,9 +178,15 @@ def judge(model, proposal, data, config, features):
     return {
         "reconstruction": model.likelihood(z).log_prob(binary).mean().item(),
         "log-likelihood": vl.log_likelihood(proposal, few, config["samples"]).mean().item(),
-        "MMD² to the prior": vl.mmd(z, prior, partial(vl.imq_kernel, scale=2.0 * config["latents"])).item(),
-        "Fréchet distance": vl.frechet_distance(features(drawn), features(data.train[:2000])).item(),
+        "MMD² to the prior": vl.mmd(
+            z, prior, partial(vl.imq_kernel, scale=2.0 * config["latents"])
+        ).item(),
+        "Fréchet distance": vl.frechet_distance(
+            features(drawn), features(data.train[:2000])
+        ).item(),
         "probe": 100 * probe.score(model.encode(test)[0], labels),
-        "probe, Gauss 0.4": 100 * probe.score(model.encode(vl.disturb(test, "gaussian", 0.4))[0], labels),
+        "probe, Gauss 0.4": (
+            100 * probe.score(model.encode(vl.disturb(test, "gaussian", 0.4))[0], labels)
+        ),
         "active units": float(vl.active_units(model, few)),
-    }  # fmt: skip
+    }

@@ -23,11 +23,17 @@ from vaelib.pages import receipts
 
 from . import runner
 
-BENCHMARKS = ["engine_benchmark/gpu-k1", "engine_benchmark/gpu-k1-copies", "engine_benchmark/gpu-k50",
-              "engine_benchmark/gpu-k1-compiled", "engine_benchmark/gpu-k50-copies"]  # fmt: skip
+BENCHMARKS = [
+    "engine_benchmark/gpu-k1",
+    "engine_benchmark/gpu-k1-copies",
+    "engine_benchmark/gpu-k50",
+    "engine_benchmark/gpu-k1-compiled",
+    "engine_benchmark/gpu-k50-copies",
+]
 TABLES = [
-    *(f"iwae_table1/{row}-long" for row in ("vae-1-k1", "iwae-1-k5", "iwae-1-k50", "vae-2-k1", "iwae-2-k5",
-                                            "iwae-2-k50", "vae-1-k5", "vae-1-k50", "vae-2-k5", "vae-2-k50")),
+    *(f"iwae_table1/{row}-long" for row in (
+        "vae-1-k1", "iwae-1-k5", "iwae-1-k50", "vae-2-k1", "iwae-2-k5", "iwae-2-k50",
+        "vae-1-k5", "vae-1-k50", "vae-2-k5", "vae-2-k50")),
     "iwae_table2/vae-iwae", "iwae_table2/iwae-vae",
 ]  # fmt: skip
 # Shares of the time for tests and benchmarks; seconds reserved for the archive.
@@ -64,8 +70,10 @@ def main(arguments=None):
     if given.archive:
         unpack(given.archive, work)
     (work / "logs").mkdir(parents=True, exist_ok=True)
-    say(f"{runner.device_name(given.device)}; torch {torch.__version__}, Python {sys.version.split()[0]}; commit "
-        f"{runner.commit()}")  # fmt: skip
+    say(
+        f"{runner.device_name(given.device)}; "
+        f"torch {torch.__version__}, Python {sys.version.split()[0]}; commit {runner.commit()}"
+    )
     try:
         tests(work, began + TESTS_SHARE * (end - began), given.device)
         rows(
@@ -98,12 +106,11 @@ def tests(work, deadline, device):
         "PYTHONPATH": str(runner.ROOT),
         "VAELIB_REHEARSE": "" if device == "cuda" else "1",
     }
-    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-q", "--durations=0", "-p", "no:cacheprovider",
-               "tests/test_gpu.py"]  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-q", "--durations=0",
+               "-p", "no:cacheprovider", "tests/test_gpu.py"]  # fmt: skip
     status = run(command, log, deadline, env)
-    say(
-        f"tests: {'passed' if status == 0 else 'time is up' if status is None else f'exit status {status}'}"
-    )
+    end = {0: "passed", None: "time is up"}.get(status, f"exit status {status}")
+    say(f"tests: {end}")
     print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), flush=True)
     if status == 0:
         done.touch()
@@ -118,14 +125,16 @@ def rows(names, work, deadline, device):
         if left < 15:
             say(f"{name}: no time left")
             continue
-        command = [sys.executable, "-m", "book.experiments", experiment, "--row", row, "--device", device,
-                   "--minutes", f"{left / 60:.3f}", "--receipts", str(where), "--scratch", str(scratch)]  # fmt: skip
+        command = [sys.executable, "-m", "book.experiments", experiment, "--row", row,
+                   "--device", device, "--minutes", f"{left / 60:.3f}",
+                   "--receipts", str(where), "--scratch", str(scratch)]  # fmt: skip
         log = work / "logs" / f"{name.replace('/', '-')}.txt"
         began = time.monotonic()
         status = run(command, log, deadline + 10, os.environ | {"TQDM_DISABLE": "1"})
         lines = log.read_text(errors="replace").splitlines()
         say(
-            f"{name}: {time.monotonic() - began:.0f} s, exit status {status}; {lines[-1] if lines else ''}"
+            f"{name}: {time.monotonic() - began:.0f} s, exit status {status}; "
+            f"{lines[-1] if lines else ''}"
         )
 
 
@@ -133,8 +142,14 @@ def run(command, log, deadline, env):
     """Run a command with its output in a log; returns the exit status, None at the deadline."""
     with open(log, "a") as file:
         try:
-            return subprocess.run(command, cwd=runner.ROOT, env=env, stdout=file, stderr=subprocess.STDOUT,
-                                  timeout=max(1.0, deadline - time.monotonic())).returncode  # fmt: skip
+            return subprocess.run(
+                command,
+                cwd=runner.ROOT,
+                env=env,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=max(1.0, deadline - time.monotonic()),
+            ).returncode
         except subprocess.TimeoutExpired:
             return None
 

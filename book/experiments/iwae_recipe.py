@@ -12,12 +12,25 @@ from .burda import cosine, judge, network, train
 from .runner import fingerprint
 
 VERSION = 1
-CLAIM = "In 60 epochs a larger rate than the usual 0.001 brings a VAE of Burda et al. nearer to its end."
+CLAIM = (
+    "In 60 epochs a larger rate than the usual 0.001 brings a VAE of Burda et al. "
+    "nearer to its end."
+)
 
 
 def row(batch_size, lr, lr_end=1e-5, **more):
-    config = {"k": 1, "epochs": 60, "batch_size": batch_size, "lr": lr, "lr_end": lr_end, "seeds": [0],
-              "train_images": 50_000, "samples": 500, "autocast": None, **more}  # fmt: skip
+    config = {
+        "k": 1,
+        "epochs": 60,
+        "batch_size": batch_size,
+        "lr": lr,
+        "lr_end": lr_end,
+        "seeds": [0],
+        "train_images": 50_000,
+        "samples": 500,
+        "autocast": None,
+        **more,
+    }
     end = f", to {lr_end:g}" if lr_end != 1e-5 else ""
     name = f"b{batch_size}-{lr:g}" + (f"-{lr_end:g}" if end else "")
     return {
@@ -40,8 +53,17 @@ def run(config, device, folder):
     n = config["train_images"]
     x, held_out = data.train[:n].to(device), data.train[n:]
     valid = vl.binarize(held_out, torch.Generator().manual_seed(2)).to(device)
-    models = train(network(x), vl.elbo, config, x, device, folder, k=config["k"], epochs=config["epochs"],
-                   rate=cosine(config))  # fmt: skip
+    models = train(
+        network(x),
+        vl.elbo,
+        config,
+        x,
+        device,
+        folder,
+        k=config["k"],
+        epochs=config["epochs"],
+        rate=cosine(config),
+    )
     results = judge(models, config, valid, folder)
     found = {"validation nll": results["nll"], "active_units": results["active_units_1"]}
     return found, {data.name: fingerprint(data.train, data.test)}

@@ -12,8 +12,10 @@ from . import burda
 from .burda import MEMORY, OTHERS, SIZES, TABLE, TARGETS, cosine, images, judge, network, train
 
 VERSION = 1
-CLAIM = ("More samples improve the IWAE and leave the VAE where it is; a second stochastic layer improves both; "
-         "the IWAE uses more units.")  # fmt: skip
+CLAIM = (
+    "More samples improve the IWAE and leave the VAE where it is; "
+    "a second stochastic layer improves both; the IWAE uses more units."
+)
 # (objective, layers, k): NLL in nats, active units of the first layer, of the second
 MNIST = {
     ("vae", 1, 1): (86.76, 19), ("vae", 1, 5): (86.47, 20), ("vae", 1, 50): (86.35, 20),
@@ -38,16 +40,33 @@ def row(
     name, objective, layers, k, epochs, data="mnist", paper=None, title="", needs_gpu=False, **more
 ):
     train_images, test_images = SIZES[data]
-    config = {"data": data, "objective": objective, "layers": layers, "k": k, "epochs": epochs, "batch_size": 128,
-              "schedule": "cosine", "lr": 1e-3, "lr_end": 1e-5, "seeds": [0, 1, 2], "train_images": train_images,
-              "test_images": test_images, "samples": 5000, "autocast": None, **more}  # fmt: skip
+    config = {
+        "data": data,
+        "objective": objective,
+        "layers": layers,
+        "k": k,
+        "epochs": epochs,
+        "batch_size": 128,
+        "schedule": "cosine",
+        "lr": 1e-3,
+        "lr_end": 1e-5,
+        "seeds": [0, 1, 2],
+        "train_images": train_images,
+        "test_images": test_images,
+        "samples": 5000,
+        "autocast": None,
+        **more,
+    }
     if paper:
         nll, *units = paper
         first = TABLE if data == "mnist" else OTHERS if nll == 103.38 else MEMORY
         paper = {"nll": (nll, first)} | {
             f"active_units_{i + 1}": (n, MEMORY) for i, n in enumerate(units)
         }
-    title = f"{NAMES[data]}{objective.upper()}, {layers} layer{'s' * (layers > 1)}, k = {k}, {epochs} epochs{title}"
+    title = (
+        f"{NAMES[data]}{objective.upper()}, {layers} layer{'s' * (layers > 1)}, k = {k}, "
+        f"{epochs} epochs{title}"
+    )
     row = {
         "id": name,
         "title": title,
@@ -65,17 +84,37 @@ def kl(objective, layers):
 
 def grid(data, table, prefix=""):
     """Return the full-length rows of one half of the table; bfloat16 for 50 samples."""
-    return [row(f"{prefix}{objective}-{layers}-k{k}-long", objective, layers, k, {1: 1000, 5: 800, 50: 600}[k], data,
-                paper, needs_gpu=True, autocast="bfloat16" if k == 50 else None, **kl(objective, layers))
-            for (objective, layers, k), paper in table.items()]  # fmt: skip
+    return [
+        row(
+            f"{prefix}{objective}-{layers}-k{k}-long",
+            objective,
+            layers,
+            k,
+            {1: 1000, 5: 800, 50: 600}[k],
+            data,
+            paper,
+            needs_gpu=True,
+            autocast="bfloat16" if k == 50 else None,
+            **kl(objective, layers),
+        )
+        for (objective, layers, k), paper in table.items()
+    ]
 
 
 def evening(objective, layers, k, epochs=None):
     """Return a row for one CPU thread, without bfloat16, which is slow on most CPUs."""
     name, more = f"{objective}-{layers}-k{k}", kl(objective, layers) | RECIPE
     seeds = [0, 1, 2] if layers == 1 else [0] if k == 50 else [0, 1]
-    return row(f"{name}-{epochs}" if epochs else name, objective, layers, k, epochs or HOUR[layers][k],
-               paper=MNIST[objective, layers, k], seeds=seeds, **more)  # fmt: skip
+    return row(
+        f"{name}-{epochs}" if epochs else name,
+        objective,
+        layers,
+        k,
+        epochs or HOUR[layers][k],
+        paper=MNIST[objective, layers, k],
+        seeds=seeds,
+        **more,
+    )
 
 
 ROWS = [
@@ -84,8 +123,9 @@ ROWS = [
     *grid("mnist", MNIST),
     # The authors' Adam settings except beta1 and bias correction. Their eps = 1e-4 applies to the
     # gradient summed over 20 images; for the mean it is 5e-6.
-    row("iwae-1-k5-paper", "iwae", 1, 5, 3280, paper=MNIST["iwae", 1, 5], title=", the paper's schedule",
-        needs_gpu=True, schedule="staircase", batch_size=20, adam={"eps": 5e-6}),
+    row("iwae-1-k5-paper", "iwae", 1, 5, 3280, paper=MNIST["iwae", 1, 5],
+        title=", the paper's schedule", needs_gpu=True,
+        schedule="staircase", batch_size=20, adam={"eps": 5e-6}),
     *grid("omniglot", OMNIGLOT, "omniglot-"),
     *(row(f"omniglot-small-{objective}-1-k{k}", objective, 1, k, 100, "omniglot-small", samples=500)
       for objective, k in [("vae", 1), ("iwae", 5)]),
@@ -103,8 +143,17 @@ def run(config, device, folder):
         if config["schedule"] == "cosine"
         else lambda steps: vl.staircase(config["lr"], steps)
     )
-    models = train(network(x, config["layers"]), target(config), config, x, device, folder, k=config["k"],
-                   epochs=config["epochs"], rate=rate)  # fmt: skip
+    models = train(
+        network(x, config["layers"]),
+        target(config),
+        config,
+        x,
+        device,
+        folder,
+        k=config["k"],
+        epochs=config["epochs"],
+        rate=rate,
+    )
     return judge(models, config, x_test, folder), data
 
 

@@ -4,8 +4,10 @@ from . import burda
 from .burda import MEMORY, SIZES, TARGETS, cosine, images, judge, network, train
 
 VERSION = 1
-CLAIM = ("Trained on as an IWAE, a VAE gains in likelihood and in units; trained on as a VAE, an IWAE loses: "
-         "the objective makes the difference, not the path of the optimization.")  # fmt: skip
+CLAIM = (
+    "Trained on as an IWAE, a VAE gains in likelihood and in units; trained on as a VAE, "
+    "an IWAE loses: the objective makes the difference, not the path of the optimization."
+)
 # (first objective, second objective): NLL and active units at the switch, and at the end
 PAPER = {("vae", "iwae"): (86.76, 19, 84.88, 22), ("iwae", "vae"): (84.78, 25, 86.02, 23)}
 
@@ -13,10 +15,24 @@ PAPER = {("vae", "iwae"): (86.76, 19, 84.88, 22), ("iwae", "vae"): (84.78, 25, 8
 def row(name, first, then, k, epochs, epochs_then, needs_gpu=False, **more):
     """k: the samples of the IWAE; the VAE uses one."""
     ks = {"vae": 1, "iwae": k}
-    config = {"first": first, "then": then, "k": ks[first], "k_then": ks[then], "epochs": epochs,
-              "epochs_then": epochs_then, "batch_size": 128, "lr": 1e-3, "lr_end": 1e-4, "lr_then": 1e-4,
-              "seeds": [0, 1, 2], "train_images": SIZES["mnist"][0], "test_images": SIZES["mnist"][1],
-              "samples": 5000, "autocast": None, **more}  # fmt: skip
+    config = {
+        "first": first,
+        "then": then,
+        "k": ks[first],
+        "k_then": ks[then],
+        "epochs": epochs,
+        "epochs_then": epochs_then,
+        "batch_size": 128,
+        "lr": 1e-3,
+        "lr_end": 1e-4,
+        "lr_then": 1e-4,
+        "seeds": [0, 1, 2],
+        "train_images": SIZES["mnist"][0],
+        "test_images": SIZES["mnist"][1],
+        "samples": 5000,
+        "autocast": None,
+        **more,
+    }
     quantities = "nll_before", "active_units_before", "nll", "active_units"
     paper = (
         dict(zip(quantities, [(value, MEMORY) for value in PAPER[first, then]], strict=True))
@@ -39,15 +55,37 @@ ROWS = [
 
 def run(config, device, folder):
     x, x_test, data = images(config, device)
-    models = train(network(x), TARGETS[config["first"]], config, x, device, folder / "first", k=config["k"],
-                   epochs=config["epochs"], rate=cosine(config))  # fmt: skip
+    models = train(
+        network(x),
+        TARGETS[config["first"]],
+        config,
+        x,
+        device,
+        folder / "first",
+        k=config["k"],
+        epochs=config["epochs"],
+        rate=cosine(config),
+    )
     before = judge(models, config, x_test, folder / "first")
     start = dict(zip(config["seeds"], models, strict=True))
-    models = train(start.get, TARGETS[config["then"]], config, x, device, folder / "then", k=config["k_then"],
-                   epochs=config["epochs_then"], rate=lambda steps: config["lr_then"])  # fmt: skip
+    models = train(
+        start.get,
+        TARGETS[config["then"]],
+        config,
+        x,
+        device,
+        folder / "then",
+        k=config["k_then"],
+        epochs=config["epochs_then"],
+        rate=lambda steps: config["lr_then"],
+    )
     after = judge(models, config, x_test, folder / "then")
-    return {"nll_before": before["nll"], "active_units_before": before["active_units_1"], "nll": after["nll"],
-            "active_units": after["active_units_1"]}, data  # fmt: skip
+    return {
+        "nll_before": before["nll"],
+        "active_units_before": before["active_units_1"],
+        "nll": after["nll"],
+        "active_units": after["active_units_1"],
+    }, data
 
 
 def seconds(config, device):

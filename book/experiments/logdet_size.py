@@ -11,16 +11,28 @@ from vaelib.pages import receipts
 from .runner import fingerprint, remember
 
 VERSION = 1
-CLAIM = ("With the ELBO the codes spread wider than the prior the fewer the images, as long as training has not "
-         "converged or a floor holds the encoder's scale; with the MMD they stay.")  # fmt: skip
+CLAIM = (
+    "With the ELBO the codes spread wider than the prior the fewer the images, as long as training "
+    "has not converged or a floor holds the encoder's scale; with the MMD they stay."
+)
 PLOT = "InfoVAE authors' plot, read off to 0.1"
 SIZES = {"digits": (64, 100, 5), "mnist": (784, 400, 10)}  # pixels, hidden units, latents
 
 
 def row(name, title, data, n, steps, objective="elbo", floor=0.0, paper=None, needs_gpu=False):
-    config = {"data": data, "images": n, "steps": steps, "objective": objective, "lam": 200.0, "encoder_floor": floor,
-              "decoder_floor": 0.05, "lr": 1e-3, "batch_size": 100 if n >= 100 else n, "seeds": [0, 1, 2],
-              "samples": 500}  # fmt: skip
+    config = {
+        "data": data,
+        "images": n,
+        "steps": steps,
+        "objective": objective,
+        "lam": 200.0,
+        "encoder_floor": floor,
+        "decoder_floor": 0.05,
+        "lr": 1e-3,
+        "batch_size": 100 if n >= 100 else n,
+        "seeds": [0, 1, 2],
+        "samples": 500,
+    }
     return {"id": name, "title": title, "config": config, "needs_gpu": needs_gpu,
             "paper": {"log det, train": (paper, PLOT)} if paper is not None else {}}  # fmt: skip
 
@@ -30,13 +42,17 @@ GOALS = {
     "mmd": ("MMD", {"objective": "mmd"}),
     "floor": ("ELBO, floor 0.05", {"floor": 0.05}),
 }
-AUTHORS = {("elbo", 500): 9.0, ("elbo", 5000): 5.8, ("elbo", 50_000): 2.2, ("mmd", 500): -0.1, ("mmd", 5000): 0.05,
-           ("mmd", 50_000): -0.05}  # fmt: skip
+AUTHORS = {
+    ("elbo", 500): 9.0, ("elbo", 5000): 5.8, ("elbo", 50_000): 2.2,
+    ("mmd", 500): -0.1, ("mmd", 5000): 0.05, ("mmd", 50_000): -0.05,
+}  # fmt: skip
 ROWS = [
-    *(row(f"digits-{goal}-{n}-{steps}", f"digits, {n} images, {label}, {steps:,} steps", "digits", n, steps, **more)
-      for goal, (label, more) in GOALS.items() if goal != "floor" for n in (50, 1437) for steps in (1000, 20_000)),
-    *(row(f"mnist-{goal}-{n}", f"MNIST, {n:,} images, {label}", "mnist", n, 10_000, paper=AUTHORS.get((goal, n)),
-          **more)
+    *(row(f"digits-{goal}-{n}-{steps}", f"digits, {n} images, {label}, {steps:,} steps",
+          "digits", n, steps, **more)
+      for goal, (label, more) in GOALS.items() if goal != "floor"
+      for n in (50, 1437) for steps in (1000, 20_000)),
+    *(row(f"mnist-{goal}-{n}", f"MNIST, {n:,} images, {label}",
+          "mnist", n, 10_000, paper=AUTHORS.get((goal, n)), **more)
       for goal, (label, more) in GOALS.items() for n in (500, 5000, 50_000)),
 ]  # fmt: skip
 
@@ -55,9 +71,14 @@ class Encoder(nn.Module):
 
 def network(config):
     pixels, hidden, latent = SIZES[config["data"]]
-    return lambda seed: vl.VAE(Encoder(pixels, hidden, latent, config["encoder_floor"]),
-                               vl.mlp(latent, hidden, hidden, pixels), latent, "gaussian", scale="learned",
-                               scale_floor=config["decoder_floor"])  # fmt: skip
+    return lambda seed: vl.VAE(
+        Encoder(pixels, hidden, latent, config["encoder_floor"]),
+        vl.mlp(latent, hidden, hidden, pixels),
+        latent,
+        "gaussian",
+        scale="learned",
+        scale_floor=config["decoder_floor"],
+    )
 
 
 @torch.no_grad()
@@ -75,8 +96,17 @@ def run(config, device, folder):
         if config["objective"] == "elbo"
         else partial(vl.mmd_vae, lam=config["lam"], kernel=kernel)
     )
-    models = vl.fit(network(config), goal, x, steps=config["steps"], batch_size=config["batch_size"],
-                    lr=config["lr"], seeds=config["seeds"], device=device, checkpoint=folder).models  # fmt: skip
+    models = vl.fit(
+        network(config),
+        goal,
+        x,
+        steps=config["steps"],
+        batch_size=config["batch_size"],
+        lr=config["lr"],
+        seeds=config["seeds"],
+        device=device,
+        checkpoint=folder,
+    ).models
     found = {
         "log det, train": [],
         "log det, test": [],
@@ -88,8 +118,11 @@ def run(config, device, folder):
         found["log det, train"].append(log_det(model, x))
         found["log det, test"].append(log_det(model, x_test))
         found["second moment"].append(vl.latent_moments(model, x)["second"].mean().item())
-        value = remember(folder, f"ll-{seed}",
-                         lambda m=model: vl.log_likelihood(m, x_test, config["samples"]).mean().item())  # fmt: skip
+        value = remember(
+            folder,
+            f"ll-{seed}",
+            lambda m=model: vl.log_likelihood(m, x_test, config["samples"]).mean().item(),
+        )
         found["log-likelihood, test"].append(value)
     units = {"log-likelihood, test": "nats"}
     results = {

@@ -28,8 +28,14 @@ def run(todo, device, scratch, where, deadline, workers=2):
         options["env_vars"]["PYTHONPATH"] = os.pathsep.join(
             [str(runner.ROOT), os.environ.get("PYTHONPATH", "")]
         )
-    ray.init(address=address, num_cpus=None if address else workers, runtime_env=options, include_dashboard=False,
-             log_to_driver=False, logging_level="ERROR")  # fmt: skip
+    ray.init(
+        address=address,
+        num_cpus=None if address else workers,
+        runtime_env=options,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
 
     @ray.remote(num_cpus=1, num_gpus=1 if device.startswith("cuda") else 0, max_retries=TRIES)
     def work(unit):

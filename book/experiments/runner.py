@@ -67,8 +67,13 @@ def plan(name):
              **({"paper_length": row["paper_length"]} if "paper_length" in row else {})}
             for row in module.ROWS]  # fmt: skip
     command = f"python -m book.experiments {name}"
-    return {"experiment": short(name), "version": module.VERSION, "claim": module.CLAIM, "command": command,
-            "rows": json.loads(json.dumps(rows))}  # fmt: skip
+    return {
+        "experiment": short(name),
+        "version": module.VERSION,
+        "claim": module.CLAIM,
+        "command": command,
+        "rows": json.loads(json.dumps(rows)),
+    }
 
 
 def states(name, where):
@@ -161,13 +166,24 @@ def execute(name, row, some, device, scratch):
         with clock(folder) as seconds:
             results, data = module.run(config, torch.device(device), folder)
         return {
-            "experiment": short(name), "id": row, "version": module.VERSION, "config": config,
-            "results": results, "data": data, "device": device_name(device), "seconds": round(seconds(), 1),
-            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": version("numpy"),
-                         "vaelib": vaelib.__version__},  # it may run from a checkout
-            "commit": ", ".join(made_by), "command": f"python -m book.experiments {name} --row {row} --device {device}",
+            "experiment": short(name),
+            "id": row,
+            "version": module.VERSION,
+            "config": config,
+            "results": results,
+            "data": data,
+            "device": device_name(device),
+            "seconds": round(seconds(), 1),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": version("numpy"),
+                "vaelib": vaelib.__version__,  # it may run from a checkout
+            },
+            "commit": ", ".join(made_by),
+            "command": f"python -m book.experiments {name} --row {row} --device {device}",
             "date": date.today().isoformat(),
-        }  # fmt: skip
+        }
 
 
 def folder_of(name, row, scratch):
@@ -213,8 +229,10 @@ def one_seed(receipt, i, seed):
     n = len(receipt["config"]["seeds"])
     for quantity, result in receipt["results"].items():
         if len(result["values"]) != n:
-            raise ValueError(f"{receipt['experiment']}: {quantity} must have one value per seed, got "
-                             f"{len(result['values'])} values for {n} seeds.")  # fmt: skip
+            raise ValueError(
+                f"{receipt['experiment']}: {quantity} must have one value per seed, "
+                f"got {len(result['values'])} values for {n} seeds."
+            )
     results = {quantity: receipts.summary([result["values"][i]], result["unit"])
                for quantity, result in receipt["results"].items()}  # fmt: skip
     config, seconds = receipt["config"] | {"seeds": [seed]}, round(receipt["seconds"] / n, 1)
@@ -232,14 +250,30 @@ def assemble(name, row, where):
     if any(p["data"] != first["data"] or set(p["results"]) != set(first["results"]) for p in parts):
         raise SystemExit(f"{short(name)}/{row}: its seeds have different data or quantities; "
                          "recompute the row with --again.")  # fmt: skip
-    results = {quantity: receipts.summary([p["results"][quantity]["values"][0] for p in parts], result["unit"])
-               for quantity, result in first["results"].items()}  # fmt: skip
-    each = lambda get: ", ".join(dict.fromkeys(part for p in parts for part in get(p).split(", ")))  # noqa: E731
-    receipts.write(last | {
-        "config": target["config"], "results": results, "seconds": round(sum(p["seconds"] for p in parts), 1),
-        "device": "; ".join(dict.fromkeys(p["device"] for p in parts)), "commit": each(lambda p: p["commit"]),
-        "versions": {package: each(lambda p, n=package: p["versions"][n]) for package in first["versions"]},
-    }, where)  # fmt: skip
+    results = {
+        quantity: receipts.summary(
+            [p["results"][quantity]["values"][0] for p in parts], result["unit"]
+        )
+        for quantity, result in first["results"].items()
+    }
+    each = lambda get: ", ".join(  # noqa: E731
+        dict.fromkeys(part for p in parts for part in get(p).split(", "))
+    )
+    receipts.write(
+        last
+        | {
+            "config": target["config"],
+            "results": results,
+            "seconds": round(sum(p["seconds"] for p in parts), 1),
+            "device": "; ".join(dict.fromkeys(p["device"] for p in parts)),
+            "commit": each(lambda p: p["commit"]),
+            "versions": {
+                package: each(lambda p, n=package: p["versions"][n])
+                for package in first["versions"]
+            },
+        },
+        where,
+    )
     if len(parts) > 1:
         shown = ", ".join(f"{quantity} {receipts.show(r)}" for quantity, r in results.items())
         print(f"{short(name)}/{row}: {shown}  (all {len(parts)} seeds)", flush=True)
@@ -275,7 +309,8 @@ def run_local(todo, device, scratch, where, deadline, jobs=1):
             if running and time.monotonic() >= deadline:
                 for unit in running.values():
                     print(
-                        f"{label(unit)}: time is up; run the command again to resume from its checkpoint",
+                        f"{label(unit)}: time is up; "
+                        "run the command again to resume from its checkpoint",
                         flush=True,
                     )
                 return failed
@@ -289,8 +324,8 @@ def run_local(todo, device, scratch, where, deadline, jobs=1):
 
 def start(name, row, some, device, scratch, where):
     """Start one unit in a separate process."""
-    command = [sys.executable, "-m", "book.experiments", name, "--row", row, "--device", device, "--here",
-               "--scratch", str(scratch), "--receipts", str(where)]  # fmt: skip
+    command = [sys.executable, "-m", "book.experiments", name, "--row", row, "--device", device,
+               "--here", "--scratch", str(scratch), "--receipts", str(where)]  # fmt: skip
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     }
@@ -370,7 +405,10 @@ def device_name(device):
         for line in _lines("/proc/cpuinfo")
         if line.startswith("model name")
     ]
-    return f"CPU, {torch.get_num_threads()} threads: {names[0] if names else platform.processor() or 'unknown'}"
+    return (
+        f"CPU, {torch.get_num_threads()} threads: "
+        f"{names[0] if names else platform.processor() or 'unknown'}"
+    )
 
 
 def _lines(path):
@@ -390,8 +428,12 @@ def commit():
         head = subprocess.run(
             [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "vaelib", "book/experiments"], capture_output=True,
-                                 text=True, check=True).stdout.strip()  # fmt: skip
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "vaelib", "book/experiments"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("VAELIB_COMMIT", "unknown")
     return head + ("+changes" if changed else "")

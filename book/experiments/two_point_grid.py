@@ -11,9 +11,11 @@ from vaelib.pages import receipts
 from .runner import fingerprint
 
 VERSION = 1
-CLAIM = ("With the decoder's scale floored the latent means overshoot and come back to the closed-form optimum; they "
-         "run away only where the encoder's scale is floored and the decoder's is not; between lam = 250 and 300 the "
-         "MMD-VAE's optimum gives up reconstruction.")  # fmt: skip
+CLAIM = (
+    "With the decoder's scale floored the latent means overshoot and come back to the closed-form "
+    "optimum; they run away only where the encoder's scale is floored and the decoder's is not; "
+    "between lam = 250 and 300 the MMD-VAE's optimum gives up reconstruction."
+)
 TIMES = [
     200,
     500,
@@ -36,8 +38,15 @@ QUANTITIES = ["mean", "std", "second", "objective", "reconstruction", "regulariz
 def row(
     name, title, steps, *, lam=None, lr=1e-4, batch_size=100, decoder_floor=5e-4, encoder_floor=5e-4
 ):
-    config = {"lam": lam, "lr": lr, "steps": steps, "decoder_floor": decoder_floor, "encoder_floor": encoder_floor,
-              "seeds": [0, 1, 2], "batch_size": batch_size}  # fmt: skip
+    config = {
+        "lam": lam,
+        "lr": lr,
+        "steps": steps,
+        "decoder_floor": decoder_floor,
+        "encoder_floor": encoder_floor,
+        "seeds": [0, 1, 2],
+        "batch_size": batch_size,
+    }
     return {"id": name, "title": title, "config": config}
 
 
@@ -45,11 +54,12 @@ ROWS = [
     row("elbo", "ELBO, the authors' settings", 100_000, lr=1e-5, batch_size=500),
     row("mmd", "MMD, lam = 500, the authors' settings", 28_400, lam=500.0, lr=1e-5, batch_size=500),
     row("elbo-fast", "ELBO, ten times the rate", 40_000),
-    row("elbo-encoder-floor", "ELBO, encoder's floor 0.5, decoder's 1e-6", 20_000, encoder_floor=0.5,
-        decoder_floor=1e-6),
+    row("elbo-encoder-floor", "ELBO, encoder's floor 0.5, decoder's 1e-6", 20_000,
+        encoder_floor=0.5, decoder_floor=1e-6),
     row("elbo-floor-0.1", "ELBO, decoder's floor 0.1", 20_000, decoder_floor=0.1),
     row("elbo-floor-0.01", "ELBO, decoder's floor 0.01", 20_000, decoder_floor=0.01),
-    *(row(f"mmd-{lam}", f"MMD, lam = {lam}", 20_000, lam=float(lam)) for lam in (100, 250, 300, 500)),
+    *(row(f"mmd-{lam}", f"MMD, lam = {lam}", 20_000, lam=float(lam))
+      for lam in (100, 250, 300, 500)),
 ]  # fmt: skip
 
 
@@ -98,18 +108,31 @@ def objective(lam):
             )
             cost = terms["divergence"]
         mean, log_var = (t.detach() for t in model.encode(x))
-        return {"objective": terms["objective"], "reconstruction": terms["reconstruction"], "regularizer": cost,
-                "mean": mean.abs().mean(-1), "std": (0.5 * log_var).exp().mean(-1),
-                "second": (mean**2 + log_var.exp()).mean(-1)}  # fmt: skip
+        return {
+            "objective": terms["objective"],
+            "reconstruction": terms["reconstruction"],
+            "regularizer": cost,
+            "mean": mean.abs().mean(-1),
+            "std": (0.5 * log_var).exp().mean(-1),
+            "second": (mean**2 + log_var.exp()).mean(-1),
+        }
 
     return watched
 
 
 def run(config, device, folder):
     x = vl.two_points(config["batch_size"])
-    done = vl.fit(network(config["encoder_floor"], config["decoder_floor"]), objective(config["lam"]), x.to(device),
-                  steps=config["steps"], batch_size=config["batch_size"], lr=config["lr"], seeds=config["seeds"],
-                  device=device, checkpoint=folder)  # fmt: skip
+    done = vl.fit(
+        network(config["encoder_floor"], config["decoder_floor"]),
+        objective(config["lam"]),
+        x.to(device),
+        steps=config["steps"],
+        batch_size=config["batch_size"],
+        lr=config["lr"],
+        seeds=config["seeds"],
+        device=device,
+        checkpoint=folder,
+    )
     results = {}
     for time in [t for t in TIMES if t <= config["steps"]]:
         for name in QUANTITIES:  # means over the last hundred steps, since single batches are noisy

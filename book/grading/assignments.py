@@ -71,7 +71,9 @@ def faults(nb):
         allowed = "SOLUTION" if solution else "HIDDEN TESTS" if grade else None
         order = [line for line in map(str.strip, cell.source.splitlines()) if MARK.search(line)]
         if order != [f"### {word} {allowed}" for _ in order[::2] for word in ("BEGIN", "END")]:
-            yield f"{where}: the marks must be pairs of ### BEGIN and ### END {allowed}, got {order}."
+            yield (
+                f"{where}: the marks must be pairs of ### BEGIN and ### END {allowed}, got {order}."
+            )
         if solution and not order:
             yield f"{where} is an answer without a solution between marks."
         if cell.cell_type == "markdown" and re.search(
@@ -90,7 +92,10 @@ def faults(nb):
             yield f"{where}: the grade_id is used more than once."
         taken.add(meta.get("grade_id"))
         if grade != ("points" in meta) or (grade and not meta["points"] > 0):
-            yield f"{where}: graded cells must have points greater than 0, other cells must have none."
+            yield (
+                f"{where}: graded cells must have points greater than 0, "
+                "other cells must have none."
+            )
         elif grade:
             points[cell.cell_type] += meta["points"]
         kinds += "a" * (solution and not grade) + "t" * (grade and not solution)

@@ -37,8 +37,9 @@ from traitlets import Integer
 
 # Names that no answer needs; a submission that uses one gets a remark, and loses no points.
 TO_READ = set(
-    "get_ipython ctypes _getframe currentframe f_back inspect gc builtins __builtins__ settrace setprofile _exit fork "
-    "subprocess socket threading signal __torch_function__ __eq__ __code__ __globals__ eval exec compile".split()
+    "get_ipython ctypes _getframe currentframe f_back inspect gc builtins __builtins__ settrace "
+    "setprofile _exit fork subprocess socket threading signal __torch_function__ __eq__ __code__ "
+    "__globals__ eval exec compile".split()
 )
 # ---- What is taken from a submission
 
@@ -285,8 +286,13 @@ class ExecuteApart(steps.Execute):
             shutil.rmtree(self.workdir)
         self.judge(nb)
         nb.cells = [cell for cell in nb.cells if "planted" not in cell.metadata]
-        report = {"stopped": self.stopped, "flags": self.flags, "to_read": sorted(used & TO_READ),
-                  "seconds": round(time.monotonic() - self.began, 1), "characters": self.sent}  # fmt: skip
+        report = {
+            "stopped": self.stopped,
+            "flags": self.flags,
+            "to_read": sorted(used & TO_READ),
+            "seconds": round(time.monotonic() - self.began, 1),
+            "characters": self.sent,
+        }
         names = resources["nbgrader"]
         Path("reports").mkdir(exist_ok=True)
         file = Path("reports", f"{names['student']}--{names['notebook']}.json")
@@ -365,8 +371,14 @@ def configure(c):
     c.Autograde.sanitize_preprocessors = [steps.ClearOutput, TakeAnswers, steps.DeduplicateIds,
                                           steps.OverwriteKernelspec, steps.OverwriteCells,
                                           steps.CheckCellMetadata]  # fmt: skip
-    c.Autograde.autograde_preprocessors = [ExecuteApart, steps.IgnorePattern, steps.LimitOutput, steps.SaveAutoGrades,
-                                           steps.AssignLatePenalties, steps.CheckCellMetadata]  # fmt: skip
+    c.Autograde.autograde_preprocessors = [
+        ExecuteApart,
+        steps.IgnorePattern,
+        steps.LimitOutput,
+        steps.SaveAutoGrades,
+        steps.AssignLatePenalties,
+        steps.CheckCellMetadata,
+    ]
     for name in ("timeout", "total", "output_limit"):
         if value := os.environ.get(f"GRADING_{name.upper()}"):
             setattr(c.ExecuteApart, name, int(value))
@@ -460,8 +472,11 @@ def grade(folder, sources, submissions):
             "remarks": remarks,
         }
         rows.append(row)
-        print("{student:24} {assignment:16} {points:4g} of {of:g}, {to_read:g} to read, {seconds:5.1f} s  {remarks}"
-              .format(**rows[-1]), flush=True)  # fmt: skip
+        print(
+            "{student:24} {assignment:16} {points:4g} of {of:g}, {to_read:g} to read, "
+            "{seconds:5.1f} s  {remarks}".format(**rows[-1]),
+            flush=True,
+        )
     return rows
 
 
@@ -485,7 +500,8 @@ def main(argv=None):
         table.writeheader()
         table.writerows(rows)
     print(
-        f"{options.course / 'scores.csv'}; now read the written answers: start Jupyter Lab in {options.course}"
+        f"{options.course / 'scores.csv'}; "
+        f"now read the written answers: start Jupyter Lab in {options.course}"
     )
     return 0
 

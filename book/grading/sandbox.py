@@ -41,8 +41,10 @@ LIMITS = {
 for name, limit in LIMITS.items():  # not even root may exceed the limits of this process
     given = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
     LIMITS[name] = limit if given == resource.RLIM_INFINITY else min(limit, given)
-VISIBLE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
-           "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu")  # fmt: skip
+VISIBLE = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu",
+)  # fmt: skip
 
 
 def python():
@@ -178,14 +180,26 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
     if sockets:
         os.chown(sockets, user, user)
     environment = {
-        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": HOME, "USER": "student", "LOGNAME": "student",
-        "LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+        "HOME": HOME,
+        "USER": "student",
+        "LOGNAME": "student",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
         **(environment or {}),
-    }  # fmt: skip
+    }
     root = "/run/vae-root"  # an empty folder; mounts there are visible only inside
     os.makedirs(root, 0o700, exist_ok=True)
-    spec = {"root": root, "user": user, "command": command, "files": files or {}, "sockets": sockets,
-            "environment": environment}  # fmt: skip
+    spec = {
+        "root": root,
+        "user": user,
+        "command": command,
+        "files": files or {},
+        "sockets": sockets,
+        "environment": environment,
+    }
     namespaces = [
         f"--{kind}" for kind in ("mount", "pid", "net", "ipc", "uts", "fork", "kill-child")
     ]
@@ -215,14 +229,18 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
 
 PROBE = """
 import json, os, resource, socket, sys
-seen = {"user": os.getuid(), "groups": os.getgroups(), "processes": [p for p in os.listdir("/proc") if p.isdigit()],
-        "network": [name for _, name in socket.if_nameindex()], "home": os.listdir("."), "root": os.listdir("/")}
+seen = {"user": os.getuid(), "groups": os.getgroups(),
+        "processes": [p for p in os.listdir("/proc") if p.isdigit()],
+        "network": [name for _, name in socket.if_nameindex()],
+        "home": os.listdir("."), "root": os.listdir("/")}
 for line in open("/proc/self/status"):
     if line.startswith(("CapEff", "CapBnd", "NoNewPrivs")):
         seen[line.split(":")[0]] = int(line.split()[1], 16)
-seen["limits"] = {n: resource.getrlimit(getattr(resource, "RLIMIT_" + n.upper()))[1] for n in LIMITS}
+seen["limits"] = {
+    n: resource.getrlimit(getattr(resource, "RLIMIT_" + n.upper()))[1] for n in LIMITS}
 seen["hidden"] = [path for path in HIDDEN if os.path.exists(path)]
-seen["writable"] = [path for path in VISIBLE if not path.startswith("/dev") and os.access(path, os.W_OK)]
+seen["writable"] = [
+    path for path in VISIBLE if not path.startswith("/dev") and os.access(path, os.W_OK)]
 import torch, vaelib, ipykernel
 print(json.dumps(seen))
 """
@@ -253,12 +271,23 @@ def check(hidden):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return ("Grading needs namespaces (root with CAP_SYS_ADMIN: your own machine or VM, or a container "
-                f"started with --privileged); the sandbox could not be created: {last}")  # fmt: skip
+        return (
+            "Grading needs namespaces (root with CAP_SYS_ADMIN: your own machine or VM, "
+            f"or a container started with --privileged); the sandbox could not be created: {last}"
+        )
     seen = json.loads(done.stdout.splitlines()[-1])
-    expected = {"user": seen["user"] if seen["user"] >= 3_000_000 else "not root", "groups": [], "hidden": [],
-               "network": ["lo"], "home": [], "writable": [], "CapEff": 0, "CapBnd": 0, "NoNewPrivs": 1,
-               "limits": LIMITS}  # fmt: skip
+    expected = {
+        "user": seen["user"] if seen["user"] >= 3_000_000 else "not root",
+        "groups": [],
+        "hidden": [],
+        "network": ["lo"],
+        "home": [],
+        "writable": [],
+        "CapEff": 0,
+        "CapBnd": 0,
+        "NoNewPrivs": 1,
+        "limits": LIMITS,
+    }
     for name, value in expected.items():
         if seen[name] != value and not (name == "groups" and set(seen[name]) == {seen["user"]}):
             return f"The sandbox leaks: {name} must be {value} inside, got {seen[name]}."
@@ -274,7 +303,8 @@ def main(arguments):
         problem = check([ROOT / "chapters", ROOT / "Makefile"])
         print(
             problem
-            or "The sandbox passed all checks: no network, no foreign processes, no files of the course."
+            or "The sandbox passed all checks: no network, no foreign processes, "
+            "no files of the course."
         )
         return 1 if problem else 0
     connection, *rest = arguments

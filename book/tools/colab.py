@@ -21,10 +21,14 @@ from pybtex.database import parse_file
 from record import KERNELSPEC, load, text
 from repository import ROOT, colab_address, read_url, site_address
 
-ORIGIN = "*A plain copy of [the book's page]({}) for Colab. Numbers in the text are the page's; yours may differ.*"
+ORIGIN = (
+    "*A plain copy of [the book's page]({}) for Colab. "
+    "Numbers in the text are the page's; yours may differ.*"
+)
 README = """# The VAE family in Colab
 
-Plain copies of [the book]({site})'s chapters, made from [its repository]({url}) by `make colab`. Do not edit them here.
+Plain copies of [the book]({site})'s chapters, made from [its repository]({url}) by `make colab`. \
+Do not edit them here.
 
 | notebook | |
 |---|---|

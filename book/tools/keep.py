@@ -55,11 +55,20 @@ def make(name):
     if data is None:
         raise SystemExit(f"{name} needs MNIST; vl.mnist() downloads it.")
     origin = {
-        "command": "python book/tools/keep.py", "profile": "default", "seed": 0, "cells": fingerprint(name),
-        "data": {data.name: runner.fingerprint(data.train, data.test)}, "device": runner.device_name("cpu"),
-        "seconds": round(time.perf_counter() - began, 1), "commit": runner.commit(), "date": date.today().isoformat(),
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "vaelib")},
-    }  # fmt: skip
+        "command": "python book/tools/keep.py",
+        "profile": "default",
+        "seed": 0,
+        "cells": fingerprint(name),
+        "data": {data.name: runner.fingerprint(data.train, data.test)},
+        "device": runner.device_name("cpu"),
+        "seconds": round(time.perf_counter() - began, 1),
+        "commit": runner.commit(),
+        "date": date.today().isoformat(),
+        "versions": (
+            {"python": platform.python_version()}
+            | {p: version(p) for p in ("torch", "numpy", "vaelib")}
+        ),
+    }
     return scope[KEPT[name][2]], origin
 
 

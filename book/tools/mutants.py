@@ -114,7 +114,8 @@ def report(known):
     """Print the table and unexplained survivors; returns True if there is no problem."""
     os.chdir(WORK)  # mutmut reads its files relative to the working directory
     print(
-        f"\n{'file':<20}{'mutants':>9}{'killed':>9}{'timeouts':>9}{'survived':>9}{'untested':>9}{'share':>9}"
+        f"\n{'file':<20}{'mutants':>9}{'killed':>9}{'timeouts':>9}{'survived':>9}"
+        f"{'untested':>9}{'share':>9}"
     )
     survivors, well, tried = [], True, True
     for path, record in records().items():

@@ -39,8 +39,14 @@ def run(path, profile):
     """Run all cells of a chapter, past failing ones, and return its record."""
     nb = load(path)
     os.environ["VAELIB_PROFILE"] = profile
-    client = NotebookClient(nb, timeout=None, kernel_name="python3", allow_errors=True, record_timing=False,
-                            resources={"metadata": {"path": str(path.parent)}})  # fmt: skip
+    client = NotebookClient(
+        nb,
+        timeout=None,
+        kernel_name="python3",
+        allow_errors=True,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     began = time.perf_counter()
     client.execute()
     failed = [
@@ -55,10 +61,15 @@ def run(path, profile):
         if output.output_type == "error"
     ]
     return {
-        "chapter": path.stem, "profile": profile, "code": fingerprint(nb), "failed": failed,
-        "minutes": round((time.perf_counter() - began) / 60, 1), "device": runner.device_name("cpu"),
-        "commit": runner.commit(), "date": date.today().isoformat(),
-    }  # fmt: skip
+        "chapter": path.stem,
+        "profile": profile,
+        "code": fingerprint(nb),
+        "failed": failed,
+        "minutes": round((time.perf_counter() - began) / 60, 1),
+        "device": runner.device_name("cpu"),
+        "commit": runner.commit(),
+        "date": date.today().isoformat(),
+    }
 
 
 def main(argv=None):

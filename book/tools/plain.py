@@ -17,7 +17,8 @@ from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferen
 
 ROLE = re.compile(r"\{([a-z][\w:.-]*)\}`([^`]+)`")
 EQUATION = re.compile(r"(?s)\$\$(.*?)\$\$(?:[ \t]*\(([^)\s]+)\))?")
-BOX = re.compile(  # fence, directive, argument, options, body; a box within another has a shorter fence
+# fence, directive, argument, options, body; a box within another has a shorter fence
+BOX = re.compile(
     r"(?ms)^(:{3,}|`{3,})\{([\w:-]+)\}[ \t]*([^\n]*)\n((?:[ \t]*:[\w-]+:[^\n]*\n)*)(.*?)^\1[ \t]*$"
 )
 LINK = re.compile(r"\]\((?!\w+:)([^()\s#]*)(#[^()\s]*)?\)")
@@ -44,8 +45,10 @@ def read_places(html):
             (title, title.parent["id"], 0)
             for title in article.select(".admonition[id] > .admonition-title")
         ]
-        named += [(mark.parent.find(re.compile("h[1-6]")), mark["id"], 0)  # (label)= before a heading
-                  for mark in article.select("section > span[id]")]  # fmt: skip
+        named += [
+            (mark.parent.find(re.compile("h[1-6]")), mark["id"], 0)  # (label)= before a heading
+            for mark in article.select("section > span[id]")
+        ]
         for thing, anchor, _ in named:
             name = (thing.select_one(".caption-number") or thing).get_text().strip()
             label = {"h1": page, "dt": f"term {name.lower()}"}.get(
@@ -100,7 +103,8 @@ def role(match, page):
         key, _, spec = content.partition(":")
         if key not in page.glued:
             raise ValueError(
-                f"{page.name} shows {key!r}, which no cell of the build glued; run `make book` again."
+                f"{page.name} shows {key!r}, which no cell of the build glued; "
+                "run `make book` again."
             )
         return format_plain_text(page.glued[key]["data"]["text/plain"], spec or "s")
     titled = re.fullmatch(r"(?s)(.+?)\s*<(.+)>", content)
@@ -143,7 +147,10 @@ def box(match, page):
     if kind == "solution-start":  # continues in the next cells, which <details> cannot enclose
         return f"**Solution to {find(title, page).name}**"
     if kind == "solution":
-        return f"<details><summary>Solution to {find(title, page).name}</summary>\n\n{body}\n\n</details>"
+        return (
+            f"<details><summary>Solution to {find(title, page).name}</summary>\n\n"
+            f"{body}\n\n</details>"
+        )
     if kind in ("exercise", "exercise-start") or kind != name:
         number = find(label, page).name if label else kind.capitalize()
         return f"**{number}**{title and f' ({title})'}\n\n{body}"

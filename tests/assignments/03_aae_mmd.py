@@ -41,7 +41,8 @@ def gaussian_kernel(x, y, bandwidth):
 def gaussian_kernel(x, y, bandwidth):
     return torch.exp(-((x[:, None] - y) ** 2).sum(-1) / bandwidth**2)
 '''),
-    (KERNEL, "a square root of a distance of 0, whose gradient is NaN", ["gaussian-kernel-test"], '''
+    (KERNEL, "a square root of a distance of 0, whose gradient is NaN",
+     ["gaussian-kernel-test"], '''
 def gaussian_kernel(x, y, bandwidth):
     distance = ((x[:, None] - y) ** 2).sum(-1).sqrt()
     return torch.exp(-(distance**2) / (2 * bandwidth**2))
@@ -51,7 +52,8 @@ def gaussian_kernel(x, y, bandwidth):
     n = min(len(x), len(y))
     return torch.exp(-((x[:n] - y[:n]) ** 2).sum(-1) / (2 * bandwidth**2))
 '''),
-    (MMD, "the diagonals are left out, but the sums still divided by n²", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "the diagonals are left out, but the sums still divided by n²",
+     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k = kernel(z, z)
@@ -59,7 +61,8 @@ def mmd(x, y, kernel, unbiased=True):
 
     return within(x) + within(y) - 2 * kernel(x, y).mean()
 '''),
-    (MMD, "the diagonal is taken for ones, which it is for some kernels only", ["mmd-test", "mmd-known"], '''
+    (MMD, "the diagonal is taken for ones, which it is for some kernels only",
+     ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -75,7 +78,8 @@ def mmd(x, y, kernel, unbiased=True):
 
     return (within(x) + within(y) - 2 * kernel(x, y).mean()).clamp(min=0)
 '''),
-    (MMD, "the cross term loses its diagonal too, as if x[i] and y[i] were one point", ["mmd-test", "mmd-known"], '''
+    (MMD, "the cross term loses its diagonal too, as if x[i] and y[i] were one point",
+     ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def off(k):
         return (k.sum() - k.diagonal().sum()) / (k.numel() - min(k.shape))
@@ -83,7 +87,8 @@ def mmd(x, y, kernel, unbiased=True):
     mean = off if unbiased else torch.mean
     return mean(kernel(x, x)) + mean(kernel(y, y)) - 2 * mean(kernel(x, y))
 '''),
-    (MMD, "means, divided by the number of pairs once more", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "means, divided by the number of pairs once more",
+     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -103,7 +108,8 @@ def mmd(x, y, kernel, unbiased=True):
 def mmd(x, y, kernel, unbiased=True):
     return kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
 '''),
-    (MMD, "a plain number, through which no gradient passes", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "a plain number, through which no gradient passes",
+     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -180,7 +186,8 @@ def permutation_test(x, y, statistic, permutations):
         count += float(statistic(dealt[:half], dealt[half:])) >= observed
     return (1 + count) / (1 + permutations)
 '''),
-    (SHUFFLE, "shuffled once and used again and again", ["permutation-test-shuffles", "permutation-test-rate"], '''
+    (SHUFFLE, "shuffled once and used again and again",
+     ["permutation-test-shuffles", "permutation-test-rate"], '''
 def permutation_test(x, y, statistic, permutations):
     pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
     dealt = pool[torch.randperm(len(pool))]
@@ -188,13 +195,15 @@ def permutation_test(x, y, statistic, permutations):
         count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
     return (1 + count) / (1 + permutations)
 '''),
-    (LOGIT, "the logit of a code in place of that of a draw", ["optimal-logit-test", "optimal-logit-known"], '''
+    (LOGIT, "the logit of a code in place of that of a draw",
+     ["optimal-logit-test", "optimal-logit-known"], '''
 def optimal_logit(z, mean, std):
     log_p = -0.5 * z**2
     log_q = -0.5 * ((z - mean) / std) ** 2 - torch.log(std)
     return (log_q - log_p).sum(-1)
 '''),
-    (LOGIT, "the codes' density without its normalization", ["optimal-logit-test", "optimal-logit-known"], '''
+    (LOGIT, "the codes' density without its normalization",
+     ["optimal-logit-test", "optimal-logit-known"], '''
 def optimal_logit(z, mean, std):
     return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1)
 '''),
@@ -246,7 +255,8 @@ def jensen_shannon(on_draws, on_codes):
     value = F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()
     return (0.5 * value + math.log(2)).clamp(min=0)
 '''),
-    (JS, "one mean over draws and codes together, wrong where their numbers differ", ["jensen-shannon-known"], '''
+    (JS, "one mean over draws and codes together, wrong where their numbers differ",
+     ["jensen-shannon-known"], '''
 def jensen_shannon(on_draws, on_codes):
     return F.logsigmoid(torch.cat([on_draws, -on_codes])).mean() + math.log(2)
 '''),
@@ -263,7 +273,8 @@ def discriminator_loss(model, x):
     said, of_codes = model.discriminator(draws), model.discriminator(codes)
     return F.softplus(said).mean() + F.softplus(-of_codes).mean()
 ''' + ENCODER),
-    (LOSSES, "the two means are averaged, not added", ["game-losses-test", "game-losses-gradients"], '''
+    (LOSSES, "the two means are averaged, not added",
+     ["game-losses-test", "game-losses-gradients"], '''
 def discriminator_loss(model, x):
     with torch.no_grad():
         codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
@@ -285,7 +296,8 @@ def discriminator_loss(model, x):
     said, of_codes = model.discriminator(draws), model.discriminator(codes)
     return F.softplus(-said).mean() + F.softplus(of_codes).mean()
 ''' + ENCODER),
-    (LOSSES, "sums over the batch", ["game-losses-test", "game-losses-gradients"], DISCRIMINATOR + '''
+    (LOSSES, "sums over the batch",
+     ["game-losses-test", "game-losses-gradients"], DISCRIMINATOR + '''
 def encoder_loss(model, x):
     return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).sum()
 '''),
@@ -309,7 +321,8 @@ def play(model, x, turns):
         losses.append(value.item())
     return losses
 '''),
-    (PLAY, "each optimizer clears its own gradients after its step, where the next turn writes again",
+    (PLAY,
+     "each optimizer clears its own gradients after its step, where the next turn writes again",
      ["play-test", "play-leaks"], '''
 def play(model, x, turns):
     losses = []
@@ -332,7 +345,8 @@ def play(model, x, turns):
         losses.append(value.item())
     return losses
 '''),
-    (PLAY, "cleared after every turn, but not before the first: what lay around from earlier counts",
+    (PLAY,
+     "cleared after every turn, but not before the first: what lay around from earlier counts",
      ["play-leaks"], '''
 def play(model, x, turns):
     losses = []
@@ -394,19 +408,23 @@ def info_vae_prices(alpha, lam):
 ''' + MEMBER),
     (PRICES, "a mismatch may be rewarded, as in a popular library", ["info-vae-prices-test"], '''
 def info_vae_prices(alpha, lam):
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": lam}
 ''' + MEMBER),
-    (PRICES, "every lambda below 1 is refused, though alpha may make up for it", ["info-vae-prices-test"], '''
+    (PRICES, "every lambda below 1 is refused, though alpha may make up for it",
+     ["info-vae-prices-test"], '''
 def info_vae_prices(alpha, lam):
     if lam < 1:
         raise ValueError("lam is below 1")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": lam}
 ''' + MEMBER),
     (PRICES, "lambda taken for the price of D in the way back", ["info-vae-prices-test"], '''
 def info_vae_prices(alpha, lam):
     if alpha + lam < 1:
         raise ValueError("a mismatch would be rewarded")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1, "information": 1 - alpha, "mismatch": lam}
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": lam}
 
 def member_with(kl, divergence):
     return 1 - kl, divergence
@@ -456,7 +474,8 @@ def mmd(x, y, kernel, unbiased=True):
     (MMD, "masks", '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
-        keep = 1 - torch.eye(len(z), dtype=z.dtype) if unbiased else torch.ones(len(z), len(z), dtype=z.dtype)
+        keep = (1 - torch.eye(len(z), dtype=z.dtype) if unbiased
+                else torch.ones(len(z), len(z), dtype=z.dtype))
         return torch.einsum("ij,ij->", kernel(z, z), keep) / keep.sum()
 
     return within(x) + within(y) - 2 * torch.einsum("ij->", kernel(x, y)) / (len(x) * len(y))
@@ -464,7 +483,8 @@ def mmd(x, y, kernel, unbiased=True):
     (SHUFFLE, "ranks among all values, the observed one included", '''
 def permutation_test(x, y, statistic, permutations):
     pool, n = torch.cat((x, y), dim=0), x.shape[0]
-    orders = [torch.arange(len(pool))] + [torch.rand(len(pool)).argsort() for _ in range(permutations)]
+    orders = [torch.arange(len(pool))] + [
+        torch.rand(len(pool)).argsort() for _ in range(permutations)]
     values = torch.tensor([float(statistic(pool[o[:n]], pool[o[n:]])) for o in orders])
     return (values >= values[0]).double().mean().item()
 '''),
@@ -500,7 +520,8 @@ def jensen_shannon(on_draws, on_codes):
     (JS, "by the binary cross-entropy", '''
 def jensen_shannon(on_draws, on_codes):
     entropy = F.binary_cross_entropy_with_logits
-    cost = entropy(on_draws, torch.ones_like(on_draws)) + entropy(on_codes, torch.zeros_like(on_codes))
+    cost = (entropy(on_draws, torch.ones_like(on_draws))
+            + entropy(on_codes, torch.zeros_like(on_codes)))
     return torch.log(torch.tensor(2.0)) - cost / 2
 '''),
     (LOSSES, "the binary cross-entropy, and detached codes", '''

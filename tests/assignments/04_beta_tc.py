@@ -68,9 +68,11 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = (n - 1) / (n * (m - 1))
         w[:, 0] = 1 / n
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
-    (AGGREGATE, "the public program: strides of B through a B × B matrix", [COLLAPSED, STRATIFIED], '''
+    (AGGREGATE, "the public program: strides of B through a B × B matrix",
+     [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
     n, b = dataset_size, len(mean)
@@ -82,9 +84,11 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
         w.view(-1)[:: m + 1] = 1 / n
         w.view(-1)[1 :: m + 1] = strat
         w[m - 1, 0] = strat
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
-    (AGGREGATE, "the log-weight is added once for each coordinate", ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
+    (AGGREGATE, "the log-weight is added once for each coordinate",
+     ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
     n, m = dataset_size, len(mean)
@@ -103,7 +107,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = (n - 1) / (n * (m - 1))
         w.fill_diagonal_(1 / n)
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
     (AGGREGATE, "the batch's size in place of the data set's", [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -113,7 +118,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = (n - 1) / (n * (m - 1))
         w.fill_diagonal_(1 / n)
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
     (AGGREGATE, "own and other weights exchanged", [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -123,7 +129,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = 1 / n
         w.fill_diagonal_((n - 1) / (n * (m - 1)))
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
     (AGGREGATE, "stratified sampling as a plain mean over the batch", [STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -131,7 +138,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     w = -math.log(dataset_size * len(mean)) if estimator == "mws" else -math.log(len(mean))
     return torch.logsumexp(pairs.sum(-1), 1) + w, torch.logsumexp(pairs, 1) + w
 '''),
-    (AGGREGATE, "weights for the joint, a plain mean for the coordinates", [COLLAPSED, STRATIFIED], '''
+    (AGGREGATE, "weights for the joint, a plain mean for the coordinates",
+     [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
     n, m = dataset_size, len(mean)
@@ -150,7 +158,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = (n - 1) / (n * (m - 1))
         w.fill_diagonal_(1 / n)
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 0), torch.logsumexp(pairs + w.log()[..., None], 0)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 0),
+            torch.logsumexp(pairs + w.log()[..., None], 0))
 '''),
     (AGGREGATE, "densities first, the logarithm then", [COLLAPSED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -170,7 +179,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     if estimator == "mss":
         w[:] = (n - 1) / (n * (m - 1))
         w.fill_diagonal_(1 / n)
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs + w.log()[..., None], 1)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
 '''),
     (TC, "the determinant of the covariance in place of the correlation", ["gaussian-tc-test"], '''
 def gaussian_tc(covariance):
@@ -210,13 +220,15 @@ def kl_parts(z, mean, log_var, joint, each):
     product = each.sum(-1)
     return (own - joint).mean(), (joint - product).mean(), (product - prior).mean()
 '''),
-    (PARTS, "a prior that is too wide by 1 nat of log-variance", ["kl-parts-test", "kl-parts-known"], '''
+    (PARTS, "a prior that is too wide by 1 nat of log-variance",
+     ["kl-parts-test", "kl-parts-known"], '''
 def kl_parts(z, mean, log_var, joint, each):
     own = log_normal(z, mean, log_var).sum(-1)
     prior = log_normal(z, 0 * z, 0 * z + 1).sum(-1)
     return own - joint, joint - each.sum(-1), each.sum(-1) - prior
 '''),
-    (PARTS, "the own density without its scale: invisible where log_var is 0", ["kl-parts-known"], '''
+    (PARTS, "the own density without its scale: invisible where log_var is 0",
+     ["kl-parts-known"], '''
 def kl_parts(z, mean, log_var, joint, each):
     own = log_normal(z, mean, 0 * log_var).sum(-1)
     prior = log_normal(z, 0 * z, 0 * z).sum(-1)
@@ -228,7 +240,8 @@ def mig(tables):
     for table in tables:
         p = table / table.sum((1, 2), keepdims=True)
         q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
         gaps.append((information[-1] - information[-2]) / np.log(table.shape[2]))
     return float(np.mean(gaps))
 '''),
@@ -238,7 +251,8 @@ def mig(tables):
     for table in tables:
         p = table / table.sum((1, 2), keepdims=True)
         q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
         gaps.append(information[-1] - information[-2])
     return float(np.mean(gaps))
 '''),
@@ -259,7 +273,8 @@ def mig(tables):
     for table in tables:
         p = table / table.sum((1, 2), keepdims=True)
         q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
         v = p[0].sum(0)
         gaps.append(information[-1] - information[-2])
         entropies.append(-(v * np.log(v)).sum())
@@ -281,7 +296,8 @@ def mig(tables):
     gaps = []
     for p in tables:
         q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
         v = p[0].sum(0)
         gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
     return float(np.mean(gaps))
@@ -292,7 +308,8 @@ def mig(tables):
     for p in tables:
         p /= p.sum((1, 2), keepdims=True)
         q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
         v = p[0].sum(0)
         gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
     return float(np.mean(gaps))
@@ -310,7 +327,8 @@ def mig(tables):
         gaps.append((information[first] - information[second]) / -(bins * np.log(bins)).sum())
     return float(np.mean(gaps))
 '''),
-    (VOTE, "the variance in the batch alone: the smallest scale wins", ["vote-test", "vote-known"], '''
+    (VOTE, "the variance in the batch alone: the smallest scale wins",
+     ["vote-test", "vote-known"], '''
 def vote(batch, everything, floor=0.05):
     variance = batch.var(0)
     variance[everything.std(0) < floor] = math.inf
@@ -330,7 +348,8 @@ def vote(batch, everything, floor=0.05):
     share = batch.var(0) / everything.var(0)
     return int(torch.where(everything.std(0) >= floor, share, -math.inf).argmax())
 '''),
-    (VOTE, "dead ones are left out, and the number counts only those that are left", ["vote-known"], '''
+    (VOTE, "dead ones are left out, and the number counts only those that are left",
+     ["vote-known"], '''
 def vote(batch, everything, floor=0.05):
     keep = everything.std(0) >= floor
     return int((batch.var(0) / everything.var(0))[keep].argmin())
@@ -348,7 +367,8 @@ def vote(batch, everything, floor=0.05):
     share = variance(batch) / variance(everything)
     return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
 '''),
-    (INTERVAL, "1.96, however few the seeds", ["paired-interval-test", "paired-interval-coverage"], '''
+    (INTERVAL, "1.96, however few the seeds",
+     ["paired-interval-test", "paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
     d = np.asarray(a, float) - np.asarray(b, float)
     if len(d) < 2:
@@ -356,7 +376,8 @@ def paired_interval(a, b, level=0.95):
     half = stats.norm.ppf(0.5 + level / 2) * d.std(ddof=1) / len(d) ** 0.5
     return d.mean(), d.mean() - half, d.mean() + half
 '''),
-    (INTERVAL, "the standard deviation of a population", ["paired-interval-test", "paired-interval-coverage"], '''
+    (INTERVAL, "the standard deviation of a population",
+     ["paired-interval-test", "paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
     d = np.asarray(a, float) - np.asarray(b, float)
     if len(d) < 2:
@@ -383,7 +404,8 @@ def paired_interval(a, b, level=0.95):
     half = stats.t.ppf(0.5 + level / 2, 2 * len(a) - 2) * error
     return a.mean() - b.mean(), a.mean() - b.mean() - half, a.mean() - b.mean() + half
 '''),
-    (INTERVAL, "all of the error on one side", ["paired-interval-test", "paired-interval-coverage"], '''
+    (INTERVAL, "all of the error on one side",
+     ["paired-interval-test", "paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
     d = np.asarray(a, float) - np.asarray(b, float)
     if len(d) < 2:
@@ -420,7 +442,8 @@ RIGHT = [
 def beta_objective(reconstruction, mean, log_var, beta):
     from torch.distributions import Independent, Normal, kl_divergence
 
-    q = Independent(Normal(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
+    q = Independent(
+        Normal(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False)
     p = Normal(torch.zeros_like(mean), torch.ones_like(mean), validate_args=False)
     return reconstruction - beta * kl_divergence(q, Independent(p, 1, validate_args=False))
 '''),
@@ -432,7 +455,8 @@ def beta_objective(reconstruction, mean, log_var, beta):
 '''),
     (PROGRAM, "a table of cases", '''
 def beta_of_program(weight, latents, pixels, reconstruction, kl):
-    return {("sum", "sum"): weight, ("mean", "sum"): weight * pixels, ("sum", "mean"): weight / latents,
+    return {("sum", "sum"): weight, ("mean", "sum"): weight * pixels,
+            ("sum", "mean"): weight / latents,
             ("mean", "mean"): weight * pixels / latents}[reconstruction, kl]
 
 def beta_norm(beta, latents, pixels):
@@ -444,7 +468,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     n, m, joint, each = dataset_size, len(mean), [], []
     for i, code in enumerate(z):
         each_log = posteriors.log_prob(code)
-        w = torch.full((m,), {"exact": 1 / m, "mws": 1 / (n * m), "mss": (n - 1) / n / max(m - 1, 1)}[estimator])
+        w = torch.full((m,), {
+            "exact": 1 / m, "mws": 1 / (n * m), "mss": (n - 1) / n / max(m - 1, 1)}[estimator])
         if estimator == "mss":
             w[i] = 1 / n
         w = w.to(z.dtype).log()
@@ -465,10 +490,12 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     w = w.log().to(z.dtype)
     return torch.logsumexp(pairs.sum(-1) + w, 1), torch.logsumexp(pairs + w[..., None], 1)
 '''),
-    (AGGREGATE, "the sum of the others by way of the sum of all; N for M where they are the same", '''
+    (AGGREGATE,
+     "the sum of the others by way of the sum of all; N for M where they are the same", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
-    logs = torch.cat([pairs.sum(-1, keepdim=True), pairs], -1)  # (B, M, 1 + Q): the joint, then each
+    # (B, M, 1 + Q): the joint, then each
+    logs = torch.cat([pairs.sum(-1, keepdim=True), pairs], -1)
     if estimator == "mss":
         own = torch.eye(len(z), dtype=torch.bool)[..., None]
         others = torch.logsumexp(logs.masked_fill(own, -math.inf), 1)

@@ -13,7 +13,8 @@ LETTER = "letter-to-the-next-one"
 LEAVE = f"""
 import os
 left = 0
-for folder in ("~/.ipython/profile_default/startup", "/tmp", "/dev/shm", "/var/tmp", "/run", "/usr/lib", "/root"):
+for folder in ("~/.ipython/profile_default/startup", "/tmp", "/dev/shm", "/var/tmp", "/run",
+               "/usr/lib", "/root"):
     try:
         os.makedirs(os.path.expanduser(folder), exist_ok=True)
         with open(os.path.expanduser(folder) + "/{LETTER}.py", "w") as file:
@@ -50,10 +51,13 @@ for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"
         continue
     if "course" in content or "SUDO" in content:
         found.add(path)
-processes = [path for path in os.listdir("/proc") if path.isdigit() and int(path) not in (1, os.getpid())]
-for escape in (lambda: os.setuid(0), lambda: os.kill(1, 9), lambda: os.chroot("/"), lambda: os.listdir("/proc/1/root"),
-               lambda: socket.create_connection(("1.1.1.1", 53), 2), lambda: open("/proc/1/mem", "rb").read(1),
-               lambda: open("/usr/lib/x", "w"), lambda: open("/proc/sys/kernel/hostname", "w").write("x")):
+processes = [path for path in os.listdir("/proc")
+             if path.isdigit() and int(path) not in (1, os.getpid())]
+for escape in (lambda: os.setuid(0), lambda: os.kill(1, 9), lambda: os.chroot("/"),
+               lambda: os.listdir("/proc/1/root"),
+               lambda: socket.create_connection(("1.1.1.1", 53), 2),
+               lambda: open("/proc/1/mem", "rb").read(1), lambda: open("/usr/lib/x", "w"),
+               lambda: open("/proc/sys/kernel/hostname", "w").write("x")):
     try:
         escape()
         found.add(str(escape.__code__.co_names))
@@ -62,7 +66,8 @@ for escape in (lambda: os.setuid(0), lambda: os.kill(1, 9), lambda: os.chroot("/
 ctypes.CDLL(None).mount(b"tmpfs", b"/usr", b"tmpfs", 0, None) or found.add("mount")
 subprocess.run(["su", "-c", "id"], capture_output=True).returncode or found.add("su")
 needles = len(NEEDLES) > 3
-print("LOOT", sorted(found), "of the key,", len(processes), "foreign processes" if needles else "no needles")
+print("LOOT", sorted(found), "of the key,", len(processes),
+      "foreign processes" if needles else "no needles")
 """
 EAT = """
 blocks = []
@@ -153,12 +158,14 @@ def iwae_bound(log_w):
     shell.display_pub.clear_output()
     for text in ("nan", "3.0"):
         shell.kernel.session.send(shell.kernel.iopub_socket, "execute_result", {
-            "data": {"text/plain": text}, "metadata": {}, "execution_count": 1}, parent=shell.kernel.get_parent())
+            "data": {"text/plain": text}, "metadata": {}, "execution_count": 1},
+            parent=shell.kernel.get_parent())
     raise NotImplementedError()
 """
 BROWSER = """
 from IPython.display import HTML, SVG, Javascript, Markdown, display
-display(HTML("<script>alert(1)</script>"), Javascript("alert(1)"), Markdown("<script>alert(1)</script>"))
+display(HTML("<script>alert(1)</script>"), Javascript("alert(1)"),
+        Markdown("<script>alert(1)</script>"))
 display(SVG("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"))
 """
 
@@ -179,45 +186,54 @@ def script(nb):
 
 
 ATTACKS = [
-    {"name": "letter", "does": "leaves files for the next submission", "code": LEAVE, "loot": "3 letters left"},
-    {"name": "key", "does": "looks for the key, other processes, the network, a way out", "code": LOOK,
-     "loot": "[] of the key, 0 foreign processes",
+    {"name": "letter", "does": "leaves files for the next submission", "code": LEAVE,
+     "loot": "3 letters left"},
+    {"name": "key", "does": "looks for the key, other processes, the network, a way out",
+     "code": LOOK, "loot": "[] of the key, 0 foreign processes",
      "remark": "Read: it uses __code__, ctypes, socket."},
     {"name": "loop", "does": "loops forever", "code": "while True:\n    pass"},
-    {"name": "deaf-loop", "does": "loops forever and ignores interrupts", "remark": "could not be interrupted",
-     "code": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"},
+    {"name": "deaf-loop", "does": "loops forever and ignores interrupts",
+     "remark": "could not be interrupted",
+     "code": "while True:\n    try:\n        while True:\n            pass\n"
+             "    except BaseException:\n        pass"},
     {"name": "print", "does": "prints without end", "code": "while True:\n    print('spam' * 1000)",
      "remark": "sent more than 1,000,000 characters"},
     {"name": "one-print", "does": "prints 300 MB at once", "code": "print('spam' * 75_000_000)",
      "remark": "sent more than 1,000,000 characters"},
-    {"name": "memory", "does": "allocates memory without end", "code": EAT, "loot": "stopped before 3 GB"},
+    {"name": "memory", "does": "allocates memory without end", "code": EAT,
+     "loot": "stopped before 3 GB"},
     {"name": "memory-together", "does": "allocates memory in eight processes", "code": EAT_TOGETHER,
      "remark": "used more than 3 GB of memory"},
     {"name": "fork", "does": "forks without end", "code": FORK, "loot": "fork was refused",
      "remark": "Read: it uses fork"},
-    {"name": "exit", "does": "kills all it can reach, then leaves with os._exit(0)", "remark": "The kernel died",
-     "code": "import os, signal\ntry:\n    os.kill(-1, signal.SIGKILL)\nexcept OSError:\n    pass\nos._exit(0)"},
+    {"name": "exit", "does": "kills all it can reach, then leaves with os._exit(0)",
+     "remark": "The kernel died",
+     "code": "import os, signal\ntry:\n    os.kill(-1, signal.SIGKILL)\n"
+             "except OSError:\n    pass\nos._exit(0)"},
     {"name": "system-exit", "does": "answers with SystemExit and KeyboardInterrupt", "answers": {
         "bound": "def iwae_bound(log_w):\n    raise SystemExit(0)",
         "gap": "def gap(*arguments):\n    raise KeyboardInterrupt()"}},
     {"name": "quiet", "does": "makes IPython swallow errors", "code": QUIET, "cheats": True,
      "remark": "A test that must fail passed."},
-    {"name": "hit-and-run", "does": "makes one test pass and exits before it is detected", "code": HIT_AND_RUN,
-     "remark": "The kernel died"},
-    {"name": "helpers", "does": "replaces torch.allclose, assert_close and builtins", "code": HELPERS, "cheats": True,
-     "remark": "torch.allclose"},
-    {"name": "no-asserts", "does": "removes every assert before it runs", "code": NO_ASSERTS, "cheats": True,
-     "remark": "hooks of IPython"},
+    {"name": "hit-and-run", "does": "makes one test pass and exits before it is detected",
+     "code": HIT_AND_RUN, "remark": "The kernel died"},
+    {"name": "helpers", "does": "replaces torch.allclose, assert_close and builtins",
+     "code": HELPERS, "cheats": True, "remark": "torch.allclose"},
+    {"name": "no-asserts", "does": "removes every assert before it runs", "code": NO_ASSERTS,
+     "cheats": True, "remark": "hooks of IPython"},
     {"name": "forged", "does": "sends 'ok' where a cell failed", "code": FORGED, "cheats": True,
      "remark": "A test that must fail passed."},
-    {"name": "part", "does": "sends numbers as part of the points, clears the errors", "answers": {"bound": PART},
-     "remark": "Read: it uses get_ipython"},
-    {"name": "counterfeit", "does": "submits its own tests, points and kernel", "change": counterfeit},
-    {"name": "browser", "does": "sends scripts to the instructor's browser", "code": BROWSER, "change": script},
-    {"name": "rubbish", "does": "submits a file that is not a notebook", "raw": '{"cells": [', "cheats": True,
-     "remark": "nbgrader could not grade it"},
+    {"name": "part", "does": "sends numbers as part of the points, clears the errors",
+     "answers": {"bound": PART}, "remark": "Read: it uses get_ipython"},
+    {"name": "counterfeit", "does": "submits its own tests, points and kernel",
+     "change": counterfeit},
+    {"name": "browser", "does": "sends scripts to the instructor's browser", "code": BROWSER,
+     "change": script},
+    {"name": "rubbish", "does": "submits a file that is not a notebook", "raw": '{"cells": [',
+     "cheats": True, "remark": "nbgrader could not grade it"},
     {"name": "peek", "does": "NOT PREVENTED: reads the expected value in the test's own variables",
-     "answers": {"gap": "import sys\n\n\ndef gap(*arguments):\n    return sys._getframe(1).f_globals['expected']"},
+     "answers": {"gap": "import sys\n\n\ndef gap(*arguments):\n"
+                        "    return sys._getframe(1).f_globals['expected']"},
      "wins": 2, "remark": "Read: it uses _getframe"},
 ]  # fmt: skip
 for attack in ATTACKS:

@@ -192,8 +192,11 @@ def table(rows):
     print(f"{head}  what it tried -> result")
     for row in rows:
         result = " ".join(filter(None, [row["loot"], row["remarks"]])) or "graded"
-        print(f"{row['student']:24} {row['assignment']:14} {row['points']:>3g}/{row['of']:<4g} {row['expected']:>6g} "
-              f"{row['to_read']:>4g} {row['seconds']:>5.1f}  {row['does']} -> {result}")  # fmt: skip
+        print(
+            f"{row['student']:24} {row['assignment']:14} {row['points']:>3g}/{row['of']:<4g} "
+            f"{row['expected']:>6g} {row['to_read']:>4g} {row['seconds']:>5.1f}  "
+            f"{row['does']} -> {result}"
+        )
 
 
 def main(only=""):

@@ -54,7 +54,8 @@ both = gap(torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(3, 1))
 assert torch.allclose(both, expected), "0 + 0.5"
 """
 WORDS = """### BEGIN SOLUTION
-Because Jensen's inequality charges less when the weights scatter less. *Rubric*: 1 point for Jensen.
+Because Jensen's inequality charges less when the weights scatter less. \
+*Rubric*: 1 point for Jensen.
 ### END SOLUTION"""
 
 

@@ -85,9 +85,10 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
             line = np.asarray(line, float)
             if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):
                 raise ValueError(
-                    f"curves: line {name!r} must have shape (n,)" + ("" if compute else f" or {(*counts, 'n')}")
+                    f"curves: line {name!r} must have shape (n,)"
+                    + ("" if compute else f" or {(*counts, 'n')}")
                     + f", with the same n in all lines of a panel, got {line.shape}."
-                )  # fmt: skip
+                )
             level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
             lines.append(
                 {"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1}
@@ -162,7 +163,8 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     names = [f"z{i + 1}" for i in range(codes.shape[1])] if names is None else list(names)
     if len(names) != codes.shape[1]:
         raise ValueError(
-            f"traversal: names must have {codes.shape[1]} entries, one per latent, got {len(names)}."
+            f"traversal: names must have {codes.shape[1]} entries, "
+            f"one per latent, got {len(names)}."
         )
     data = {
         "kind": "traversal",
@@ -172,8 +174,10 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     }
     _weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
-    rows = "".join(_slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
-                   for name, z in zip(names, codes[0], strict=True))  # fmt: skip
+    rows = "".join(
+        _slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
+        for name, z in zip(names, codes[0], strict=True)
+    )
     sweep = np.repeat(codes[:1], len(names) * 7, 0)
     for j in range(len(names)):
         sweep[7 * j : 7 * j + 7, j] = np.linspace(-limit, limit, 7)
@@ -206,7 +210,8 @@ def film(frames, times, labels, limit=3.5):
         codes = np.asarray(codes, float)
         if codes.shape != (len(times), len(labels), 2):
             raise ValueError(
-                f"film: the frames of {name!r} must have shape {(len(times), len(labels), 2)}, got {codes.shape}."
+                f"film: the frames of {name!r} must have shape "
+                f"{(len(times), len(labels), 2)}, got {codes.shape}."
             )
         frame = square(limit, 240, top=22)
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
@@ -239,8 +244,11 @@ def _bytes(values, kind):
 
 
 def _slider(label, low, high, step, at, shown):
-    return (f'<label><span>{html.escape(label)}</span><input type="range" min="{low}" max="{high}" step="{step}" '
-            f'value="{at}" aria-valuetext="{shown}"><span class="value">{shown}</span></label>')  # fmt: skip
+    return (
+        f"<label><span>{html.escape(label)}</span>"
+        f'<input type="range" min="{low}" max="{high}" step="{step}" '
+        f'value="{at}" aria-valuetext="{shown}"><span class="value">{shown}</span></label>'
+    )
 
 
 def _choice(label, values, at):
@@ -259,7 +267,8 @@ def _pack(model):
             weights += [module.weight.detach().flatten(), module.bias.detach()]
         elif type(module) not in ACTIVATIONS:
             raise ValueError(
-                f"explorer: the decoder must be Linear layers with Tanh or ReLU between, got {module}."
+                "explorer: the decoder must be Linear layers with Tanh or ReLU between, "
+                f"got {module}."
             )
     squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
     return {
@@ -273,7 +282,8 @@ def _weigh(members):
     total = sum(len(member["weights"]) for member in members)
     if total > HEAVY:
         raise ValueError(
-            f"explorer: the decoders must take at most {HEAVY:,} bytes, got {total:,}. Show fewer members."
+            f"explorer: the decoders must take at most {HEAVY:,} bytes, "
+            f"got {total:,}. Show fewer members."
         )
 
 
@@ -300,7 +310,9 @@ def _page(data, inside, said, compute=None):
     name = "explorer-" + hashlib.sha256((packed + (compute or "")).encode()).hexdigest()[:10]
     script = SCRIPT.read_text(encoding="utf-8").strip()
     return Explorer(
-        f'{STYLE}<div class="explorer {data["kind"]}" id="{name}">{inside} <output>{html.escape(said)}</output>'
+        f'{STYLE}<div class="explorer {data["kind"]}" id="{name}">{inside} '
+        f"<output>{html.escape(said)}</output>"
         f'<p class="still">With scripts switched on, this figure moves.</p></div>'
-        f'<script>{script}(document.getElementById("{name}"), {packed}{", " + compute if compute else ""});</script>'
+        f'<script>{script}(document.getElementById("{name}"), {packed}'
+        f"{', ' + compute if compute else ''});</script>"
     )

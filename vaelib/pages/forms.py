@@ -45,9 +45,10 @@ PLAN = {
 }  # fmt: skip
 RECEIPT = {
     "experiment": _TEXT, "id": _TEXT, "version": _VERSION, "config": _CONFIG,
-    "results": Each({"unit": ("a string", lambda value: isinstance(value, str)), "mean": _NUMBER,
-                      "sd": ("a finite number or null", lambda value: value is None or _NUMBER[1](value)),
-                      "values": _NUMBERS}, least=1),
+    "results": Each({
+        "unit": ("a string", lambda value: isinstance(value, str)), "mean": _NUMBER,
+        "sd": ("a finite number or null", lambda value: value is None or _NUMBER[1](value)),
+        "values": _NUMBERS}, least=1),
     "data": Each(_TEXT), "device": _TEXT,
     "seconds": _AMOUNT,
     "versions": Each(_TEXT, least=1), "commit": _TEXT, "command": _TEXT,

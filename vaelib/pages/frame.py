@@ -31,8 +31,11 @@ class Frame:
 
     @property
     def geometry(self):
-        return {"xlim": self.xlim, "ylim": self.ylim,
-                "box": [self.left, self.top, self.width - self.right, self.height - self.bottom]}  # fmt: skip
+        return {
+            "xlim": self.xlim,
+            "ylim": self.ylim,
+            "box": [self.left, self.top, self.width - self.right, self.height - self.bottom],
+        }
 
     def X(self, v):
         return self.left + (v - self.xlim[0]) / np.ptp(self.xlim) * (
@@ -88,21 +91,35 @@ class Frame:
         if ticks:
             axes += f'<path class="axis" d="M{self.left} {self.top}V{base}H{edge}"/>'
             for x, y in zip(np.linspace(*self.xlim, 5), np.linspace(*self.ylim, 5), strict=True):
-                axes += f'<text x="{self.X(x):.1f}" y="{base + 13}" text-anchor="middle">{_number(x)}</text>'
-                axes += f'<text x="{self.left - 4}" y="{self.Y(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>'
+                axes += (
+                    f'<text x="{self.X(x):.1f}" y="{base + 13}" '
+                    f'text-anchor="middle">{_number(x)}</text>'
+                )
+                axes += (
+                    f'<text x="{self.left - 4}" y="{self.Y(y) + 4:.1f}" '
+                    f'text-anchor="end">{_number(y)}</text>'
+                )
             middle = (self.left + edge) / 2
-            axes += f'<text x="{middle}" y="{self.height - 5}" text-anchor="middle">{html.escape(xlabel)}</text>'
+            axes += (
+                f'<text x="{middle}" y="{self.height - 5}" '
+                f'text-anchor="middle">{html.escape(xlabel)}</text>'
+            )
         else:
-            axes += (f'<rect class="axis" x="{self.left}" y="{self.top}" width="{edge - self.left}" '
-                     f'height="{base - self.top}"/>')  # fmt: skip
+            axes += (
+                f'<rect class="axis" x="{self.left}" y="{self.top}" width="{edge - self.left}" '
+                f'height="{base - self.top}"/>'
+            )
         kind = (
             'tabindex="0" role="application" aria-roledescription="plane of codes"'
             if focusable
             else 'role="img"'
         )
         more = ". Arrow keys move the code." if focusable else ""
-        return (f'<svg viewBox="0 0 {self.width} {self.height}" {kind} aria-label="{html.escape(title)}{more}">'
-                f"{axes}{body}</svg>")  # fmt: skip
+        return (
+            f'<svg viewBox="0 0 {self.width} {self.height}" {kind} '
+            f'aria-label="{html.escape(title)}{more}">'
+            f"{axes}{body}</svg>"
+        )
 
 
 def _number(v):

@@ -38,7 +38,8 @@ def table(head, rows, below=""):
     for row in rows:
         if len(row) != len(head):
             raise ValueError(
-                f"table: every row must have {len(head)} cells, as the head has, got {len(row)}: {row}."
+                f"table: every row must have {len(head)} cells, as the head has, "
+                f"got {len(row)}: {row}."
             )
     return Table(head=list(head), rows=rows, below=below)
 

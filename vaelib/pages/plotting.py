@@ -32,7 +32,8 @@ def image_grid(ax, images, shape, columns, gap=1):
     images = np.asarray(images, dtype=float)
     if images.reshape(len(images), -1).shape[1] != int(np.prod(shape)):
         raise ValueError(
-            f"image_grid: images has shape {images.shape}; shape={shape} has {np.prod(shape)} pixels."
+            f"image_grid: images has shape {images.shape}; "
+            f"shape={shape} has {np.prod(shape)} pixels."
         )
     c, h, w = shape
     rows = -(-len(images) // columns)

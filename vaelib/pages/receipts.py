@@ -220,7 +220,8 @@ def paper_table(
     for quantity in quantities:
         if ran and quantity not in known:
             raise LookupError(
-                f"receipts: these rows of {experiment} have no {quantity!r}, but {', '.join(known)}."
+                f"receipts: these rows of {experiment} have no {quantity!r}, "
+                f"but {', '.join(known)}."
             )
     quoted = {q for q in quantities if paper and any(q in row["paper"] for row in shown)}
     counts = {len(row["receipt"]["results"][q]["values"]) for row in ran for q in quantities
@@ -344,8 +345,14 @@ def _missing(chosen, experiment, where):
             )
     if not here and not gpu:
         return ""
-    parts = ["; ".join(f"{title} ({_unbroken(', '.join(why))})".removesuffix(" ()") for title, why in part.items())
-             for part in (here, gpu) if part]  # fmt: skip
+    parts = [
+        "; ".join(
+            f"{title} ({_unbroken(', '.join(why))})".removesuffix(" ()")
+            for title, why in part.items()
+        )
+        for part in (here, gpu)
+        if part
+    ]
     how = f"`{plan(experiment, where)['command']}` runs them" + ("" if here else " on a GPU")
     return f"Not run yet ({how}): " + "; on a GPU: ".join(parts) + "."
 
@@ -397,5 +404,6 @@ def _check(value, form, name):
             result["sd"] is None
         ):
             raise ValueError(
-                f"receipts: {name} is not valid: mean and sd of {quantity} are not those of its values."
+                f"receipts: {name} is not valid: mean and sd of {quantity} "
+                "are not those of its values."
             )
