@@ -18,17 +18,17 @@ def of_data(streams):
     return {name: [describe(part) for part in parts] for name, parts in streams.items()}
 
 
-def of_model(model):
-    """One line per module: its name, its class, and plain attributes such as a scale."""
+def of_model(model, code=True):
+    """One line per module: its name, its class, and its attributes such as a scale."""
     lines = []
     for name, module in model.named_modules():
-        plain = {
-            key: describe(value)
+        attributes = {
+            key: describe(value, code=code)
             for key, value in vars(module).items()
             if key != "training" and not key.startswith("_")
         }
         settings = ", ".join(
-            [module.extra_repr(), *(f"{key}={value}" for key, value in sorted(plain.items()))]
+            [module.extra_repr(), *(f"{key}={text}" for key, text in sorted(attributes.items()))]
         )
         lines.append(
             f"{name or 'model'}: {type(module).__name__}"
@@ -37,49 +37,46 @@ def of_model(model):
     return lines
 
 
-def describe(value, depth=6):
-    """A fingerprint of a value: of a tensor its digest, of an object its class and attributes.
+def describe(value, depth=6, code=True):
+    """A fingerprint of a value: of an array its digest, of an object its class and attributes.
 
     Of a function its name and a digest of its code, of what it refers to (`probes.held`) and of the
-    globals that it reads.
+    globals that it reads; with code=False, which does not depend on Python's version, only of what
+    it refers to.
     """
-    if torch.is_tensor(value) or isinstance(value, np.ndarray):
-        array = (
-            value.detach().cpu().contiguous()
-            if torch.is_tensor(value)
-            else torch.from_numpy(np.array(value))
-        )
-        return (
-            f"{array.dtype} {tuple(array.shape)} "
-            f"{_digest(array.view(-1).view(torch.uint8).numpy().tobytes())}"
-        )
+
+    def inner(part, by=1):
+        return describe(part, depth - by, code)
+
+    if torch.is_tensor(value):
+        array = value.detach().cpu().contiguous()
+        data = array.view(-1).view(torch.uint8).numpy().tobytes()
+        return f"{array.dtype} {tuple(array.shape)} {_digest(data)}"
+    if isinstance(value, np.ndarray):
+        data = repr(value.tolist()).encode() if value.dtype == object else value.tobytes()
+        return f"{value.dtype} {value.shape} {_digest(data)}"
     if isinstance(value, nn.Module):
-        return "; ".join(of_model(value))
-    if depth <= 0:
-        return getattr(value, "__qualname__", type(value).__qualname__)
+        return "; ".join(of_model(value, code))
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    if depth <= 0 or isinstance(value, (type, types.ModuleType)):
+        return name
     if isinstance(value, (list, tuple, set, frozenset)):
         parts = sorted(map(repr, value)) if isinstance(value, (set, frozenset)) else value
-        return f"{type(value).__name__}({', '.join(describe(v, depth - 1) for v in parts)})"
+        return f"{type(value).__name__}({', '.join(map(inner, parts))})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {describe(v, depth - 1)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {inner(part)}" for key, part in value.items()) + "}"
     if _is_plain(value):
         return repr(value)
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    if isinstance(value, (type, types.ModuleType)):
-        return name
     if isinstance(value, Distribution):
-        return f"{name}({describe(_settings(value), depth - 1)})"
-    inside = [describe(v, depth - 1) for v in held(value)]
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    if code is None and not isinstance(value, functools.partial):
-        inside.append(describe(getattr(value, "__dict__", {}), depth - 3))
-        code = getattr(type(value).__call__ if callable(value) else None, "__code__", None)
-    if code is not None:
-        inside += [
-            code.co_code.hex(),
-            *_constants(code, value.__doc__),
-            *_globals(value, code, depth),
-        ]
+        return f"{name}({inner(_settings(value))})"
+    inside = [inner(part) for part in held(value)]
+    body = getattr(getattr(value, "__func__", value), "__code__", None)
+    if body is None and not isinstance(value, functools.partial):
+        inside.append(inner(getattr(value, "__dict__", {}), 3))
+        body = getattr(type(value).__call__ if callable(value) else None, "__code__", None)
+    if body is not None and code:
+        inside += [body.co_code.hex(), *_constants(body, value.__doc__)]
+        inside += _globals(value, body, inner)
     return f"{name} {_digest(' '.join(inside).encode())}"
 
 
@@ -112,7 +109,7 @@ def _constants(code, doc=None):
     yield repr(code.co_names)
 
 
-def _globals(function, code, depth):
+def _globals(function, code, describe):
     """The globals that a function reads: values, such as a weight set in a notebook, and functions.
 
     Functions of other packages are named only.
@@ -127,7 +124,7 @@ def _globals(function, code, depth):
         if callable(value) and home.partition(".")[0] != package:
             texts.append(f"{name} of {home}")
         elif name in known and not isinstance(value, (types.ModuleType, type)):
-            texts.append(f"{name}={describe(value, depth - 1)}")
+            texts.append(f"{name}={describe(value)}")
     return texts
 
 

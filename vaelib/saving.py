@@ -18,7 +18,7 @@ def save(model, path, **settings):
     write(
         Path(path).expanduser(),
         _tensors(model),
-        {"settings": settings, "model": identity.of_model(model)},
+        {"settings": settings, "model": identity.of_model(model, code=False)},
     )
 
 
@@ -30,7 +30,7 @@ def load(path, build):
     """
     tensors, state = read(Path(path).expanduser(), "cpu")
     model = build(**state["settings"])
-    made, own = identity.of_model(model), _tensors(model)
+    made, own = identity.of_model(model, code=False), _tensors(model)
     for saved, now in zip_longest(state["model"], made):
         if saved != now:
             raise ValueError(
