@@ -274,6 +274,19 @@ def names_of(source):
     return read - own, own - {s.get_name() for s in symbols if s.is_imported()}
 
 
+SHOWN = ("table", "paper_table", "curves", "planes", "traversal", "film")
+
+
+def check_shown(nb, name, book):
+    """A notebook shows the value of a cell's last expression only."""
+    for cell in code(nb):
+        for node in ast.parse(cell.source).body[:-1]:
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in SHOWN:
+                where = f"{name}, cell {cell.get('id')}"
+                yield f"{where} must end with the call of {call.func.attr}, to show it."
+
+
 GROWS = ("append", "extend", "insert", "setdefault", "update", "pop", "remove")
 
 
@@ -441,6 +454,7 @@ CHAPTERS_ONLY = [
     check_words,
     check_glue,
     check_reuse,
+    check_shown,
 ]
 CHAPTERS = {
     path.relative_to(ROOT / "chapters").with_suffix("").as_posix(): path for path in notebooks(ROOT)

@@ -168,6 +168,7 @@ VIOLATIONS = [
     ("portable", "0.25", "/tmp/25", "cell check"),
     ("portable", "It stands", r"C:\\\\\\\\Users", "cell claim"),
     ("portable", "S = vp", "S" * 101, "cell sizes must have lines of at most 84"),
+    ("shown", "plt.subplots", "vp.table([], []); plt.subplots", "cell draw must end with the call"),
     ("reuse", "plt.subplots", "S.append(1); plt.subplots", "cell draw changes 'S'"),
     ("reuse", "plt.subplots", "S[0].pop(); plt.subplots", "cell draw changes 'S'"),
     ("reuse", "plt.subplots", "S[0] += 1; plt.subplots", "cell draw changes 'S'"),
@@ -247,7 +248,17 @@ def test_assignments_are_exempt_from_rules_for_chapters():
         rule.__name__
         for rule in set(form.rules("01_elbo")) - set(form.rules("assignments/01_elbo"))
     }
-    names = ("lengths", "figures", "static", "opening", "exercises", "words", "glue", "reuse")
+    names = (
+        "lengths",
+        "figures",
+        "static",
+        "opening",
+        "exercises",
+        "words",
+        "glue",
+        "reuse",
+        "shown",
+    )
     assert form.rules("01_elbo") == form.RULES
     assert spared == {f"check_{name}" for name in names}
 
