@@ -691,10 +691,12 @@ def test_copies_in_other_groups_are_refused(tmp_path, monkeypatch):
     train(seeds=(0, 1))
     assert [file.name for file in tmp_path.iterdir()] == ["copies-0-1.safetensors"]
     monkeypatch.setattr("vaelib.loop.Plan.together", lambda *_: False)
-    with pytest.raises(ValueError, match="copies-0-1.safetensors has copies .* other groups"):
+    with pytest.raises(ValueError, match="copies-0-1.safetensors is of copies .* other groups"):
         train(seeds=(0, 1))
     train(seeds=(0, 1), resume=False)
-    assert len(list(tmp_path.iterdir())) == 3
+    (tmp_path / "copy-1.safetensors").unlink()  # as if it had been interrupted
+    run = train(seeds=(0, 1))
+    assert len(run.models) == 2 and len(list(tmp_path.iterdir())) == 3
 
 
 # Arguments of models and priors

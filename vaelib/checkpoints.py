@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import warnings
 
 import torch
@@ -112,24 +111,21 @@ class Keeper:
         return f' {self.file} contains step {self.saved}; continue with resume="models", at any lr.'
 
 
-def file_of(folder, first, size, resume):
-    """The file of the copies `first` to `first + size - 1`. ValueError: to be resumed, but the
-    folder has some of these copies in files with others, as trained on another device."""
-
-    def name(first, last):
-        return f"copies-{first}-{last}.safetensors" if last > first else f"copy-{first}.safetensors"
-
-    file, last = folder / name(first, first + size - 1), first + size - 1
-    if not resume or file.exists() or not folder.is_dir():
-        return file
-    for other in sorted(folder.glob("cop*.safetensors")):
-        a, *b = map(int, re.findall(r"\d+", other.stem)) if re.search(r"\d", other.stem) else (-1,)
-        if a <= last and first <= (b or [a])[0]:
-            raise ValueError(
-                f"fit: checkpoint {other} has copies that would now be trained in other groups, "
-                f"as on another device; {ADVICE}."
-            )
-    return file
+def files_of(folder, groups, resume):
+    """The file of each group of copies, a slice. ValueError: to be resumed, but the folder has none
+    of these files and others instead, as when copies were trained in other groups on a GPU."""
+    files = [
+        folder / (f"copies-{g.start}-{g.stop - 1}" if g.stop - g.start > 1 else f"copy-{g.start}")
+        for g in groups
+    ]
+    files = [file.with_suffix(".safetensors") for file in files]
+    others = sorted(folder.glob("cop*.safetensors"))
+    if resume and others and not any(file.exists() for file in files):
+        raise ValueError(
+            f"fit: checkpoint {others[0]} is of copies that would now be trained in other groups, "
+            f"as on another device; {ADVICE}."
+        )
+    return files
 
 
 def write(file, tensors, state):

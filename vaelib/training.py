@@ -141,16 +141,16 @@ def fit(
             autocast,
         )
         size = len(seeds) if len(seeds) > 1 and plan.together(models, seeds, hyper) else 1
-        for first in range(0, len(seeds), size):
-            group = slice(first, first + size)
+        groups = [slice(first, first + size) for first in range(0, len(seeds), size)]
+        files = checkpoints.files_of(folder, groups, resume) if folder else [None] * len(groups)
+        for group, file in zip(groups, files, strict=True):
             values = {
                 name: value[group] if isinstance(value, tuple) else value
                 for name, value in hyper.items()
             }
             job = Job(plan, models[group], seeds[group], values)
-            file = checkpoints.file_of(folder, first, size, resume) if folder else None
             job.keeper = checkpoints.Keeper(job, file, digest, models_only=resume == "models")
-            checkpoints.set_random_state(device, states[first])
+            checkpoints.set_random_state(device, states[group.start])
             job.train(resume)
             jobs.append(job)
             if job.interrupted:
