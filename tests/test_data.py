@@ -207,6 +207,13 @@ def test_a_broken_file_of_the_users_own_is_named_and_kept(files, monkeypatch, tm
     assert (raw / "train-labels-idx1-ubyte.gz").exists()
 
 
+@pytest.mark.parametrize("download", [False, True])
+def test_a_mistyped_data_folder_is_named(tmp_path, monkeypatch, download):
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "typo"))
+    with pytest.raises(ValueError, match=r"VAELIB_DATA must be a folder, got '.*typo'\."):
+        vl.mnist(download=download)
+
+
 def test_the_real_mnist():
     need_data("mnist")
     d = vl.mnist()

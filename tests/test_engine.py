@@ -222,8 +222,9 @@ def test_ctrl_c_stops_the_copies_that_wait_as_well(data, apart):
             raise KeyboardInterrupt
         return given_noise(model, x)
 
-    with pytest.warns(UserWarning, match="interrupted at step"):
-        run = vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2))
+    with pytest.raises(vl.Interrupted, match="interrupted at step 10 of 20"):
+        vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2))
+    run = vl.interrupted_run()
     assert len(run.models) == 2 and run.history["kl"].shape == (2, 20) and len(run.broken) == 2
     assert np.isfinite(run.history["kl"][0]).all() and np.isnan(run.history["kl"][1, 10:]).all()
 
@@ -304,7 +305,7 @@ def test_training_resumes_where_it_was_cut_off(seeds, tmp_path, together, monkey
         )
 
     whole = run()
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step 130"):
+    with monkeypatch.context() as patch, pytest.raises(vl.Interrupted, match="at step 130"):
         patch.setattr(checkpoints.Keeper, "save", stop_after(130))
         run(checkpoint=tmp_path)
     resumed = run(checkpoint=tmp_path)

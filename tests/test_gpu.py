@@ -217,7 +217,7 @@ def test_training_resumes_where_it_was_cut_off(make, seeds, device, tmp_path, mo
         "device": device,
     }
     whole = vl.fit(make, vl.elbo, GREY, **options)
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step 20"):
+    with monkeypatch.context() as patch, pytest.raises(vl.Interrupted, match="at step 20 of 40"):
         patch.setattr(checkpoints.Keeper, "save", stop_after(20))
         vl.fit(make, vl.elbo, GREY, checkpoint=tmp_path, **options)
     assert_close(whole, vl.fit(make, vl.elbo, GREY, checkpoint=tmp_path, **options), atol=1e-5)
@@ -233,10 +233,11 @@ def test_a_recording_that_is_cut_off_leaves_the_model_as_it_was(at, device):
             raise KeyboardInterrupt
         return vl.elbo(model, x)
 
-    with pytest.warns(UserWarning, match="interrupted at step 0"):
-        run = vl.fit(build, objective, BINARY, steps=20, device=device)
+    with pytest.raises(vl.Interrupted, match="at step 0 of 20") as stop:
+        vl.fit(build, objective, BINARY, steps=20, device=device)
     torch.manual_seed(0)
-    for p, q in zip(run.model.parameters(), build(0).parameters(), strict=True):
+    model = stop.value.run.model
+    for p, q in zip(model.parameters(), build(0).parameters(), strict=True):
         assert torch.equal(p, q)
 
 

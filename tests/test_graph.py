@@ -200,7 +200,7 @@ def test_buffers_are_in_the_checkpoint(seeds, road, tmp_path, monkeypatch):
         put_in_place(monkeypatch)
     whole = vl.fit(normed, vl.elbo, PLAIN, steps=20, seeds=seeds)
 
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="interrupted at step"):
+    with monkeypatch.context() as patch, pytest.raises(vl.Interrupted, match="at step 10"):
         patch.setattr(checkpoints.Keeper, "save", stop_after(10))
         vl.fit(normed, vl.elbo, PLAIN, steps=20, seeds=seeds, checkpoint=tmp_path)
     resumed = vl.fit(normed, vl.elbo, PLAIN, steps=20, seeds=seeds, checkpoint=tmp_path)
@@ -229,8 +229,9 @@ def test_a_recording_that_is_cut_off_leaves_the_model_as_it_was(played):
             raise KeyboardInterrupt
         return vl.elbo(model, x)
 
-    with pytest.warns(UserWarning, match="interrupted at step 0"):
-        run = vl.fit(build, objective, PLAIN, steps=20)
+    with pytest.raises(vl.Interrupted, match="at step 0") as stop:
+        vl.fit(build, objective, PLAIN, steps=20)
+    run = stop.value.run
     torch.manual_seed(0)
     for p, q in zip(run.model.parameters(), build(0).parameters(), strict=True):
         assert torch.equal(p, q)

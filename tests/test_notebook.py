@@ -1,8 +1,13 @@
 """Profiles, and numbers for the prose."""
 
+import os
 import sys
 
+import numpy as np
 import pytest
+import torch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 import vaelib.pages as vp
 
@@ -50,18 +55,29 @@ def test_a_table_keeps_a_value_next_to_its_spread():
         vp.table(["model", "nats"], [["AAE"]])
 
 
-def test_glue_works_where_myst_nb_is_absent(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "myst_nb", None)
+@pytest.fixture
+def reader(monkeypatch):
+    """As in a reader's notebook: neither the build nor a test runs it."""
+    monkeypatch.delenv("PYTEST_VERSION")
+    monkeypatch.delenv("VAELIB_STRICT", raising=False)
+    monkeypatch.delenv("VAELIB_PROFILE", raising=False)
+
+
+def test_a_reader_sees_the_numbers_of_the_prose(reader, monkeypatch, capsys):
     vp.glue("gap", 1.234567)
-    vp.glue("units", 7)
+    vp.glue("units", np.int64(7))
     assert capsys.readouterr().out == "gap = 1.235\nunits = 7\n"
+    monkeypatch.setenv("VAELIB_STRICT", "1")
+    monkeypatch.setitem(sys.modules, "myst_nb", None)  # where tests run plain notebooks
+    vp.glue("gap", 1.234567)
+    assert capsys.readouterr().out == "gap = 1.235\n"
 
 
-def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
+def test_a_claim_that_does_not_hold_stops_the_build(monkeypatch, capsys):
     monkeypatch.setenv("VAELIB_PROFILE", "smoke")
-    vp.claim("one is one", 1 == 1)
+    vp.claim("one is one", True)
     with pytest.raises(AssertionError, match="does not hold here: one is two"):
-        vp.claim("one is two", 1 == 2)
+        vp.claim("one is two", False)
     vp.claim("the model has learned", False, trained=True)
     assert capsys.readouterr().out == (
         "Checked: one is one\nNot checked in the smoke profile: the model has learned\n"
@@ -69,3 +85,91 @@ def test_a_claim_that_does_not_hold_stops_the_chapter(monkeypatch, capsys):
     monkeypatch.setenv("VAELIB_PROFILE", "default")
     with pytest.raises(AssertionError):
         vp.claim("the model has learned", False, trained=True)
+
+
+def test_a_claim_that_does_not_hold_does_not_stop_a_reader(reader, capsys):
+    gap = 0.25
+    vp.claim("the gap is closed", gap < 0.1)
+    vp.claim("the gap is open", gap > 0.1)
+    assert capsys.readouterr().out == (
+        "\x1b[31mDoes not hold here: the gap is closed (0.250 < 0.100)\x1b[0m\n"
+        "Checked: the gap is open (0.250 > 0.100)\n"
+    )
+
+
+def test_strict_is_what_pytest_and_the_build_set(reader, monkeypatch):
+    assert not vp.notebook.strict()
+    monkeypatch.setenv("VAELIB_STRICT", "1")
+    assert vp.notebook.strict()
+    monkeypatch.delenv("VAELIB_STRICT")
+    monkeypatch.setenv("PYTEST_VERSION", "9")
+    assert vp.notebook.strict()
+
+
+def test_a_claim_names_the_cell_that_trained(tmp_path):
+    """In a notebook, a claim that stands from an earlier training can be told."""
+    cells = [
+        "import vaelib as vl\nimport vaelib.pages as vp\nx = vl.digits('dynamic').train\n"
+        "def build(seed):\n    return vl.VAE(vl.mlp(64, 8, 4), vl.mlp(2, 8, 64), 2)",
+        "steps = 3\nrun = vl.fit(build, vl.elbo, x, steps=steps, transform=vl.binarize)",
+        "vp.claim('the divergence is positive', run.history['kl'][0, -1] > 0, trained=True)",
+        "def stop(model, x):\n    raise KeyboardInterrupt\n"
+        "vl.fit(build, stop, x, steps=9, transform=vl.binarize)",
+        "vl.interrupted_run().model",
+        "vp.claim('four is less than three', 4 < 3)\nvp.glue('four', 4)",
+    ]
+    nb = new_notebook(cells=[new_code_cell(source) for source in cells])
+    client = NotebookClient(nb, kernel_name="python3", timeout=100, allow_errors=True)
+    client.create_kernel_manager()
+    leave = ("PYTEST_VERSION", "VAELIB_STRICT", "VAELIB_PROFILE")
+    client.execute(env={key: value for key, value in os.environ.items() if key not in leave})
+    outputs = [cell.outputs for cell in nb.cells]
+    assert "Checked after training in [2], 3 steps: the divergence is" in outputs[2][0].text
+    assert outputs[3][-1].ename == "Interrupted" and "step 0 of 9" in outputs[3][-1].evalue
+    assert "VAE(" in outputs[4][0].data["text/plain"]
+    assert "Does not hold here: four is less than three (4 < 3)" in outputs[5][0].text
+    assert "four = 4" in outputs[5][0].text
+
+
+def test_a_claim_shows_what_it_compared(capsys):
+    a, b, rows = torch.tensor([1.0, 2.0]), np.array([1.0, 2.0000001]), [(1, 2.5), (2, 2.125)]
+    shares, near = {"few": 0.012345, "many": 0.5}, 0.49999
+    vp.claim("so", shares["few"] < 0.1)
+    vp.claim("so", 0 < a.max() <= 2 and abs(-3.5) > 1)
+    vp.claim("so", near < shares["many"])
+    vp.claim("so", all(low < high for low, high in rows))
+    vp.claim("so", (a > 0.5).all())
+    vp.claim("so", np.allclose(a, b))
+    vp.claim(
+        "so",
+        len(rows) == 2,
+        trained=False,
+    )
+    vp.claim("so", 12_345.678 > 1e-7)
+    assert capsys.readouterr().out.splitlines() == [
+        "Checked: so (0.0123 < 0.100)",
+        "Checked: so (0 < 2 ≤ 2, 3.50 > 1)",
+        "Checked: so (0.49999 < 0.50000)",
+        "Checked: so (closest of 2: 2 < 2.12)",
+        "Checked: so (closest of 2: 1 > 0.500)",
+        "Checked: so (largest difference 1e-07)",
+        "Checked: so (2 = 2)",
+        "Checked: so (12,346 > 1e-07)",
+    ]
+
+
+def test_a_claim_evaluates_nothing_that_could_change_something(capsys):
+    calls = []
+
+    def drawn():
+        calls.append(1)
+        return 1
+
+    vp.claim("so", drawn() == 1)
+    vp.claim("so", all(drawn() < 2 for _ in range(3)))
+    vp.claim("so", "text" == "text")
+    eval("vp.claim('so', 1 < 2)")  # no source to read
+    max = lambda *values: drawn()  # noqa: A001, E731
+    vp.claim("so", max(1, 2) == 1)
+    assert len(calls) == 5
+    assert capsys.readouterr().out == "Checked: so\n" * 5

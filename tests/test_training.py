@@ -101,18 +101,23 @@ def test_a_term_that_breaks_is_named(digits):
     assert np.isfinite(broken.history["kl"][0, :13]).all()
 
 
-def test_ctrl_c_returns_what_was_trained(digits):
+def test_ctrl_c_keeps_what_was_trained(digits):
     def objective(model, x, step):
         if step == 7:
             raise KeyboardInterrupt
         return vl.elbo(model, x)
 
-    with pytest.warns(UserWarning, match="interrupted at step 7"):
-        stopped = vl.fit(build, objective, digits.test, steps=40, hyper={"step": lambda step: step})
+    with pytest.raises(KeyboardInterrupt, match="interrupted at step 7 of 40; vl.interrupted_run"):
+        vl.fit(build, objective, digits.test, steps=40, hyper={"step": lambda step: step})
+    stopped = vl.interrupted_run()
+    assert not stopped.model.training
     assert (
         np.isfinite(stopped.history["kl"][0, :7]).all()
         and np.isnan(stopped.history["kl"][0, 7:]).all()
     )
+    vl.fit(build, vl.elbo, digits.test, steps=1)
+    with pytest.raises(ValueError, match="interrupted_run: the last call of fit was not interrupt"):
+        vl.interrupted_run()
 
 
 @pytest.mark.parametrize(

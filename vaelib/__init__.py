@@ -63,20 +63,21 @@ from .objectives import (
 from .priors import logistic, logistic_unit_variance, normal, pinwheel, standard_normal, swiss_roll
 from .saving import load, save
 from .schedules import cosine, ramp, staircase
-from .training import Player, Run, fit
+from .training import Interrupted, Player, Run, fit, interrupted_run
 
 __version__ = "0.1.0"
 __all__ = [
-    "ClassAAE", "Dataset", "ImplicitVAE", "Player", "Run", "Sprites", "TwoLayerVAE", "VAE",
-    "aae_discriminator", "aae_encoder", "aae_players", "aae_reconstruction", "active_units",
-    "activity", "annealed_log_likelihood", "beta_vae", "binarize", "capacity_vae", "cifar10",
-    "class_players", "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "digits",
-    "disturb", "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
-    "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",
-    "higgins_score", "imq_kernel", "info_vae", "iwae", "iwae_bound", "iwae_surrogate",
-    "kl_decomposition", "latent_moments", "load", "log_aggregate_posterior", "log_likelihood",
-    "logistic", "logistic_unit_variance", "loop", "mean_and_error", "mig", "mig_mixture", "mlp",
-    "mmd", "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen", "parzen_log_density",
+    "ClassAAE", "Dataset", "ImplicitVAE", "Interrupted", "Player", "Run", "Sprites",
+    "TwoLayerVAE", "VAE", "aae_discriminator", "aae_encoder", "aae_players",
+    "aae_reconstruction", "active_units", "activity", "annealed_log_likelihood", "beta_vae",
+    "binarize", "capacity_vae", "cifar10", "class_players", "cluster_labels", "conv_decoder",
+    "conv_encoder", "cosine", "dci", "digits", "disturb", "draw_sprites", "dsprites", "elbo",
+    "factor_discriminator", "factor_score", "factor_vae", "few_labels", "fit",
+    "frechet_distance", "gaussian_kernel", "gaussian_kl", "higgins_score", "imq_kernel",
+    "info_vae", "interrupted_run", "iwae", "iwae_bound", "iwae_surrogate", "kl_decomposition",
+    "latent_moments", "load", "log_aggregate_posterior", "log_likelihood", "logistic",
+    "logistic_unit_variance", "loop", "mean_and_error", "mig", "mig_mixture", "mlp", "mmd",
+    "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen", "parzen_log_density",
     "pinwheel", "ramp", "refit_encoder", "save", "sprites", "staircase", "standard_normal",
     "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "training", "two_points", "vim",
 ]  # fmt: skip

@@ -109,7 +109,8 @@ def mnist(binarization="none", cache=None, download=True):
     The files are read from $VAELIB_DATA/MNIST/raw, from `cache` (default: the user's cache folder),
     or downloaded; their checksums are verified every time.
     FileNotFoundError: download=False, and a file is missing. ValueError: an unknown binarization,
-    or a broken file in $VAELIB_DATA. RuntimeError: nothing could be downloaded.
+    $VAELIB_DATA is not a folder, or a file in it is broken. RuntimeError: nothing could be
+    downloaded.
     """
     one_of("mnist", "binarization", binarization, BINARIZATIONS)
     raw = {

@@ -16,12 +16,15 @@ def fetch(dataset, file, folder, mirrors, read, cache=None, download=True):
 
     read: path -> content, or None if the file is not the expected one.
     cache: default the user's cache folder. $VAELIB_MIRROR/folder is tried before the other mirrors.
-    ValueError: the file in $VAELIB_DATA is broken; it is not changed.
+    ValueError: $VAELIB_DATA is not a folder, or the file in it is broken; it is not changed.
     FileNotFoundError: download=False and the file is not here, or it is not in $VAELIB_DATA and
         pooch or requests, which manage the cache and download, are not installed.
     RuntimeError: no mirror returned an intact file, or the cache cannot be written.
     """
-    given = Path(os.environ.get("VAELIB_DATA") or os.devnull) / folder / file
+    own = os.environ.get("VAELIB_DATA")
+    if own and not Path(own).is_dir():
+        raise ValueError(f"VAELIB_DATA must be a folder, got {own!r}.")
+    given = Path(own or os.devnull) / folder / file
     if given.exists():
         if (content := read(given)) is None:
             raise ValueError(f"{dataset}: {given} is truncated or modified; replace or remove it.")

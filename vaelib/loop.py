@@ -134,10 +134,6 @@ class Job:
                     saved = time.monotonic()
         except KeyboardInterrupt:
             self.interrupted = True
-            warnings.warn(
-                f"fit: interrupted at step {self.step}; the models trained so far are returned.",
-                stacklevel=3,
-            )
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise

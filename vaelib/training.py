@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -34,6 +35,31 @@ class Run:
     def model(self):
         """The model of the first seed."""
         return self.models[0]
+
+
+class Interrupted(KeyboardInterrupt):
+    """`fit` was interrupted, by Ctrl-C or a notebook's stop button; `run` is what it has trained.
+
+    It stops the cells behind it, which would go on with models that are not trained.
+    """
+
+    def __init__(self, run, step, steps):
+        super().__init__(
+            f"fit: interrupted at step {step:,} of {steps:,}; "
+            "vl.interrupted_run() returns the models trained so far."
+        )
+        self.run = run
+
+
+latest = None  # what the last call of `fit` was: steps; a new object for each call
+_interrupted = None  # the run that the last call left, if it was interrupted
+
+
+def interrupted_run():
+    """Return the Run of the last call of `fit` if it was interrupted. ValueError: it was not."""
+    if _interrupted is None:
+        raise ValueError("interrupted_run: the last call of fit was not interrupted.")
+    return _interrupted
 
 
 @dataclass(frozen=True)
@@ -92,11 +118,11 @@ def fit(
         resume="models" trains the models in the folder with other settings, such as another lr;
         called again with the same ones, it continues that training.
     Models are trained in train mode (parts that build has put in eval mode stay there) and come
-    back in eval mode. Ctrl-C returns the models trained so far; a term that is no longer finite
-    stops that copy and is named in `broken`.
+    back in eval mode. A term that is no longer finite stops that copy and is named in `broken`.
     ValueError: a bad argument or bad data. RuntimeError: out of memory, or a checkpoint that cannot
-        be written or read.
+        be written or read. Interrupted: Ctrl-C; `interrupted_run` returns what was trained so far.
     """
+    global latest, _interrupted
     steps, batch_size = integer("fit", "steps", steps), integer("fit", "batch_size", batch_size)
     seeds = _seeds(seeds)
     players = (
@@ -156,15 +182,19 @@ def fit(
             if job.interrupted:
                 break
     checkpoints.announce(jobs)
+    last = jobs[-1]
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
     # Each of shape (steps, terms, copies).
     values = [job.history.cpu().numpy() for job in jobs if job.history is not None]
     terms = jobs[0].names if values else []
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home).eval() for job in jobs for model in job.models]
-    return Run(
-        models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken]
-    )
+    run = Run(models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken])
+    latest, _interrupted = SimpleNamespace(steps=steps), None
+    if last.interrupted:
+        _interrupted = run
+        raise Interrupted(run, last.step, steps)
+    return run
 
 
 def _seeds(seeds):

@@ -38,7 +38,7 @@ def fingerprint(nb):
 def run(path, profile):
     """Run all cells of a chapter, past failing ones, and return its record."""
     nb = load(path)
-    os.environ["VAELIB_PROFILE"] = profile
+    os.environ |= {"VAELIB_PROFILE": profile, "VAELIB_STRICT": "1"}
     client = NotebookClient(
         nb,
         timeout=None,

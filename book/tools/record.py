@@ -76,6 +76,7 @@ def strip(nb):
 
 def execute(nb, path):
     """Run nb in place, in its folder. RuntimeError: names the cell that failed."""
+    os.environ["VAELIB_STRICT"] = "1"
     started = []  # (index, cell) in the order of execution
     client = NotebookClient(
         nb, kernel_name="python3", timeout=600, record_timing=False,

@@ -1,7 +1,14 @@
 """What the cells of a chapter need: the size of the run, and numbers for the prose."""
 
+import builtins
+import contextlib
 import os
+import sys
 from types import SimpleNamespace
+
+from vaelib import training
+
+from .compared import compared
 
 PROFILES = ("smoke", "default", "paper")
 
@@ -76,30 +83,67 @@ def sizes(**table):
     return Sizes(_profile=profile(), _table=table, **chosen)
 
 
+def strict():
+    """Whether the book's build or a test runs this cell, and not a reader.
+
+    The build and the tools set $VAELIB_STRICT, pytest sets $PYTEST_VERSION.
+    """
+    return bool(os.environ.get("VAELIB_STRICT") or os.environ.get("PYTEST_VERSION"))
+
+
 def glue(name, value):
-    """Make a value available to the page's prose under a name; without myst_nb, print it.
+    """Make a value available to the page's prose under a name; outside the book's build, print it.
 
     The prose refers to it as {glue:text}`name:.2f`, so that no measured number is ever typed.
     """
     # NumPy and torch scalars are shown as plain numbers.
     value = value.item() if hasattr(value, "item") else value
-    try:
-        from myst_nb import glue as keep
-    except ImportError:
-        print(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
-    else:
-        keep(name, value, display=False)
+    if strict():
+        with contextlib.suppress(ImportError):  # absent where tests run plain notebooks
+            from myst_nb import glue as keep
+
+            return keep(name, value, display=False)
+    print(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
 
 
 def claim(text, holds, trained=False):
-    """Print a claim of the chapter and check it. AssertionError: it does not hold.
+    """Check a claim of the chapter, and print it with the values that it compared.
 
     trained=True marks a claim about a trained model: the smoke profile trains too briefly to check
-    it, and prints this.
+    it, and prints this; a reader sees after which training it was checked.
+    A claim that does not hold is printed as such, because a reader may have changed something; in
+    the book's build and in tests it raises AssertionError.
     """
     if trained and profile() == "smoke":
         print(f"Not checked in the smoke profile: {text}")
-    elif bool(holds):
-        print(f"Checked: {text}")
+        return
+    values = compared(sys._getframe(1))
+    shown = f"{text} ({values})" if values else text
+    if bool(holds):
+        print(f"Checked{_after(trained)}: {shown}")
+    elif strict():
+        raise AssertionError(f"This claim does not hold here: {shown}")
     else:
-        raise AssertionError(f"This claim does not hold here: {text}")
+        print(f"\x1b[31mDoes not hold here{_after(trained)}: {shown}\x1b[0m")
+
+
+def _after(trained):
+    """Name the training that a reader's claim is about, so that an earlier one is recognized."""
+    if not trained or strict() or training.latest is None:
+        return ""
+    cell = f" in [{_trained_in[1]}]" if _trained_in[0] is training.latest else ""
+    return f" after training{cell}, {training.latest.steps:,} steps"
+
+
+_trained_in = (None, 0)  # the latest training and the number of its cell
+
+
+def note_cell(result):
+    """After each cell of a notebook, note whether it has trained."""
+    global _trained_in
+    if training.latest is not _trained_in[0]:
+        _trained_in = (training.latest, result.execution_count)
+
+
+if get_ipython := vars(builtins).get("get_ipython"):
+    get_ipython().events.register("post_run_cell", note_cell)
