@@ -1,0 +1,93 @@
+"""Cells can be run again: each once more by itself after a chapter has run, in any order.
+
+A reader who runs a cell a second time must not be told that a theorem is false.
+"""
+
+import contextlib
+import io
+import linecache
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
+SLOW = 1.0  # seconds; what trains for longer is not trained again
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_cell_can_be_run_again(name):
+    env = os.environ | {
+        "VAELIB_PROFILE": "smoke",
+        "VAELIB_STRICT": "1",
+        "TQDM_DISABLE": "1",
+        "MPLBACKEND": "Agg",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    run = subprocess.run(
+        [sys.executable, __file__, ROOT / f"chapters/{name}.ipynb"],
+        env=env, cwd=ROOT / "chapters", capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["x = 1", "y = x + 1", "x = 'one'"], "again, b: TypeError"),
+        (["x = [1]", "x.append(2)\nassert len(x) < 3"], "again, b: AssertionError"),
+        (["x = 1", "assert x == 1", "print(x)"], ""),
+        (["x = 1", "y = 1 / 0"], "b: ZeroDivisionError"),
+    ],
+)
+def test_what_fails_when_run_again_is_named(tmp_path, cells, said):
+    made = [nbformat.v4.new_code_cell(c, id=i) for c, i in zip(cells, "abc", strict=False)]
+    nbformat.write(nbformat.v4.new_notebook(cells=made), tmp_path / "some.ipynb")
+    assert said in "".join(problems(tmp_path / "some.ipynb"))
+    assert said or not problems(tmp_path / "some.ipynb")
+
+
+def problems(path):
+    """What fails when the cells of a notebook run in order, then each alone once more."""
+    import matplotlib.pyplot as plt
+
+    cells = [
+        (cell.id, cell.source) for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"
+    ]
+    names, found, seconds = {"__name__": "__main__"}, [], {}
+    for label, source in cells:
+        began = time.perf_counter()
+        found += execute(source, names, label)
+        seconds[label] = time.perf_counter() - began
+        plt.close("all")
+    for label, source in cells:
+        if seconds[label] < SLOW:
+            found += [f"again, {error}" for error in execute(source, dict(names), label)]
+            plt.close("all")
+    return found
+
+
+def execute(source, names, label):
+    """Run a cell; returns its error in a list. Its source can be read, as in a notebook."""
+    file = f"<{label}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, file, "exec"), names)
+    except Exception as error:
+        return [f"{label}: {type(error).__name__}: {str(error)[:300]}\n"]
+    return []
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    failed = problems(sys.argv[1])
+    print("".join(failed))
+    sys.exit(bool(failed))
