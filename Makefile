@@ -16,7 +16,7 @@ COURSE      ?= course
 SUBMISSIONS ?= submissions
 
 .PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record \
-        repository colab colab-env colab-test assignments grade grade-demo mutants help
+        repository lab colab colab-env colab-test assignments grade grade-demo mutants help
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,7 +41,12 @@ pages: $(VENV)/ready  ## after `make book`: test every page in Chromium, and the
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
 
 colab: $(VENV)/ready  ## after `make book`: write the plain notebooks of the branch colab to _build/colab
-	$(BIN)/python book/tools/colab.py $(ARGS)
+	$(BIN)/python book/tools/notebooks.py $(ARGS)
+
+lab: $(VENV)/ready    ## after `make book`: open the chapters as plain notebooks in JupyterLab, in notebooks/
+	$(BIN)/python -m pip install -q -e '.[lab]' -c requirements.txt
+	$(BIN)/python book/tools/notebooks.py --into notebooks
+	$(BIN)/jupyter lab notebooks $(ARGS)
 
 colab-env: .venv-colab/ready ## create .venv-colab, an environment like Colab's
 

@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-import colab
 import nbformat
+import notebooks
 import plain
 import pytest
 from bs4 import BeautifulSoup
@@ -27,6 +27,7 @@ from repository import (
     PLACEHOLDER,
     bootstrap_source,
     colab_address,
+    kaggle_address,
     onward_source,
     read_url,
     site_address,
@@ -121,8 +122,6 @@ PLAIN = {  # source in a chapter: plain form
         "**Exercise 1.1**\n\nDo.\n\nOn.",
     ":::{solution} ex-a\n:class: dropdown\n\nIt {eq}`eq-a`.\n:::":
         "<details><summary>Solution to Exercise 1.1</summary>\n\nIt (1.1).\n\n</details>",
-    ":::{solution-start} ex-a\n:class: dropdown\n:::": "**Solution to Exercise 1.1**",
-    "So.\n\n:::{solution-end}\n:::\n": "So.",
     ":::{prf:theorem} Jensen\n:label: thm-a\n\nTrue.\n:::": "**Theorem 1.1** (Jensen)\n\nTrue.",
     ":::{prf:proof}\nBy eye.\n:::": "**Proof**\n\nBy eye.",
     "```{figure} ../book/_static/a.svg\n:name: fig-a\n:alt: A line.\n\nSeen in {eq}`eq-a`.\n```":
@@ -162,6 +161,8 @@ def home(tmp_path):
     for folder in (executed, tmp_path / "chapters", tmp_path / "book", tmp_path / "given"):
         folder.mkdir(parents=True)
     (tmp_path / "_config.yml").write_text(f"repository:\n  url: {URL}\n")
+    (tmp_path / "_build/html/_images").mkdir()
+    (tmp_path / "_build/html/_images/a.svg").write_text("<svg/>")
     (tmp_path / "book/references.bib").write_text(BIB)
     figure = {"figure": {"name": "fig-a", "caption": "What {eq}`eq-a` {glue:}`count` says."}}
     output = nbformat.v4.new_output("stream", text="1\n")
@@ -180,7 +181,25 @@ def home(tmp_path):
         new_markdown_cell(
             ":::{exercise} Try\n:label: ex-a\nDo.\n:::\n\n:::{solution-start} ex-a\n:::", id="ask"
         ),
-        new_code_cell("2", id="solve", execution_count=4),
+        new_code_cell(
+            "glue('gap', 2)\nprint(3)",
+            id="solve",
+            execution_count=4,
+            outputs=[
+                nbformat.v4.new_output("stream", name="stderr", text="a warning"),
+                nbformat.v4.new_output(
+                    "display_data",
+                    {"application/papermill.record/text/plain": GLUED["gap"] + "123"},
+                    metadata={"scrapbook": {"name": "gap"}},
+                ),
+                nbformat.v4.new_output("stream", text="3\n"),
+                nbformat.v4.new_output("display_data", {"text/html": "x" * 500_000}),
+                nbformat.v4.new_output(
+                    "display_data",
+                    {"text/plain": "x", "application/vnd.jupyter.widget-view+json": {}},
+                ),
+            ],
+        ),
         new_markdown_cell(
             "So {glue:text}`gap:.1f`.\n\n:::{solution-end}\n:::\n\n" + SELF_TEST, id="solved"
         ),
@@ -202,11 +221,13 @@ def home(tmp_path):
 @pytest.fixture
 def page(home):
     """The page that plain() needs for the first chapter."""
-    book = SimpleNamespace(url=URL, site=SITE, places=plain.read_places(home / "_build/html"),
-                           works=colab.parse_file(home / "book/references.bib"),
+    book = SimpleNamespace(url=URL, site=SITE, published=True,
+                           images=home / "_build/html/_images",
+                           places=plain.read_places(home / "_build/html"),
+                           works=notebooks.parse_file(home / "book/references.bib"),
                            notebooks={"chapters/01_one": 0, "chapters/02_two": 0})  # fmt: skip
     glued = json.loads((home / "_build/jupyter_execute/chapters/01_one.glue.json").read_text())
-    return SimpleNamespace(name="chapters/01_one", book=book, cited=set(), glued=glued)
+    return SimpleNamespace(name="chapters/01_one", book=book, cited=set(), glued=glued, attached={})
 
 
 @pytest.mark.parametrize("source", PLAIN)
@@ -229,7 +250,7 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     (home / "_build/colab/chapters").mkdir(parents=True)
     for old in (".git", "chapters/00_gone.ipynb"):
         (home / "_build/colab" / old).write_text("old")
-    assert colab.main(["--assignments", str(home / "given")], home) == 0
+    assert notebooks.main(["--assignments", str(home / "given")], home) == 0
     made = {
         path.relative_to(home / "_build/colab").as_posix()
         for path in (home / "_build/colab").rglob("*.*")
@@ -244,31 +265,34 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     assert nb.metadata.kernelspec.name == "python3" and nb.metadata.language_info == {
         "name": "python"
     }
-    sources = {cell.id: cell.source for cell in nb.cells}
-    assert list(sources) == [
-        "title",
-        "bootstrap",
-        "draw",
-        "draw-caption",
-        "slide",
-        "ask",
-        "solve",
-        "solved",
-        "works-cited",
-    ]
-    assert sources["title"].startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy")
-    assert f"{SITE}chapters/01_one.html" in sources["title"]
-    assert sources["draw-caption"] == "**Fig. 1.1.** What (1.1) 12 says."
-    assert sources["ask"].endswith("**Solution to Exercise 1.1**") and sources["solved"].startswith(
-        "So -0.7.\n\n***"
+    cells = {cell.id: cell for cell in nb.cells}
+    assert list(cells) == ["title", "bootstrap", "draw", "draw-caption", "slide", "ask", "ex-a-gap",
+                           "ex-a-solution", "solve", "solved", "solved-1", "works-cited",
+                           "onward"]  # fmt: skip
+    title = cells["title"].source
+    assert title.startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy of [the book's page]")
+    assert f"({SITE}chapters/01_one.html)" in title and "%env VAELIB_PROFILE=smoke" in title
+    assert f"[Colab]({colab_address(URL, 'chapters/01_one.ipynb')})" in title
+    assert f"src={URL.replace('github.com', 'raw.githubusercontent.com')}/colab/chapters" in title
+    assert cells["draw-caption"].source == "**Fig. 1.1.** What (1.1) 12 says."
+    assert cells["ask"].source == "**Exercise 1.1** (Try)\n\nDo."
+    assert cells["ex-a-gap"].source == "# Your turn."
+    assert cells["ex-a-solution"].source.startswith("**Solution to Exercise 1.1.**")
+    assert "</summary>\n\nSo -0.7.\n\n</details>" in cells["solved"].source
+    assert cells["solved-1"].source.startswith("***\n\n**Check yourself**")
+    assert cells["works-cited"].source == "### Works cited\n\n- A. Øne. On codes. *Codes*, 2001."
+    assert cells["onward"].source == (
+        f"**Go on** to [this page of the book]({SITE}chapters/01_one.html) · "
+        "[2. Second](02_two.ipynb)"
     )
-    assert sources["works-cited"] == "### Works cited\n\n- A. Øne. On codes. *Codes*, 2001."
-    assert all(not cell.metadata for cell in nb.cells)
-    assert all(
-        not cell.outputs and cell.execution_count is None
-        for cell in nb.cells
-        if cell.cell_type == "code"
-    )
+    folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    assert {label: cell.metadata for label, cell in cells.items() if cell.metadata} == {
+        "draw": folded,
+        "solve": folded,
+    }
+    assert [output.text for output in cells["draw"].outputs] == ["1\n"]
+    assert [output.text for output in cells["solve"].outputs] == ["gap = -0.7057\n3\n"]
+    assert all(cell.get("execution_count") is None for cell in nb.cells)
 
     task = nbformat.read(home / "_build/colab/chapters/assignments/01_do.ipynb", 4)
     assert task.cells[0].source == given.source and task.cells[1].metadata == {
@@ -281,6 +305,50 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
             in index
         )
     assert "| 1. First |" in index and "| Assignment 1 |" in index
+
+
+def test_the_first_cell_installs_the_commit_of_the_build(home):
+    git = ["git", "-C", home, "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "_config.yml"], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *command], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    made = notebooks.make(home, home / "_build")["chapters/01_one.ipynb"]
+    first = nbformat.reads(made, 4).cells[1].source
+    assert f'ADDRESS = "git+{URL}@{commit.strip()}"' in first
+    assert f"commit {commit[:7]}" in made
+
+
+def test_what_a_reader_has_is_not_replaced(home, capsys):
+    mine = home / "mine"
+    assert notebooks.main(["--into", str(mine)], home) == 0
+    assert {path.name for path in mine.iterdir()} == {"01_one.ipynb", "02_two.ipynb"}
+    assert not (home / "_build/colab").exists()
+    (mine / "01_one.ipynb").write_text("my own work")
+    (mine / "02_two.ipynb").unlink()
+    assert notebooks.main(["--into", str(mine)], home) == 0
+    assert (mine / "01_one.ipynb").read_text() == "my own work"
+    assert nbformat.read(mine / "02_two.ipynb", 4).cells
+    said = capsys.readouterr().out
+    assert "01_one.ipynb: kept as it is; remove it to get the book's." in said
+    assert "02_two" not in said
+
+
+def test_no_address_that_leads_nowhere_is_shown(home):
+    """While the book has no address, its references are text, and its images are inside."""
+    source = (
+        "So {eq}`eq-b`, [it](../book/glossary.md).\n\n```{figure} a.svg\n:name: fig-b\nHm.\n```"
+    )
+    for folder in ("_build/jupyter_execute/chapters", "chapters"):
+        nb = nbformat.read(home / folder / "01_one.ipynb", 4)
+        nb.cells[-1].source += f"\n\n{source}"
+        nbformat.write(nb, home / folder / "01_one.ipynb")
+    made = notebooks.make(home, home / "_build", url=f"https://github.com{PLACEHOLDER}vae-book")
+    nb = nbformat.reads(made["chapters/01_one.ipynb"], 4)
+    assert not any("OWNER" in cell.source for cell in nb.cells if cell.id != "bootstrap")
+    last = next(cell for cell in nb.cells if cell.id == "solved-1")
+    assert "So (2.1), it.\n\n![](attachment:a.svg)\n\n**Fig. 2.1.** Hm." in last.source
+    assert last.attachments == {"a.svg": {"image/svg+xml": "PHN2Zy8+"}}
+    assert "[2. Second](02_two.ipynb)" in nb.cells[-1].source
 
 
 @pytest.mark.parametrize(
@@ -309,7 +377,7 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
 )
 def test_nothing_is_written_from_a_missing_or_outdated_build(home, capsys, spoil, said):
     spoil(home)
-    assert colab.main([], home) == 2
+    assert notebooks.main([], home) == 2
     error = capsys.readouterr().err
     assert (
         said in error and "Nothing was written." in error and not (home / "_build/colab").exists()
@@ -351,7 +419,7 @@ def small_book(folder, extensions, url, builder="html"):
     """
     (folder / "chapters").mkdir(exist_ok=True)
     cells = [new_markdown_cell("# A chapter"), new_markdown_cell(onward_source(url, "04_iwae"))]
-    nb = new_notebook(cells=cells, metadata={"kernelspec": colab.KERNELSPEC})
+    nb = new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNELSPEC})
     nbformat.write(nb, folder / "chapters/04_iwae.ipynb")
     only = ":::{only} published\nPress the rocket.\n:::\n"
     (folder / "index.md").write_text(
@@ -373,29 +441,32 @@ def small_book(folder, extensions, url, builder="html"):
 
 def test_the_launch_button_opens_the_plain_notebook(tmp_path):
     """The extension changes only the chapter's Colab button, and removes it from other pages."""
-    theirs, ours = (small_book(tmp_path, extensions, URL) for extensions in ([], ["colab_button"]))
+    theirs, ours = (small_book(tmp_path, extensions, URL) for extensions in ([], ["plain_buttons"]))
     opens = (
         "https://colab.research.google.com/github/somebody/vae-book/blob/{}/chapters/04_iwae.ipynb"
     )
     links, rocket, _ = ours["chapters/04_iwae"]
     before = theirs["chapters/04_iwae"][0]
     assert opens.format("main") in before and rocket
-    assert links == [
-        link.replace("/blob/main/", "/blob/colab/") if "colab." in link else link for link in before
-    ]
-    assert (
-        opens.format("colab") in links
-        and URL in links
-        and any("/issues/new" in link for link in links)
-    )
-    assert ours["index"][:2] == theirs["index"][:2]
+    changed = {opens.format("main"), "../_sources/chapters/04_iwae.ipynb"}
+    assert changed <= set(before)
+    assert set(links) - set(before) == {
+        opens.format("colab"),
+        kaggle_address(URL, "chapters/04_iwae.ipynb"),
+        "../notebooks/chapters/04_iwae.ipynb",
+    }
+    assert set(before) - set(links) == changed
+    assert URL in links and any("/issues/new" in link for link in links)
     assert theirs["table"][1] and not ours["table"][1]
-    assert ours["table"][0] == [link for link in theirs["table"][0] if "colab." not in link]
+    for page in ("table", "index"):
+        assert ours[page][0] == [
+            link for link in theirs[page][0] if "colab." not in link and "_sources" not in link
+        ]
 
 
 def test_no_link_leads_to_the_placeholder(tmp_path):
     """Without an address no page has links; with one, all are shown, in the same build folder."""
-    extensions, nowhere = ["colab_button", "unpublished"], "https://github.com/OWNER/vae-family"
+    extensions, nowhere = ["plain_buttons", "unpublished"], "https://github.com/OWNER/vae-family"
     for name, (links, rocket, page) in small_book(tmp_path, extensions, nowhere).items():
         assert not rocket and not any(link.startswith("http") for link in links), name
         assert not any(
@@ -451,7 +522,8 @@ def test_the_bootstrap_reports_a_failed_installation(monkeypatch, why):
         )
     expected = (
         f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run "
-        "this cell again; elsewhere, run `make book` in a clone of the book. "
+        "this cell again; on Kaggle, switch Internet on in the settings of the notebook; "
+        "elsewhere, run `make lab` in a clone of the book. "
     )
     assert str(stop.value) == expected + why
 
@@ -467,7 +539,7 @@ def build():
 @pytest.fixture(scope="module")
 def branch(build):
     """{path: content} of the branch colab, from the real chapters and their build."""
-    return colab.make(ROOT, build)
+    return notebooks.make(ROOT, build)
 
 
 def notebook(branch, name):

@@ -382,7 +382,9 @@ def check_words(nb, name, book):
     texts = [
         cell.source
         for cell in nb.cells
-        if cell.cell_type == "markdown" and cell not in self_tests(nb)
+        if cell.cell_type == "markdown"
+        and cell not in self_tests(nb)
+        and cell.get("id") != "onward"
     ]
     words = sum(len(re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$", " ", text).split()) for text in texts)
     if re.match(r"0[1-9]|1[01]|A_", name) and not 2000 <= words <= 4500:

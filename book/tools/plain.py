@@ -1,7 +1,7 @@
 """Render MyST's roles and boxes as plain Markdown, which any notebook shows.
 
 A `page` describes the current notebook: its name (chapters/04_iwae), its glued values, the works
-cited so far, and the book, with the places and works that all pages share.
+cited and images attached so far, and the book, with the places and works that all pages share.
 """
 
 import posixpath
@@ -142,10 +142,8 @@ def box(match, page):
     _, name, title, options, body = match.groups()
     options, body = dict(re.findall(r":([\w-]+):[ \t]*(.*)", options)), body.strip()
     label, kind = options.get("label") or options.get("name"), name.removeprefix("prf:")
-    if kind in ("exercise-end", "solution-end"):
+    if kind == "exercise-end":
         return ""
-    if kind == "solution-start":  # continues in the next cells, which <details> cannot enclose
-        return f"**Solution to {find(title, page).name}**"
     if kind == "solution":
         return (
             f"<details><summary>Solution to {find(title, page).name}</summary>\n\n"
@@ -155,8 +153,12 @@ def box(match, page):
         number = find(label, page).name if label else kind.capitalize()
         return f"**{number}**{title and f' ({title})'}\n\n{body}"
     if kind == "figure":
-        image = f"![{options.get('alt', '')}]({page.book.site}_images/{posixpath.basename(title)})"
-        return f"{image}\n\n**{find(label, page).name}.** {body}"
+        image = posixpath.basename(title)
+        at = f"{page.book.site}_images/{image}"
+        if not page.book.published:
+            at = f"attachment:{image}"
+            page.attached[image] = (page.book.images / image).read_bytes()
+        return f"![{options.get('alt', '')}]({at})\n\n**{find(label, page).name}.** {body}"
     if kind in ADMONITIONS:  # between rules: ">" would break formulas
         return f"***\n\n**{title or kind.capitalize()}**\n\n{body}\n\n***"
     raise ValueError(
@@ -190,6 +192,10 @@ def plain(source, page):
     source = LINK.sub(partial(link, page=page), ROLE.sub(partial(role, page=page), source))
     if left := RAW.search(source):
         raise ValueError(f"{page.name}: {source[left.start() :][:40]!r} would be shown raw.")
+    if not page.book.published:  # the addresses lead nowhere yet
+        source = re.sub(
+            rf"(?<!!)\[([^\[\]]+)\]\((?:{page.book.site}|{page.book.url}/)[^)]*\)", r"\1", source
+        )
     return source if source == given else re.sub(r"\n{3,}", "\n\n", source).strip()
 
 

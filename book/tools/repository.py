@@ -23,7 +23,7 @@ CONFIG_LINE = re.compile(
     r"^(repository:.*\n(?:(?:[ \t].*|#.*)?\n)*?[ \t]+url:[ \t]*)([^\s#]+)", re.MULTILINE
 )
 BOOTSTRAP = """\
-# Installs vaelib in Colab; does nothing if vaelib is installed.
+# Installs vaelib in Colab or Kaggle; does nothing if vaelib is installed.
 import os
 import re
 import subprocess
@@ -42,8 +42,9 @@ if util.find_spec("vaelib") is None:
     if result.returncode:
         reason = re.search(r"(?:fatal|ERROR): .*|$", result.stderr)[0]
         raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
-                         "connection and run this cell again; elsewhere, run `make book` in a "
-                         f"clone of the book. {reason}")"""
+                         "connection and run this cell again; on Kaggle, switch Internet on in the "
+                         "settings of the notebook; elsewhere, run `make lab` in a clone of the "
+                         f"book. {reason}")"""
 
 
 def bootstrap_source(url):
@@ -63,6 +64,12 @@ def colab_address(url, path):
     return f"https://colab.research.google.com/github/{url.removeprefix(GITHUB)}/blob/colab/{path}"
 
 
+def kaggle_address(url, path):
+    """Return the address that copies a notebook of the branch colab to Kaggle."""
+    raw = f"https://raw.githubusercontent.com/{url.removeprefix(GITHUB)}/colab/{path}"
+    return f"https://kaggle.com/kernels/welcome?src={raw}"
+
+
 ASSIGNMENTS = {  # the chapters that an assignment asks about
     "01_elbo": ("01_autoencoding", "02_elbo", "03_reparameterization", "A_engine"),
     "02_iwae": ("04_iwae",),
@@ -72,21 +79,23 @@ ASSIGNMENTS = {  # the chapters that an assignment asks about
 }
 
 
+ASSIGNMENT_OF = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}
+
+
 def onward_source(url, name):
     """Return the source of the cell `onward`, the last of chapter `name`.
 
     KeyError: no such chapter.
     """
-    assignment = {chapter: key for key, chapters in ASSIGNMENTS.items() for chapter in chapters}[
-        name
-    ]
-    here, work = (
-        colab_address(url, f"chapters/{path}.ipynb") for path in (name, f"assignments/{assignment}")
-    )
+    assignment = ASSIGNMENT_OF[name]
+    path, work = f"chapters/{name}.ipynb", f"chapters/assignments/{assignment}.ipynb"
+    number = int(assignment[:2])
     return (
-        f"**Run and change** [this chapter in Colab]({here}). "
-        f"**Course work** [assignment {int(assignment[:2])} in Colab]({work}) "
-        "goes with this part of the book; nothing has to be installed for either."
+        f"**Run and change** this chapter [in Colab]({colab_address(url, path)}) or "
+        f"[on Kaggle]({kaggle_address(url, path)}). **Course work** "
+        f"[assignment {number} in Colab]({colab_address(url, work)}) goes with this part of the "
+        "book.\n\n**At home,** in JupyterLab or VS Code, take the plain notebook from the "
+        "download button above, or type `make lab` in a clone of the book."
     )
 
 

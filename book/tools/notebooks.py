@@ -1,0 +1,333 @@
+"""Write plain notebooks for JupyterLab, VS Code, Colab and Kaggle, which show MyST's roles raw.
+
+    python book/tools/notebooks.py                        # after `make book`: _build/colab/
+    python book/tools/notebooks.py --assignments FOLDER   # adds the students' notebooks in it
+    python book/tools/notebooks.py --into notebooks       # adds what is not in that folder yet
+
+Numbers of figures and equations, measured values in the text and outputs are those of the build;
+drawing code and solutions are folded. The build itself writes the notebooks to html/notebooks, for
+the pages' download buttons; _build/colab is published as the branch colab.
+"""
+
+import argparse
+import ast
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from plain import find, plain, read_places, works_cited
+from pybtex.database import parse_file
+from record import KERNELSPEC, load, text
+from repository import (
+    ASSIGNMENT_OF,
+    PLACEHOLDER,
+    ROOT,
+    bootstrap_source,
+    colab_address,
+    kaggle_address,
+    read_url,
+    site_address,
+)
+
+LARGE = 400_000  # bytes of an output that is not kept
+ORIGIN = """*A plain copy of {page}. Numbers in the text and outputs are the page's, made from \
+commit {commit}; yours may differ.*{links}
+
+For another size of all runs, run this in a new cell here, then all cells:
+
+```
+%env VAELIB_PROFILE=smoke
+```
+
+(`smoke` takes seconds, `default` a minute or more, `paper` longer; what a claim says under a cell \
+holds for `default` and `paper`.)"""
+README = """# The VAE family as plain notebooks
+
+Plain copies of [the book]({site})'s chapters, made from [its repository]({url}) by `make colab`. \
+Do not edit them here.
+
+| notebook | |
+|---|---|
+"""
+# fence, which end, label; options are left out
+SOLUTION = re.compile(
+    r"(?m)^(:{3,}|`{3,})\{solution-(start|end)\}[ \t]*([^\n]*)\n"
+    r"(?:[ \t]*:[\w-]+:[^\n]*\n)*\1[ \t]*$"
+)
+
+
+def read_build(build, name, nb):
+    """Return the values that the built chapter's cells glued, and {cell id: outputs}.
+
+    ValueError: the build is missing or outdated.
+    """
+    executed = build / "jupyter_execute" / f"{name}.ipynb"
+    if not executed.exists():
+        raise ValueError(
+            f"{executed} is missing; numbers come from a build, so run `make book` first."
+        )
+    now, then = (
+        {c.id: c for c in book.cells if c.id != "bootstrap"} for book in (nb, load(executed))
+    )
+    if changed := [i for i, c in now.items() if i not in then or then[i].source != c.source]:
+        raise ValueError(
+            f"{name} has changed since it was built, in cell {changed[0]}; run `make book` again."
+        )
+    glued = executed.with_suffix(".glue.json")  # written by myst_nb if a cell glued
+    values = json.loads(glued.read_text(encoding="utf-8")) if glued.exists() else {}
+    return values, {i: shown(c.outputs) for i, c in then.items() if c.cell_type == "code"}
+
+
+def shown(outputs):
+    """Return the outputs that a notebook keeps: no warnings, no widgets, nothing large.
+
+    A glued value becomes the line that `glue` prints in a notebook.
+    """
+    kept = []
+    for output in outputs:
+        if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
+            (value,) = (v for k, v in output.data.items() if k.endswith("text/plain"))
+            output = new_output("stream", text=f"{name} = {printed(value)}\n")
+        if output.output_type == "stream" and output.name == "stdout":
+            if kept and kept[-1].output_type == "stream":
+                kept[-1].text += output.text
+            else:
+                kept.append(new_output("stream", text=output.text))
+        elif output.output_type in ("display_data", "execute_result"):
+            data = {k: v for k, v in output.data.items() if "widget" not in k}
+            if data == output.data and len(json.dumps(data)) < LARGE:
+                kept.append(new_output("display_data", data))
+    return kept
+
+
+def printed(value):
+    """A glued value as `vaelib.pages.glue` prints it, from its repr."""
+    try:
+        value = ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # such as nan
+        return value
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def split(source, solving):
+    """Cut Markdown where solutions begin and end: pairs of a text and the solution that it is in.
+
+    solving: the label of the solution that the text begins in, or None.
+    """
+    at = 0
+    for mark in SOLUTION.finditer(source):
+        yield source[at : mark.start()].strip(), solving
+        at, solving = mark.end(), mark[3].strip() if mark[2] == "start" else None
+    yield source[at:].strip(), solving
+
+
+def plain_cells(nb, page):
+    """Yield the cells, with captions below figures, folded solutions and a list of works."""
+    solving = None
+    for cell in nb.cells:
+        graded = ("nbgrader", "editable", "deletable")  # nbgrader reads these when grading
+        metadata = {key: cell.metadata[key] for key in graded if key in cell.metadata}
+        if cell.cell_type == "markdown":
+            for number, (part, within) in enumerate(split(cell.source, solving)):
+                label = f"{cell.id[:56]}-{number}" if number else cell.id
+                if within and within != solving:
+                    yield from gap(within, page)
+                if within and part:
+                    part = f"<details><summary>In words</summary>\n\n{part}\n\n</details>"
+                solving = within
+                if part:
+                    made = new_markdown_cell(plain(part, page), id=label, metadata=metadata)
+                    if page.attached:
+                        made.attachments = attachments(page.attached)
+                        page.attached.clear()
+                    yield made
+            continue
+        tags = cell.metadata.get("tags", [])
+        outputs = [] if "hide-output" in tags else page.outputs.get(cell.id, [])
+        if solving or "hide-input" in tags:
+            metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Lab, Colab
+        source = bootstrap_source(page.book.pinned) if cell.id == "bootstrap" else cell.source
+        yield new_code_cell(source, id=cell.id, metadata=metadata, outputs=outputs)
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure and "remove-output" not in tags:
+            caption = f"**{find(figure['name'], page).name}.** {plain(figure['caption'], page)}"
+            yield new_markdown_cell(caption, id=f"{cell.id[:56]}-caption")
+    if page.cited:
+        yield new_markdown_cell(f"### Works cited\n\n{works_cited(page)}".strip(), id="works-cited")
+
+
+def attachments(images):
+    """Return a cell's attachments from {name: bytes of an SVG or PNG}."""
+    kinds = {"svg": "image/svg+xml", "png": "image/png"}
+    return {
+        name: {kinds[name.rpartition(".")[2]]: base64.b64encode(content).decode()}
+        for name, content in images.items()
+    }
+
+
+def gap(label, page):
+    """Yield a place to type an exercise's answer, and the head of its solution."""
+    yield new_code_cell("# Your turn.", id=f"{label[:56]}-gap")
+    name = find(label, page).name
+    note = f"**Solution to {name}.** The cells show what it prints; unfold them to see how."
+    yield new_markdown_cell(note, id=f"{label[:56]}-solution")
+
+
+def plain_notebook(nb, name, book, glued=(), outputs=None):
+    """Return the plain form of the notebook of the page `name`."""
+    page = SimpleNamespace(
+        name=name, book=book, glued=glued, outputs=outputs or {}, cited=set(), attached={}
+    )
+    cells = list(plain_cells(nb, page))
+    if name in book.places:  # an assignment has no page
+        rest = cells[0].source.partition("\n")[2]
+        cells[0].source = f"# {book.places[name].name}\n{rest}\n\n{origin(name, book)}"
+        cells = [cell for cell in cells if cell.id != "onward"]
+        cells.append(new_markdown_cell(onward(name, book), id="onward"))
+    metadata = {
+        "kernelspec": KERNELSPEC,
+        "language_info": {"name": "python"},
+        "colab": {"provenance": []},
+    }
+    made = new_notebook(cells=cells, metadata=metadata)
+    nbformat.validate(made)
+    return made
+
+
+def origin(name, book):
+    """Return the lines under a plain notebook's title."""
+    page, links = "the book's page", ""
+    if book.published:
+        page = f"[{page}]({book.site}{name}.html)"
+        path = f"{name}.ipynb"
+        links = (
+            f" Open in [Colab]({colab_address(book.url, path)}) · "
+            f"[Kaggle]({kaggle_address(book.url, path)})."
+        )
+    return ORIGIN.format(page=page, commit=book.commit[:7] or "unknown", links=links)
+
+
+def onward(name, book):
+    """Return the last cell: the page, the assignment, the next chapter."""
+    chapter = name.rpartition("/")[2]
+    steps = [f"[this page of the book]({book.site}{name}.html)"] if book.published else []
+    if work := ASSIGNMENT_OF.get(chapter):
+        task, at = f"assignment {int(work[:2])}", f"assignments/{work}"
+        here = f"chapters/{at}" in book.notebooks
+        steps.append(f"[{task}]({at}.ipynb)" if here else f"{task} (`make assignments`)")
+    pages = sorted(page for page in book.notebooks if page in book.places)
+    for following in pages[pages.index(name) + 1 :][:1]:
+        path = f"{following.rpartition('/')[2]}.ipynb"
+        steps.append(f"[{book.places[following].name}]({path})")
+    return f"**Go on** to {' · '.join(steps)}" if steps else "**The end**"
+
+
+def readme(made, book):
+    """Return README.md: a table of the notebooks with their links to Colab."""
+    lines = [README.format(site=book.site, url=book.url)]
+    for name, nb in made.items():
+        title = nb.cells[0].source.splitlines()[0].removeprefix("# ")
+        lines.append(f"| {title} | [open in Colab]({colab_address(book.url, name + '.ipynb')}) |\n")
+    return "".join(lines)
+
+
+def make(root, build, assignments=None, url=None):
+    """Return {path: content} of the branch colab. ValueError: the build lacks something.
+
+    url: of the repository; default that of _config.yml.
+    """
+    if not (build / "html").is_dir():
+        raise ValueError(
+            f"{build / 'html'} is missing; numbers come from a build, so run `make book` first."
+        )
+    url, commit = url or read_url(root / "_config.yml"), commit_of(root)
+    folders = {"chapters": root / "chapters"} | (
+        {"chapters/assignments": assignments} if assignments else {}
+    )
+    paths = {
+        f"{at}/{path.stem}": path
+        for at, folder in folders.items()
+        for path in sorted(folder.glob("*.ipynb"))
+    }
+    book = SimpleNamespace(
+        url=url,
+        site=site_address(url),
+        published=PLACEHOLDER not in url,
+        images=build / "html/_images",
+        commit=commit,
+        pinned=f"{url}@{commit}" if commit else url,
+        places=read_places(build / "html"),
+        works=parse_file(root / "book/references.bib"),
+        notebooks=paths,
+    )
+    made = {}
+    for name, path in paths.items():
+        nb = load(path)
+        task = name.startswith("chapters/assignments/")
+        glued, outputs = ({}, {}) if task else read_build(build, name, nb)
+        made[name] = plain_notebook(nb, name, book, glued, outputs)
+    return {"README.md": readme(made, book)} | {
+        f"{name}.ipynb": text(nb) for name, nb in made.items()
+    }
+
+
+def commit_of(root):
+    """Return the commit that is checked out, or an empty string."""
+    try:
+        run = subprocess.run(
+            ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except FileNotFoundError:  # no git
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""
+
+
+def add(files, folder):
+    """Write the chapters that are not in the folder yet; what is there may be the reader's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / Path(name).name
+        if path.suffix == ".ipynb" and not path.exists():
+            path.write_text(content, encoding="utf-8", newline="\n")
+        elif path.suffix == ".ipynb" and path.read_text(encoding="utf-8") != content:
+            print(f"{path}: kept as it is; remove it to get the book's.")
+
+
+def main(argv=None, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--build", type=Path, default=root / "_build", help="where `make book` built"
+    )
+    parser.add_argument("--into", type=Path, help="a reader's folder, where nothing is replaced")
+    parser.add_argument("--assignments", type=Path, help="a folder of students' notebooks")
+    options = parser.parse_args(argv)
+    try:
+        files = make(Path(root), options.build, options.assignments)
+    except ValueError as error:
+        print(f"{error} Nothing was written.", file=sys.stderr)
+        return 2
+    if options.into:
+        add(files, options.into)
+        return 0
+    out = options.build / "colab"
+    shutil.rmtree(out / "chapters", ignore_errors=True)  # chapters that were removed; keeps .git
+    write(files, out)
+    print(f"{out}: {len(files) - 1} notebooks and their README.md")
+    return 0
+
+
+def write(files, out):
+    for name, content in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(content, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
