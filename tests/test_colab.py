@@ -320,6 +320,9 @@ def test_the_first_cell_installs_the_commit_of_the_build(home):
 
 def test_what_a_reader_has_is_not_replaced(home, capsys):
     mine = home / "mine"
+    assert notebooks.main(["--into", str(mine)], home) == 2 and not mine.exists()
+    assert "has no notebooks, so run `make book` first" in capsys.readouterr().err
+    notebooks.write(notebooks.make(home, home / "_build"), home / "_build/html/notebooks")
     assert notebooks.main(["--into", str(mine)], home) == 0
     assert {path.name for path in mine.iterdir()} == {"01_one.ipynb", "02_two.ipynb"}
     assert not (home / "_build/colab").exists()

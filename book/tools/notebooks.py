@@ -289,15 +289,18 @@ def commit_of(root):
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
-def add(files, folder):
-    """Write the chapters that are not in the folder yet; what is there may be the reader's own."""
+def add(build, folder):
+    """Copy the build's chapters that are not in the folder yet; what is there is the reader's."""
+    made = sorted((build / "html/notebooks/chapters").glob("*.ipynb"))
+    if not made:
+        raise ValueError(f"{build / 'html/notebooks'} has no notebooks, so run `make book` first.")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        path = folder / Path(name).name
-        if path.suffix == ".ipynb" and not path.exists():
-            path.write_text(content, encoding="utf-8", newline="\n")
-        elif path.suffix == ".ipynb" and path.read_text(encoding="utf-8") != content:
-            print(f"{path}: kept as it is; remove it to get the book's.")
+    for path in made:
+        here = folder / path.name
+        if not here.exists():
+            shutil.copyfile(path, here)
+        elif here.read_bytes() != path.read_bytes():
+            print(f"{here}: kept as it is; remove it to get the book's.")
 
 
 def main(argv=None, root=ROOT):
@@ -309,13 +312,13 @@ def main(argv=None, root=ROOT):
     parser.add_argument("--assignments", type=Path, help="a folder of students' notebooks")
     options = parser.parse_args(argv)
     try:
+        if options.into:
+            add(options.build, options.into)
+            return 0
         files = make(Path(root), options.build, options.assignments)
     except ValueError as error:
         print(f"{error} Nothing was written.", file=sys.stderr)
         return 2
-    if options.into:
-        add(files, options.into)
-        return 0
     out = options.build / "colab"
     shutil.rmtree(out / "chapters", ignore_errors=True)  # chapters that were removed; keeps .git
     write(files, out)
