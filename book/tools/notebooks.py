@@ -151,7 +151,7 @@ def plain_cells(nb, page):
             continue
         tags = cell.metadata.get("tags", [])
         outputs = [] if "hide-output" in tags else page.outputs.get(cell.id, [])
-        if solving or "hide-input" in tags:
+        if solving or {"hide-input", "remove-cell"} & set(tags):
             metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Lab, Colab
         source = bootstrap_source(page.book.pinned) if cell.id == "bootstrap" else cell.source
         yield new_code_cell(source, id=cell.id, metadata=metadata, outputs=outputs)
