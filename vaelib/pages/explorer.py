@@ -313,6 +313,8 @@ def _page(data, inside, said, compute=None):
         f'{STYLE}<div class="explorer {data["kind"]}" id="{name}">{inside} '
         f"<output>{html.escape(said)}</output>"
         f'<p class="still">With scripts switched on, this figure moves.</p></div>'
-        f'<script>{script}(document.getElementById("{name}"), {packed}'
+        # In a second view of a notebook's output there are two elements with this id.
+        f"<script>{script}((document.currentScript || {{}}).previousElementSibling || "
+        f'document.getElementById("{name}"), {packed}'
         f"{', ' + compute if compute else ''});</script>"
     )
