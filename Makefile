@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: data book test soak bench evening evening-pause gpu paper links serve lint clean pages record \
+.PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages record \
         repository lab colab colab-env colab-test assignments grade grade-demo mutants help
 
 help:            ## list the commands
@@ -57,6 +57,9 @@ colab-env: .venv-colab/ready ## create .venv-colab, an environment like Colab's
 
 colab-test: $(VENV)/ready .venv-colab/ready ## after `make book`: run every plain notebook in .venv-colab, smoke profile
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_colab_env.py $(ARGS)
+
+oldest: $(VENV)/ready ## run the library's tests with the oldest packages that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(BIN)/python book/tools/oldest.py $(ARGS)
 
 soak: $(VENV)/ready   ## kill a training run twenty times at random moments; it must resume each time
 	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)

@@ -222,7 +222,7 @@ def test_ctrl_c_stops_the_copies_that_wait_as_well(data, apart):
             raise KeyboardInterrupt
         return given_noise(model, x)
 
-    with pytest.raises(vl.Interrupted, match="interrupted at step 10 of 20"):
+    with pytest.raises(vl.Interrupted, match="interrupted at step 8 of 20"):
         vl.fit(build, objective, data, steps=20, seeds=(0, 1, 2))
     run = vl.interrupted_run()
     assert len(run.models) == 2 and run.history["kl"].shape == (2, 20) and len(run.broken) == 2

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import mutants
 import nbformat
+import oldest
 import pytest
 import record
 import repository
 import yaml
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -292,3 +294,13 @@ def test_each_surviving_mutant_is_listed_once_with_a_reason():
     for mutant in listed:  # of a function that still exists
         module, function = mutant.split(": ")[0].split(".")
         assert hasattr(importlib.import_module(f"vaelib.{module}"), function), mutant
+
+
+def test_the_oldest_packages_are_older_than_colabs():
+    """vaelib's first cell in Colab must not ask for newer packages than Colab has."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    bounds = dict(line.split("==") for line in oldest.oldest(project) if "==" in line)
+    assert {"numpy", "scipy", "matplotlib", "scikit-learn", "ipywidgets"} <= set(bounds)
+    given = (ROOT / "book/tools/colab-requirements.txt").read_text(encoding="utf-8")
+    for name, version in re.findall(r"(?m)^([\w-]+)==([\w.]+)", given):
+        assert Version(bounds.get(name, "0")) <= Version(version), name
