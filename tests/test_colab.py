@@ -525,9 +525,9 @@ def test_the_bootstrap_reports_a_failed_installation(monkeypatch, why):
             stderr=f"  x git clone failed\n      {why}\nnote: more\n",
         )
     expected = (
-        f"vaelib could not be installed from git+{URL}. In Colab, check the connection and run "
-        "this cell again; on Kaggle, switch Internet on in the settings of the notebook; "
-        "elsewhere, run `make lab` in a clone of the book. "
+        f"vaelib could not be installed from git+{URL}. Check the connection (on Kaggle, switch "
+        "Internet on in the settings) and run this cell again, or run `make lab` in a clone of "
+        "the book. "
     )
     assert str(stop.value) == expected + why
 

@@ -206,7 +206,7 @@ def test_bootstrap_skips_an_installed_vaelib_and_reports_failures(monkeypatch):
     exec(compile(source, "bootstrap", "exec"), space)
     assert "done" not in space
     with pytest.raises(
-        SystemExit, match="vaelib could not be installed from ./no-such-folder.*make book"
+        SystemExit, match="vaelib could not be installed from ./no-such-folder.*make lab"
     ):
         here = source.replace('"vaelib"', '"no_such_module"').replace(
             f'"git+{NEW}"', '"./no-such-folder"'

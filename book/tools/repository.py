@@ -41,10 +41,9 @@ if util.find_spec("vaelib") is None:
     result = subprocess.run(pip, capture_output=True, text=True)
     if result.returncode:
         reason = re.search(r"(?:fatal|ERROR): .*|$", result.stderr)[0]
-        raise SystemExit(f"vaelib could not be installed from {ADDRESS}. In Colab, check the "
-                         "connection and run this cell again; on Kaggle, switch Internet on in the "
-                         "settings of the notebook; elsewhere, run `make lab` in a clone of the "
-                         f"book. {reason}")"""
+        raise SystemExit(f"vaelib could not be installed from {ADDRESS}. Check the connection (on "
+                         "Kaggle, switch Internet on in the settings) and run this cell again, or "
+                         f"run `make lab` in a clone of the book. {reason}")"""
 
 
 def bootstrap_source(url):
