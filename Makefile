@@ -16,7 +16,7 @@ COURSE      ?= course
 SUBMISSIONS ?= submissions
 
 .PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages record \
-        repository lab colab colab-env colab-test assignments grade grade-demo mutants help
+        repository lab lab-test colab colab-env colab-test assignments grade grade-demo mutants help
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,6 +39,10 @@ test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smok
 
 pages: $(VENV)/ready  ## after `make book`: test every page in Chromium, and the plain notebooks for Colab
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
+
+lab-test: $(VENV)/ready ## after `make book`: run plain notebooks in JupyterLab, in Chromium
+	$(BIN)/python -m pip install -q -e '.[lab,browser]' -c requirements.txt
+	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_lab.py $(ARGS)
 
 colab: $(VENV)/ready  ## after `make book`: write the plain notebooks of the branch colab to _build/colab
 	$(BIN)/python book/tools/notebooks.py $(ARGS)
