@@ -134,7 +134,7 @@ def test_a_changed_value_a_stop_and_a_reopened_notebook(lab):
     lab.page.evaluate(EDIT, ["train", "steps=size.steps", "steps=100_000"])
     lab.do("notebook:run-all-cells", wait=False)
     time.sleep(25)
-    lab.do("kernel:interrupt")
+    lab.do("kernelmenu:interrupt")
     lab.page.wait_for_function(
         "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
     )
