@@ -50,6 +50,7 @@ colab: $(VENV)/ready  ## after `make book`: write the plain notebooks of the bra
 lab: $(VENV)/ready    ## after `make book`: open the chapters as plain notebooks in JupyterLab, in notebooks/
 	$(BIN)/python -m pip install -q -e '.[lab]' -c requirements.txt
 	$(BIN)/python book/tools/notebooks.py --into notebooks
+	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab notebooks $(ARGS)
 
 colab-env: .venv-colab/ready ## create .venv-colab, an environment like Colab's

@@ -36,18 +36,16 @@ from repository import (
     site_address,
 )
 
-LARGE = 400_000  # bytes of an output that is not kept
+LARGE = 1_000_000  # characters of an output that is not kept
 ORIGIN = """*A plain copy of {page}. Numbers in the text and outputs are the page's, made from \
 commit {commit}; yours may differ.*{links}
 
-For another size of all runs, run this in a new cell here, then all cells:
-
-```
-%env VAELIB_PROFILE=smoke
-```
-
-(`smoke` takes seconds, `default` a minute or more, `paper` longer; what a claim says under a cell \
-holds for `default` and `paper`.)"""
+Under the cells, `Checked: ... (1.95 < 4.50)` is a claim of the text with the numbers that it \
+compared; if you change something, it may say `Does not hold here`. A line such as `gap = 0.71` is \
+a number that the text quotes. If a figure with sliders does not move, run its cell."""
+PROFILE = """# If you do nothing, the size of all runs is "default". "smoke" takes seconds, and does
+# not check claims on trained models; "paper" trains longer. To change it, take off the next #:
+# %env VAELIB_PROFILE=smoke"""
 README = """# The VAE family as plain notebooks
 
 Plain copies of [the book]({site})'s chapters, made from [its repository]({url}) by `make colab`. \
@@ -82,13 +80,17 @@ def read_build(build, name, nb):
         )
     glued = executed.with_suffix(".glue.json")  # written by myst_nb if a cell glued
     values = json.loads(glued.read_text(encoding="utf-8")) if glued.exists() else {}
-    return values, {i: shown(c.outputs) for i, c in then.items() if c.cell_type == "code"}
+    return values, {
+        i: shown(c.outputs, c.metadata.get("mystnb", {}).get("image", {}).get("alt"))
+        for i, c in then.items()
+        if c.cell_type == "code"
+    }
 
 
-def shown(outputs):
+def shown(outputs, alt=None):
     """Return the outputs that a notebook keeps: no warnings, no widgets, nothing large.
 
-    A glued value becomes the line that `glue` prints in a notebook.
+    A glued value becomes the line that `glue` prints in a notebook. alt: the text of an image.
     """
     kept = []
     for output in outputs:
@@ -101,9 +103,14 @@ def shown(outputs):
             else:
                 kept.append(new_output("stream", text=output.text))
         elif output.output_type in ("display_data", "execute_result"):
-            data = {k: v for k, v in output.data.items() if "widget" not in k}
-            if data == output.data and len(json.dumps(data)) < LARGE:
-                kept.append(new_output("display_data", data))
+            if any("widget" in kind for kind in output.data):
+                continue
+            # The plain form of a picture, table or explorer would repeat it, or say nothing.
+            rich = {k: v for k, v in output.data.items() if k != "text/plain"} or output.data
+            data = dict(rich) | ({"text/plain": alt} if alt and "image/png" in rich else {})
+            if len(json.dumps(data)) >= LARGE:
+                data = {"text/plain": "(too large to be kept; run the cell)"}
+            kept.append(new_output("display_data", data))
     return kept
 
 
@@ -140,9 +147,9 @@ def plain_cells(nb, page):
                 if within and within != solving:
                     yield from gap(within, page)
                 if within and part:
-                    part = f"<details><summary>In words</summary>\n\n{part}\n\n</details>"
+                    part = f"<details><summary>Discussion</summary>\n\n{part}\n\n</details>"
                 solving = within
-                if part:
+                if part and plain(part, page):
                     made = new_markdown_cell(plain(part, page), id=label, metadata=metadata)
                     if page.attached:
                         made.attachments = attachments(page.attached)
@@ -151,10 +158,13 @@ def plain_cells(nb, page):
             continue
         tags = cell.metadata.get("tags", [])
         outputs = [] if "hide-output" in tags else page.outputs.get(cell.id, [])
-        if solving or {"hide-input", "remove-cell"} & set(tags):
+        # What draws is folded; what an open cell needs is not.
+        if solving or "remove-cell" in tags or ("hide-input" in tags and outputs):
             metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Lab, Colab
         source = bootstrap_source(page.book.pinned) if cell.id == "bootstrap" else cell.source
         yield new_code_cell(source, id=cell.id, metadata=metadata, outputs=outputs)
+        if cell.id == "bootstrap" and page.name in page.book.places:
+            yield new_code_cell(PROFILE, id="profile")
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if figure and "remove-output" not in tags:
             caption = f"**{find(figure['name'], page).name}.** {plain(figure['caption'], page)}"
@@ -174,9 +184,12 @@ def attachments(images):
 
 def gap(label, page):
     """Yield a place to type an exercise's answer, and the head of its solution."""
-    yield new_code_cell("# Your turn.", id=f"{label[:56]}-gap")
     name = find(label, page).name
-    note = f"**Solution to {name}.** The cells show what it prints; unfold them to see how."
+    yield new_code_cell(f"# Your turn: {name}", id=f"{label[:56]}-gap")
+    note = (
+        f"**Solution to {name}.** Its code is folded (click the three dots to open it); what it "
+        "prints stands below."
+    )
     yield new_markdown_cell(note, id=f"{label[:56]}-solution")
 
 
@@ -217,15 +230,18 @@ def origin(name, book):
 def onward(name, book):
     """Return the last cell: the page, the assignment, the next chapter."""
     chapter = name.rpartition("/")[2]
-    steps = [f"[this page of the book]({book.site}{name}.html)"] if book.published else []
-    if work := ASSIGNMENT_OF.get(chapter):
-        task, at = f"assignment {int(work[:2])}", f"assignments/{work}"
-        here = f"chapters/{at}" in book.notebooks
-        steps.append(f"[{task}]({at}.ipynb)" if here else f"{task} (`make assignments`)")
+    steps = []
     pages = sorted(page for page in book.notebooks if page in book.places)
     for following in pages[pages.index(name) + 1 :][:1]:
         path = f"{following.rpartition('/')[2]}.ipynb"
         steps.append(f"[{book.places[following].name}]({path})")
+    if work := ASSIGNMENT_OF.get(chapter):
+        task, at = f"assignment {int(work[:2])}", f"assignments/{work}"
+        here = f"chapters/{at}" in book.notebooks
+        made = f"{task} (`make assignments` in a clone of the book)"
+        steps.append(f"[{task}]({at}.ipynb)" if here else made)
+    if book.published:
+        steps.append(f"[this page of the book]({book.site}{name}.html)")
     return f"**Go on** to {' · '.join(steps)}" if steps else "**The end**"
 
 

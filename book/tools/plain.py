@@ -122,11 +122,12 @@ def role(match, page):
     if name == "numref" and shown:
         shown = re.sub(r"%s|\{number\}", place.name.split()[-1], shown)
     shown = shown or (target if name == "term" else place.name)
-    return (
-        shown
-        if place.page == page.name
-        else f"[{shown}]({page.book.site}{place.page}.html#{place.anchor})"
-    )
+    if place.page == page.name:
+        return shown
+    if not page.book.published and place.page in page.book.notebooks:
+        path = posixpath.relpath(place.page, posixpath.dirname(page.name))
+        return f"[{shown}]({path}.ipynb)"
+    return f"[{shown}]({page.book.site}{place.page}.html#{place.anchor})"
 
 
 def equation(match, page):
