@@ -192,7 +192,8 @@ def home(tmp_path):
                     {"application/papermill.record/text/plain": GLUED["gap"] + "123"},
                     metadata={"scrapbook": {"name": "gap"}},
                 ),
-                nbformat.v4.new_output("stream", text="3\n"),
+                nbformat.v4.new_output("stream", text="3\n4\n"),
+                nbformat.v4.new_output("stream", text="4\n"),  # as the build leaves it
                 nbformat.v4.new_output("display_data", {"text/html": "x" * 2_000_000}),
                 nbformat.v4.new_output(
                     "display_data",
@@ -296,7 +297,7 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     }
     assert [output.text for output in cells["draw"].outputs] == ["1\n"]
     printed, large = cells["solve"].outputs
-    assert printed.text == "gap = -0.7057\n3\n"
+    assert printed.text == "gap = -0.7057\n3\n4\n"
     assert large.data == {"text/plain": "(too large to be kept; run the cell)"}
     assert all(cell.get("execution_count") is None for cell in nb.cells)
 
@@ -626,6 +627,19 @@ def test_the_plain_notebook_has_all_text_of_the_page(branch, build, name):
         r"\((\w[\d.]*)\)", " ".join(e.get_text() for e in article.select(".eqno"))
     ):
         assert f"\\tag{{{number}}}" in markdown
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_plain_notebook_keeps_the_outputs_of_the_page(branch, name):
+    nb = notebook(branch, name)
+    for cell, following in zip(nb.cells, nb.cells[1:], strict=False):
+        if following.id.endswith("-caption"):
+            assert cell.outputs, f"{cell.id}: a caption without its figure"
+        for output in cell.get("outputs", []):
+            printed = output.get("text", "").splitlines()
+            claims = [line for line in printed if line.startswith("Checked")]
+            assert len(set(claims)) == len(claims) or name == "11_bug_museum", cell.id
+            assert len(output.get("data", {}).get("text/plain", "")) < 2000, cell.id
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -92,8 +92,13 @@ def shown(outputs, alt=None):
 
     A glued value becomes the line that `glue` prints in a notebook. alt: the text of an image.
     """
-    kept = []
+    kept, said = [], ""
     for output in outputs:
+        if output.output_type == "stream" and output.name == "stdout":
+            # The build has added what a cell printed later to its first output as well.
+            if output.text.strip() in said:
+                continue
+            said += output.text
         if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
             (value,) = (v for k, v in output.data.items() if k.endswith("text/plain"))
             output = new_output("stream", text=f"{name} = {printed(value)}\n")
