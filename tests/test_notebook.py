@@ -97,6 +97,14 @@ def test_a_claim_that_does_not_hold_does_not_stop_a_reader(reader, capsys):
     )
 
 
+def test_a_claim_on_many_shows_the_pair_that_fails(reader, capsys):
+    rows = [(1, 2), (9, 3), (4, 4.5)]
+    vp.claim("so", all(low < high for low, high in rows))
+    vp.claim("so", all(high > low for low, high in rows))
+    shown = capsys.readouterr().out
+    assert "closest of 3: 9 < 3)" in shown and "closest of 3: 3 > 9)" in shown
+
+
 def test_strict_is_what_pytest_and_the_build_set(reader, monkeypatch):
     assert not vp.notebook.strict()
     monkeypatch.setenv("VAELIB_STRICT", "1")

@@ -76,7 +76,8 @@ def _comparison(node, names):
         pairs = list(zip(*map(np.ravel, np.broadcast_arrays(*both)), strict=True))
     if sign not in "<≤>≥" or not pairs:
         return ""
-    closest = min(pairs, key=lambda pair: abs(float(pair[0]) - float(pair[1])))
+    side = 1 if sign in "<≤" else -1  # the least margin; where the claim fails, the worst pair
+    closest = min(pairs, key=lambda pair: side * (float(pair[1]) - float(pair[0])))
     return f"closest of {len(pairs)}: {_show(closest, [sign])}"
 
 
