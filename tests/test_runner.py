@@ -295,7 +295,9 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch):
 
 def test_make_evening_is_paused_and_resumes(tiny):
     folder, start, go = tiny
-    env = {"EVENING": json.dumps([[NAME, f"row-{i}", [i]] for i in (1, 0)])}
+    # At low priority the tests beside it could stop it for minutes.
+    queue = json.dumps([[NAME, f"row-{i}", [i]] for i in (1, 0)])
+    env = {"EVENING": queue, "EVENING_NICE": "0"}
     first = start("--evening", "--jobs", "2", TINY_SLEEP="1.5", **env)
     wait_for(folder, "1", "240")
     wait_for(folder, "0", "240")  # 18 seconds are left, for two commands on a slow machine

@@ -88,7 +88,9 @@ def files(folder):
 
 
 def test_every_file_of_the_library_and_every_receipt_is_in_the_wheel(site):
-    recorded = {f"pages/recorded/{name}" for name in files(ROOT / "book" / "receipts")}
+    receipts = files(ROOT / "book" / "receipts")
+    # A row's receipt holds the results of its seeds: the files of single seeds stay at home.
+    recorded = {f"pages/recorded/{name}" for name in receipts if "/seeds/" not in name}
     assert files(site / "vaelib") == files(ROOT / "vaelib") | recorded
 
 
