@@ -52,6 +52,8 @@ PAGES = {
         <a class="headerlink" href="#fig-a">#</a></p></figcaption></figure>
         <div class="exercise admonition" id="ex-a"><p class="admonition-title">
         <span class="caption-number">Exercise 1.1 </span> (Try)</p></div>
+        <div class="exercise admonition" id="ex-b"><p class="admonition-title">
+        <span class="caption-number">Exercise 1.2 </span> (Think)</p></div>
         <div class="proof theorem admonition" id="thm-a"><p class="admonition-title">
         <span class="caption-number">Theorem 1.1 </span> (Jensen)</p></div>
         <section id="part"><span id="sec-a"></span><h2>A part<a class="headerlink"
@@ -116,7 +118,7 @@ PLAIN = {  # source in a chapter: plain form
         "***\n\n**By (1.1)**\n\nNo.\n\n***",
     "```{note}\nSo.\n```\nAfter.": "***\n\n**Note**\n\nSo.\n\n***\n\nAfter.",
     "::::{note}\nOut.\n\n:::{tip} Hm\nIn.\n:::\n::::":
-        "***\n\n**Note**\n\nOut.\n\n***\n\n**Hm**\n\nIn.\n\n***\n\n***",
+        "***\n\n**Note**\n\nOut.\n\n***\n\n**Hm**\n\nIn.\n\n***",
     ":::{exercise} Try\n:label: ex-a\n\nDo.\n:::": "**Exercise 1.1** (Try)\n\nDo.",
     ":::{exercise-start}\n:label: ex-a\n:::\n\nDo.\n\n:::{exercise-end}\n:::\n\nOn.":
         "**Exercise 1.1**\n\nDo.\n\nOn.",
@@ -204,6 +206,10 @@ def home(tmp_path):
         new_markdown_cell(
             "So {glue:text}`gap:.1f`.\n\n:::{solution-end}\n:::\n\n" + SELF_TEST, id="solved"
         ),
+        new_markdown_cell(
+            ":::{exercise} Think\n:label: ex-b\nWhy?\n:::\n\n"
+            ":::{solution} ex-b\n:class: dropdown\n\nSo.\n:::\n\nOn.", id="think"
+        ),
     ]
     for name, content in {
         "01_one": cells,
@@ -269,7 +275,7 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     cells = {cell.id: cell for cell in nb.cells}
     assert list(cells) == ["title", "bootstrap", "profile", "draw", "draw-caption", "slide", "ask",
                            "ex-a-gap", "ex-a-solution", "solve", "solved", "solved-1",
-                           "works-cited", "onward"]  # fmt: skip
+                           "think", "ex-b-gap", "think-1", "think-2", "works-cited", "onward"]  # fmt: skip
     title = cells["title"].source
     assert title.startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy of [the book's page]")
     assert (
@@ -284,6 +290,9 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     assert cells["ex-a-solution"].source.startswith("**Solution to Exercise 1.1.**")
     assert "</summary>\n\nSo -0.7.\n\n</details>" in cells["solved"].source
     assert cells["solved-1"].source.startswith("***\n\n**Check yourself**")
+    assert cells["ex-b-gap"].source == "*Your answer to Exercise 1.2: double-click to write.*"
+    assert "<summary>Solution to Exercise 1.2</summary>\n\nSo." in cells["think-1"].source
+    assert cells["think-2"].source == "On."
     assert cells["works-cited"].source == "### Works cited\n\n- A. Øne. On codes. *Codes*, 2001."
     assert cells["onward"].source == (
         "**Go on** to [2. Second](02_two.ipynb) · "
@@ -355,7 +364,7 @@ def test_no_address_that_leads_nowhere_is_shown(home):
     made = notebooks.make(home, home / "_build", url=f"https://github.com{PLACEHOLDER}vae-book")
     nb = nbformat.reads(made["chapters/01_one.ipynb"], 4)
     assert not any("OWNER" in cell.source for cell in nb.cells if cell.id != "bootstrap")
-    last = next(cell for cell in nb.cells if cell.id == "solved-1")
+    last = next(cell for cell in nb.cells if cell.id == "think-2")
     assert (
         "So [(2.1)](02_two.ipynb), it.\n\n![](attachment:a.svg)\n\n**Fig. 2.1.** Hm." in last.source
     )

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from plain import find, plain, read_places, works_cited
+from plain import BOX, find, plain, read_places, works_cited
 from pybtex.database import parse_file
 from record import KERNELSPEC, load, text
 from repository import (
@@ -129,15 +129,26 @@ def printed(value):
 
 
 def split(source, solving):
-    """Cut Markdown where solutions begin and end: pairs of a text and the solution that it is in.
+    """Cut Markdown at solutions: (text, label of the solution that it is in, of that it is).
 
     solving: the label of the solution that the text begins in, or None.
     """
     at = 0
     for mark in SOLUTION.finditer(source):
-        yield source[at : mark.start()].strip(), solving
+        yield from split_boxes(source[at : mark.start()], solving)
         at, solving = mark.end(), mark[3].strip() if mark[2] == "start" else None
-    yield source[at:].strip(), solving
+    yield from split_boxes(source[at:], solving)
+
+
+def split_boxes(source, solving):
+    """Cut Markdown before and behind the solutions that are boxes without code."""
+    at = 0
+    for box in BOX.finditer(source):
+        if box[2] == "solution":
+            yield source[at : box.start()].strip(), solving, None
+            yield box[0], solving, box[3].strip()
+            at = box.end()
+    yield source[at:].strip(), solving, None
 
 
 def plain_cells(nb, page):
@@ -147,10 +158,13 @@ def plain_cells(nb, page):
         graded = ("nbgrader", "editable", "deletable")  # nbgrader reads these when grading
         metadata = {key: cell.metadata[key] for key in graded if key in cell.metadata}
         if cell.cell_type == "markdown":
-            for number, (part, within) in enumerate(split(cell.source, solving)):
+            for number, (part, within, solved) in enumerate(split(cell.source, solving)):
                 label = f"{cell.id[:56]}-{number}" if number else cell.id
                 if within and within != solving:
                     yield from gap(within, page)
+                if solved:
+                    answer = f"*Your answer to {find(solved, page).name}: double-click to write.*"
+                    yield new_markdown_cell(answer, id=f"{solved[:56]}-gap")
                 if within and part:
                     part = f"<details><summary>Discussion</summary>\n\n{part}\n\n</details>"
                 solving = within

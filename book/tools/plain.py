@@ -191,6 +191,7 @@ def plain(source, page):
     while (flat := BOX.sub(lambda found: f"\n{box(found, page)}\n", source)) != source:
         source = flat
     source = LINK.sub(partial(link, page=page), ROLE.sub(partial(role, page=page), source))
+    source = re.sub(r"(?m)^\*\*\*\s+^\*\*\*$", "***", source)  # one rule between two boxes
     if left := RAW.search(source):
         raise ValueError(f"{page.name}: {source[left.start() :][:40]!r} would be shown raw.")
     if not page.book.published:  # the addresses lead nowhere yet
