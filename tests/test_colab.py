@@ -208,7 +208,8 @@ def home(tmp_path):
         ),
         new_markdown_cell(
             ":::{exercise} Think\n:label: ex-b\nWhy?\n:::\n\n"
-            ":::{solution} ex-b\n:class: dropdown\n\nSo.\n:::\n\nOn.", id="think"
+            ":::{solution} ex-b\n:class: dropdown\n\nSo.\n:::\n\nOn.",
+            id="think",
         ),
     ]
     for name, content in {
@@ -275,7 +276,8 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     cells = {cell.id: cell for cell in nb.cells}
     assert list(cells) == ["title", "bootstrap", "profile", "draw", "draw-caption", "slide", "ask",
                            "ex-a-gap", "ex-a-solution", "solve", "solved", "solved-1",
-                           "think", "ex-b-gap", "think-1", "think-2", "works-cited", "onward"]  # fmt: skip
+                           "think", "ex-b-gap", "think-1", "think-2", "works-cited",
+                           "onward"]  # fmt: skip
     title = cells["title"].source
     assert title.startswith("# 1. First\n\nA Øne [2001].\n\n*A plain copy of [the book's page]")
     assert (
