@@ -51,7 +51,7 @@ lab: $(VENV)/ready    ## after `make book`: open the chapters as plain notebooks
 	$(BIN)/python -m pip install -q -e '.[lab]' -c requirements.txt
 	$(BIN)/python book/tools/notebooks.py --into notebooks
 	$(BIN)/jupyter trust notebooks/*.ipynb
-	$(BIN)/jupyter lab notebooks $(ARGS)
+	TQDM_DISABLE=0 $(BIN)/jupyter lab notebooks $(ARGS)
 
 colab-env: .venv-colab/ready ## create .venv-colab, an environment like Colab's
 

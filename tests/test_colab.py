@@ -354,6 +354,37 @@ def test_what_a_reader_has_is_not_replaced(home, capsys):
     assert "02_two" not in said
 
 
+def test_students_notebooks_lie_where_their_links_lead(home):
+    """With captions under figures, and with the tests folded."""
+    notebooks.write(notebooks.make(home, home / "_build"), home / "_build/html/notebooks")
+    students = home / "_build/assignments/student"
+    students.mkdir(parents=True)
+    figure = {"mystnb": {"figure": {"caption": "A bound.", "name": "fig-mine"}}}
+    test = {"nbgrader": {"grade": True, "solution": False}}
+    cells = [
+        new_markdown_cell("# Do\n\nSee [1](../01_one.ipynb).", id="title"),
+        new_code_cell("plot()", id="plot", metadata=figure),
+        new_code_cell("assert True", id="check", metadata=test),
+    ]
+    nbformat.write(new_notebook(cells=cells), students / "01_do.ipynb")
+    assert notebooks.main(["--into", str(home / "mine")], home) == 0
+    nb = nbformat.read(home / "mine/assignments/01_do.ipynb", 4)
+    made = {cell.id: cell for cell in nb.cells}
+    assert made["plot-caption"].source == "A bound."
+    assert made["check"].metadata["jupyter"] == {"source_hidden": True}
+    assert "[1](../01_one.ipynb)" in made["title"].source
+
+
+def test_a_smoke_build_says_that_its_numbers_mean_nothing(home):
+    for folder in ("_build/jupyter_execute/chapters", "chapters"):
+        nb = nbformat.read(home / folder / "01_one.ipynb", 4)
+        shown = nbformat.v4.new_output("display_data", {"text/markdown": "| **smoke** (in force)"})
+        nb.cells.append(new_code_cell("size", id="sizes", outputs=[shown]))
+        nbformat.write(nb, home / folder / "01_one.ipynb")
+    made = nbformat.reads(notebooks.make(home, home / "_build")["chapters/01_one.ipynb"], 4)
+    assert "in the size \"smoke\", which trains for seconds only" in made.cells[0].source
+
+
 def test_no_address_that_leads_nowhere_is_shown(home):
     """While the book has no address, its references are text, and its images are inside."""
     source = (

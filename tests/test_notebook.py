@@ -124,7 +124,7 @@ def test_a_claim_names_the_cell_that_trained(tmp_path):
         "def stop(model, x):\n    raise KeyboardInterrupt\n"
         "vl.fit(build, stop, x, steps=9, transform=vl.binarize)",
         "vl.interrupted_run().model",
-        "vp.claim('four is less than three', 4 < 3)\nvp.glue('four', 4)",
+        "vp.claim('four is less than three', 4 < 3, trained=True)\nvp.glue('four', 4)",
     ]
     nb = new_notebook(cells=[new_code_cell(source) for source in cells])
     client = NotebookClient(nb, kernel_name="python3", timeout=100, allow_errors=True)
@@ -135,7 +135,8 @@ def test_a_claim_names_the_cell_that_trained(tmp_path):
     assert "Checked after training in [2], 3 steps: the divergence is" in outputs[2][0].text
     assert outputs[3][-1].ename == "Interrupted" and "step 0 of 9" in outputs[3][-1].evalue
     assert "VAE(" in outputs[4][0].data["text/plain"]
-    assert "Does not hold here: four is less than three (4 < 3)" in outputs[5][0].text
+    said = "Does not hold here after training in [4], 0 of 9 steps: four is less than three (4 < 3)"
+    assert said in outputs[5][0].text
     assert "four = 4" in outputs[5][0].text
 
 

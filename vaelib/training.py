@@ -190,7 +190,7 @@ def fit(
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
     models = [model.to(home).eval() for job in jobs for model in job.models]
     run = Run(models, history, time.perf_counter() - began, [b for job in jobs for b in job.broken])
-    latest, _interrupted = SimpleNamespace(steps=steps), None
+    latest, _interrupted = SimpleNamespace(steps=last.step, planned=steps), None
     if last.interrupted:
         _interrupted = run
         raise Interrupted(run, last.step, steps)

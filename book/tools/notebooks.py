@@ -38,13 +38,15 @@ from repository import (
 
 LARGE = 1_000_000  # characters of an output that is not kept
 ORIGIN = """*A plain copy of {page}. Numbers in the text and outputs are the page's, made from \
-commit {commit}; yours may differ.*{links}
+commit {commit} in the size "{profile}"{caution}; yours may differ.*{links}
 
 Under the cells, `Checked: ... (1.95 < 4.50)` is a claim of the text with the numbers that it \
 compared; if you change something, it may say `Does not hold here`. A line such as `gap = 0.71` is \
 a number that the text quotes. If a figure with sliders does not move, run its cell."""
+CAUTION = {"smoke": ", which trains for seconds only: the numbers are not what the text says"}
 PROFILE = """# If you do nothing, the size of all runs is "default". "smoke" takes seconds, and does
-# not check claims on trained models; "paper" trains longer. To change it, take off the next #:
+# not check claims on trained models; "paper" trains longer. To change it, take off the next #,
+# and run this cell and those below; to go back, write default in it:
 # %env VAELIB_PROFILE=smoke"""
 README = """# The VAE family as plain notebooks
 
@@ -155,8 +157,10 @@ def plain_cells(nb, page):
     """Yield the cells, with captions below figures, folded solutions and a list of works."""
     solving = None
     for cell in nb.cells:
-        graded = ("nbgrader", "editable", "deletable")  # nbgrader reads these when grading
-        metadata = {key: cell.metadata[key] for key in graded if key in cell.metadata}
+        kept = ("nbgrader", "editable", "deletable")  # nbgrader reads these when grading
+        metadata = {key: cell.metadata[key] for key in kept if key in cell.metadata}
+        marks = metadata.get("nbgrader", {})
+        test = marks.get("grade") and not marks.get("solution")  # of an assignment
         if cell.cell_type == "markdown":
             for number, (part, within, solved) in enumerate(split(cell.source, solving)):
                 label = f"{cell.id[:56]}-{number}" if number else cell.id
@@ -178,7 +182,7 @@ def plain_cells(nb, page):
         tags = cell.metadata.get("tags", [])
         outputs = [] if "hide-output" in tags else page.outputs.get(cell.id, [])
         # What draws is folded; what an open cell needs is not.
-        if solving or "remove-cell" in tags or ("hide-input" in tags and outputs):
+        if solving or test or "remove-cell" in tags or ("hide-input" in tags and outputs):
             metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Lab, Colab
         source = bootstrap_source(page.book.pinned) if cell.id == "bootstrap" else cell.source
         yield new_code_cell(source, id=cell.id, metadata=metadata, outputs=outputs)
@@ -186,7 +190,9 @@ def plain_cells(nb, page):
             yield new_code_cell(PROFILE, id="profile")
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if figure and "remove-output" not in tags:
-            caption = f"**{find(figure['name'], page).name}.** {plain(figure['caption'], page)}"
+            on_page = page.name in page.book.places  # an assignment's figures have no numbers
+            number = f"**{find(figure['name'], page).name}.** " if on_page else ""
+            caption = f"{number}{plain(figure['caption'], page)}"
             yield new_markdown_cell(caption, id=f"{cell.id[:56]}-caption")
     if page.cited:
         yield new_markdown_cell(f"### Works cited\n\n{works_cited(page)}".strip(), id="works-cited")
@@ -212,6 +218,11 @@ def gap(label, page):
     yield new_markdown_cell(note, id=f"{label[:56]}-solution")
 
 
+def profile_of(outputs):
+    """Return the profile of a chapter's outputs, as its table of sizes says it."""
+    return (re.findall(r"\*\*(\w+)\*\* \(in force\)", json.dumps(outputs)) or ["default"])[0]
+
+
 def plain_notebook(nb, name, book, glued=(), outputs=None):
     """Return the plain form of the notebook of the page `name`."""
     page = SimpleNamespace(
@@ -220,7 +231,7 @@ def plain_notebook(nb, name, book, glued=(), outputs=None):
     cells = list(plain_cells(nb, page))
     if name in book.places:  # an assignment has no page
         rest = cells[0].source.partition("\n")[2]
-        cells[0].source = f"# {book.places[name].name}\n{rest}\n\n{origin(name, book)}"
+        cells[0].source = f"# {book.places[name].name}\n{rest}\n\n{origin(name, book, profile_of(outputs))}"
         cells = [cell for cell in cells if cell.id != "onward"]
         cells.append(new_markdown_cell(onward(name, book), id="onward"))
     metadata = {
@@ -233,7 +244,7 @@ def plain_notebook(nb, name, book, glued=(), outputs=None):
     return made
 
 
-def origin(name, book):
+def origin(name, book, profile):
     """Return the lines under a plain notebook's title."""
     page, links = "the book's page", ""
     if book.published:
@@ -243,7 +254,8 @@ def origin(name, book):
             f" Open in [Colab]({colab_address(book.url, path)}) · "
             f"[Kaggle]({kaggle_address(book.url, path)})."
         )
-    return ORIGIN.format(page=page, commit=book.commit[:7] or "unknown", links=links)
+    caution, commit = CAUTION.get(profile, ""), book.commit[:7] or "unknown"
+    return ORIGIN.format(page=page, commit=commit, links=links, profile=profile, caution=caution)
 
 
 def onward(name, book):
@@ -257,7 +269,7 @@ def onward(name, book):
     if work := ASSIGNMENT_OF.get(chapter):
         task, at = f"assignment {int(work[:2])}", f"assignments/{work}"
         here = f"chapters/{at}" in book.notebooks
-        made = f"{task} (`make assignments` in a clone of the book)"
+        made = f"{task} (in a clone of the book `make assignments`, then `make lab`)"
         steps.append(f"[{task}]({at}.ipynb)" if here else made)
     if book.published:
         steps.append(f"[this page of the book]({book.site}{name}.html)")
@@ -282,6 +294,19 @@ def make(root, build, assignments=None, url=None):
         raise ValueError(
             f"{build / 'html'} is missing; numbers come from a build, so run `make book` first."
         )
+    book, made = read_book(root, build, assignments, url), {}
+    for name, path in book.notebooks.items():
+        nb = load(path)
+        task = name.startswith("chapters/assignments/")
+        glued, outputs = ({}, {}) if task else read_build(build, name, nb)
+        made[name] = plain_notebook(nb, name, book, glued, outputs)
+    return {"README.md": readme(made, book)} | {
+        f"{name}.ipynb": text(nb) for name, nb in made.items()
+    }
+
+
+def read_book(root, build, assignments=None, url=None):
+    """Return what all notebooks share: addresses, the commit, places on the pages, paths."""
     url, commit = url or read_url(root / "_config.yml"), commit_of(root)
     folders = {"chapters": root / "chapters"} | (
         {"chapters/assignments": assignments} if assignments else {}
@@ -291,7 +316,7 @@ def make(root, build, assignments=None, url=None):
         for at, folder in folders.items()
         for path in sorted(folder.glob("*.ipynb"))
     }
-    book = SimpleNamespace(
+    return SimpleNamespace(
         url=url,
         site=site_address(url),
         published=PLACEHOLDER not in url,
@@ -302,15 +327,6 @@ def make(root, build, assignments=None, url=None):
         works=parse_file(root / "book/references.bib"),
         notebooks=paths,
     )
-    made = {}
-    for name, path in paths.items():
-        nb = load(path)
-        task = name.startswith("chapters/assignments/")
-        glued, outputs = ({}, {}) if task else read_build(build, name, nb)
-        made[name] = plain_notebook(nb, name, book, glued, outputs)
-    return {"README.md": readme(made, book)} | {
-        f"{name}.ipynb": text(nb) for name, nb in made.items()
-    }
 
 
 def commit_of(root):
@@ -324,17 +340,28 @@ def commit_of(root):
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
-def add(build, folder):
-    """Copy the build's chapters that are not in the folder yet; what is there is the reader's."""
-    made = sorted((build / "html/notebooks/chapters").glob("*.ipynb"))
-    if not made:
+def add(root, build, folder):
+    """Write the build's chapters, and the assignments if `make assignments` has written them.
+
+    A notebook that is in the folder is the reader's: it is not replaced.
+    """
+    chapters = sorted((build / "html/notebooks/chapters").glob("*.ipynb"))
+    if not chapters:
         raise ValueError(f"{build / 'html/notebooks'} has no notebooks, so run `make book` first.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in made:
-        here = folder / path.name
+    made = {path.name: path.read_text(encoding="utf-8") for path in chapters}
+    if (students := build / "assignments/student").is_dir():
+        book = read_book(root, build, students)
+        made |= {
+            f"assignments/{path.name}": text(
+                plain_notebook(load(path), f"chapters/assignments/{path.stem}", book)
+            )
+            for path in sorted(students.glob("*.ipynb"))
+        }
+    for name, content in made.items():
+        here = folder / name
         if not here.exists():
-            shutil.copyfile(path, here)
-        elif here.read_bytes() != path.read_bytes():
+            write({name: content}, folder)
+        elif here.read_text(encoding="utf-8") != content:
             print(f"{here}: kept as it is; remove it to get the book's.")
 
 
@@ -348,7 +375,7 @@ def main(argv=None, root=ROOT):
     options = parser.parse_args(argv)
     try:
         if options.into:
-            add(options.build, options.into)
+            add(Path(root), options.build, options.into)
             return 0
         files = make(Path(root), options.build, options.assignments)
     except ValueError as error:

@@ -132,7 +132,9 @@ def _after(trained):
     if not trained or strict() or training.latest is None:
         return ""
     cell = f" in [{_trained_in[1]}]" if _trained_in[0] is training.latest else ""
-    return f" after training{cell}, {training.latest.steps:,} steps"
+    done, planned = training.latest.steps, training.latest.planned
+    length = f"{done:,} steps" if done == planned else f"{done:,} of {planned:,} steps"
+    return f" after training{cell}, {length}"
 
 
 _trained_in = (None, 0)  # the latest training and the number of its cell
