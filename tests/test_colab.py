@@ -382,7 +382,7 @@ def test_a_smoke_build_says_that_its_numbers_mean_nothing(home):
         nb.cells.append(new_code_cell("size", id="sizes", outputs=[shown]))
         nbformat.write(nb, home / folder / "01_one.ipynb")
     made = nbformat.reads(notebooks.make(home, home / "_build")["chapters/01_one.ipynb"], 4)
-    assert "in the size \"smoke\", which trains for seconds only" in made.cells[0].source
+    assert 'in the size "smoke", which trains for seconds only' in made.cells[0].source
 
 
 def test_no_address_that_leads_nowhere_is_shown(home):
