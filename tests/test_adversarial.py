@@ -235,6 +235,109 @@ def test_the_categorical_prior_draws_every_class_equally_often():
     assert within(found, nn.functional.logsigmoid(weights).mean().item() + on_codes)
 
 
+@pytest.mark.parametrize("heads", [False, True])
+def test_the_objectives_with_classes_are_their_equations(heads):
+    """Each term written out, image by image, for a batch and for pairs of images and labels."""
+    model = classes_model(heads=heads).eval()
+    with torch.no_grad():
+        out = model.encoder(X)
+        share = out[:, :3].exp() / out[:, :3].exp().sum(1, keepdim=True)
+        style = out[:, 3:]
+        code = share @ model.heads + style if heads else torch.cat([share, style], 1)
+        drawn = torch.sigmoid(model.decoder(code))
+        log_p = torch.where(X == 1, drawn, 1 - drawn).log().sum(1)
+        log_d = lambda net, z: -torch.log1p((-net(z)).exp())[:, 0]  # noqa: E731
+        log_not = lambda net, z: -torch.log1p(net(z).exp())[:, 0]  # noqa: E731
+
+        for batch in (X, {"x": (X, LABELS)}):
+            terms = vl.adversarial.class_reconstruction(model, batch)
+            assert torch.allclose(terms["reconstruction"], log_p, atol=1e-5)
+            overlap = model.overlap() if heads else 0.0
+            assert torch.allclose(terms["objective"], log_p - overlap, atol=1e-5)
+            assert ("overlap" in terms) == heads
+
+        torch.manual_seed(1)
+        terms = vl.adversarial.class_discriminators(model, X)
+        torch.manual_seed(1)
+        classes, normal = torch.randint(3, (24,)), torch.randn(24, 2)
+        truth = torch.eye(3)[classes]
+        nets = model.discriminator, model.class_discriminator
+        on_style = log_d(nets[0], normal) + log_not(nets[0], style)
+        on_class = log_d(nets[1], truth) + log_not(nets[1], share)
+        assert torch.allclose(terms["style"], on_style, atol=1e-5)
+        assert torch.allclose(terms["class"], on_class, atol=1e-5)
+        assert torch.allclose(terms["objective"], on_style + on_class, atol=1e-5)
+
+        labelled = vl.adversarial.classification(model, {"labelled": (X, LABELS)})
+        assert torch.allclose(labelled["objective"], share[range(24), LABELS].log(), atol=1e-5)
+        right = [float(s.argmax() == label) for s, label in zip(share, LABELS, strict=True)]
+        assert labelled["accuracy"].tolist() == right and 0 < sum(right) < 24
+
+        codes, none = model.draw(X, 5)
+        assert none is None and torch.allclose(codes, code.expand(5, *code.shape), atol=1e-6)
+
+
+def test_the_input_of_the_encoder_is_noisy_only_while_training():
+    model = classes_model()
+    model.encoder, x, n = nn.Identity(), torch.full((20_000, 5), 0.5), 20_000
+    assert torch.equal(torch.cat(model.eval().encode(x), 1), x)
+    torch.manual_seed(0)
+    noisy = torch.cat(model.train().encode(x), 1)
+    assert noisy.std().item() == pytest.approx(0.1, abs=5 * 0.1 / math.sqrt(2 * 5 * n))
+    plain = vl.ClassAAE(nn.Identity(), vl.mlp(5, 8), 3, 2, vl.mlp(2, 1), vl.mlp(3, 1)).train()
+    assert torch.equal(torch.cat(plain.encode(x), 1), x)  # without noise by default
+
+
+def test_heads_begin_as_far_apart_as_their_distance():
+    torch.manual_seed(0)
+    nets = vl.mlp(8, 502), vl.mlp(2, 8), 500, 2, vl.mlp(2, 1), vl.mlp(500, 1)
+    heads = vl.ClassAAE(*nets, heads=True, distance=3.0).heads
+    assert heads.std().item() == pytest.approx(3.0, abs=5 * 3 / math.sqrt(2 * 1000))
+    assert heads.abs().max() < 5 * 3.0
+    model = vl.ClassAAE(*nets)
+    assert model.heads is None and model.head_parameters() == []
+    assert vl.ClassAAE(*nets, likelihood="gaussian", scale=0.5).likelihood_name == "gaussian"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_draws_and_densities_keep_the_dtype(dtype):
+    for make in (vl.logistic(0.7), vl.pinwheel, vl.swiss_roll, vl.standard_normal):
+        prior = make(2).to(dtype)()
+        z = vl.priors.sample(prior, 7)
+        assert z.dtype == dtype
+        if make is not vl.swiss_roll:
+            assert prior.log_prob(z).dtype == dtype
+    labels = torch.arange(10)
+    for make in (vl.pinwheel, vl.swiss_roll):
+        assert make(2).to(dtype)().of_class(labels).dtype == dtype
+
+
+def test_the_logistic_distribution_around_another_centre():
+    """Against torch's logistic, a sigmoid turned round and scaled."""
+    d = torch.distributions
+    loc, scale = torch.tensor([1.5, -0.5], dtype=torch.float64), 0.7
+    turned = [d.SigmoidTransform().inv, d.AffineTransform(loc, scale)]
+    uniform = d.Uniform(torch.zeros(2).double(), torch.ones(2).double())
+    known, ours = d.TransformedDistribution(uniform, turned), vl.priors.Logistic(loc, scale)
+    z = torch.linspace(-6, 8, 40, dtype=torch.float64)[:, None].expand(40, 2)
+    assert torch.allclose(ours.log_prob(z), known.log_prob(z))
+    torch.manual_seed(0)
+    assert within(ours.rsample((20_000,)) - loc, 0.0)
+
+
+def test_a_uniform_draw_of_zero_is_a_finite_code(monkeypatch):
+    """torch.rand can return 0, of which the logit is not finite; nothing else is cut off."""
+    from torch import finfo
+
+    loc = torch.zeros(2, dtype=torch.float64)
+    for u in (0.0, finfo(torch.float64).eps, 0.25):
+        monkeypatch.setattr(torch, "rand", lambda *_, u=u, **__: torch.full((2,), u).double())
+        z = vl.priors.Logistic(loc, 1.0).rsample()
+        assert torch.isfinite(z).all()
+        if u:
+            assert z[0].item() == pytest.approx(math.log(u / (1 - u)))
+
+
 def test_the_swiss_roll_is_uniform_along_its_length():
     """The length from the centre grows with the square of the radius."""
     torch.manual_seed(0)
@@ -315,6 +418,9 @@ def test_few_labels_and_the_labels_of_clusters():
         vl.few_labels(torch.tensor([0, 0, 2, 2]), 2)
     sure = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     assert vl.cluster_labels(sure, torch.tensor([5, 6, 7])).tolist() == [5, 7]
+    assert vl.cluster_labels(torch.eye(3), torch.tensor([5, 6, 7])).tolist() == [5, 6, 7]
+    again = [vl.few_labels(LABELS, 4, torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(*again) and not torch.equal(again[0], few)
     with pytest.raises(
         ValueError, match="at most as many clusters as images, got 4 clusters and 3 images"
     ):
@@ -348,3 +454,5 @@ def test_each_side_of_the_game_has_its_rate():
         assert players[1].adam == players[2].adam == {"betas": (0.5, 0.9)}
     assert [p.lr for p in vl.class_players(1e-3, 2e-3, 3e-4)] == [1e-3, 2e-3, 3e-4, 1e-3]
     assert vl.aae_players(encoder_lr=5e-4)[2].lr == 5e-4
+    for players in (vl.aae_players(), vl.class_players()):
+        assert {player.lr for player in players} == {1e-3}
