@@ -196,7 +196,9 @@ def test_a_killed_seed_does_not_affect_finished_ones(tiny):
     wait_for(folder, "1", "300")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert many(folder / "receipts")["state"] == "not run"
+    first = many(folder / "receipts")  # of one seed: shown, and not finished
+    assert first["state"] == "run" and first["receipt"]["config"]["seeds"] == [0]
+    assert "many: 1 of 3 seeds" in go("--list", TINY_MANY="1")
     assert [p.name for p in (folder / "receipts" / "tiny_experiment" / "seeds").iterdir()] == [
         "many.0.json"
     ]
@@ -259,6 +261,23 @@ def test_outdated_seeds_are_named_and_ignored(three, monkeypatch, capsys):
     monkeypatch.setattr(tiny_experiment, "VERSION", 2)
     assert len(runner.units(NAME, ["many"], where)) == 3
     assert "many.0.json is of version 1, now 2: it is not used" in capsys.readouterr().err
+
+
+def test_a_receipt_of_more_seeds_is_kept(three):
+    where, row, _ = three
+    whole = receipts.read("tiny_experiment", "many", where)
+    (where / "tiny_experiment" / "seeds" / "many.1.json").unlink()
+    runner.assemble(NAME, "many", where)  # as after --again, while seeds are recomputed
+    assert receipts.read("tiny_experiment", "many", where) == whole
+    (where / "tiny_experiment" / "many.json").unlink()
+    runner.assemble(NAME, "many", where)
+    part = receipts.read("tiny_experiment", "many", where)
+    assert part["config"]["seeds"] == [0, 2]
+    assert part["results"]["elbo"]["values"] == [-28.0, -29.0]
+    assert receipts.state(part, row["config"], 1) == "run"
+    assert runner.states(NAME, where) == {"many": "2 of 3 seeds"}
+    assert runner.units(NAME, ["many"], where) == [(NAME, "many", (1,))]
+    assert receipts.state(part, row["config"] | {"seeds": [0, 1]}, 1) == "stale"
 
 
 def test_seeds_with_different_data_are_not_combined(three):

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -77,7 +77,10 @@ def plan(name):
 
 
 def states(name, where):
-    """Return {row id: state} of an experiment; an invalid receipt counts as not run."""
+    """Return {row id: state} of an experiment; an invalid receipt counts as not run.
+
+    A row that lacks seeds has a state such as "1 of 3 seeds".
+    """
     planned, result = plan(name), {}
     for row in planned["rows"]:
         try:
@@ -85,7 +88,10 @@ def states(name, where):
         except ValueError as error:
             print(f"{error} It will be recomputed.", file=sys.stderr)
             receipt = None
-        result[row["id"]] = receipts.state(receipt, row["config"], planned["version"])
+        state = receipts.state(receipt, row["config"], planned["version"])
+        if state == "run" and len(made := receipt["config"].get("seeds", [])) < len(seeds(row)):
+            state = f"{len(made)} of {len(seeds(row))} seeds" if made else state
+        result[row["id"]] = state
     return result
 
 
@@ -207,7 +213,7 @@ def forget(name, row, scratch, where):
 
 
 def keep(receipt, unit, where):
-    """Write each seed's result to its own file, and the row's receipt once all are finished."""
+    """Write each seed's result to its own file, and the row's receipt of the seeds that it has."""
     name, row, some = unit
     if receipt is None:
         print(f"{label(unit)}: another process is already running it", flush=True)
@@ -240,11 +246,21 @@ def one_seed(receipt, i, seed):
 
 
 def assemble(name, row, where):
-    """Combine the receipts of a row's seeds into the row's receipt, if all are finished."""
+    """Combine the receipts of a row's finished seeds into the row's receipt.
+
+    A valid receipt of more seeds is not replaced.
+    """
     planned = plan(name)
     (target,) = [r for r in planned["rows"] if r["id"] == row]
     parts = [part(name, target, seed, planned["version"], where) for seed in seeds(target)]
-    if None in parts:
+    finished = [seed for seed, found in zip(seeds(target), parts, strict=True) if found]
+    parts = [found for found in parts if found]
+    with suppress(ValueError):
+        old = receipts.read(short(name), row, where)
+        valid = receipts.state(old, target["config"], planned["version"]) == "run"
+        if valid and len(old["config"].get("seeds", ())) > len(parts):
+            return
+    if not parts:
         return
     first, last = parts[0], max(parts, key=lambda p: p["date"])
     if any(p["data"] != first["data"] or set(p["results"]) != set(first["results"]) for p in parts):
@@ -262,7 +278,7 @@ def assemble(name, row, where):
     receipts.write(
         last
         | {
-            "config": target["config"],
+            "config": target["config"] | {"seeds": finished},
             "results": results,
             "seconds": round(sum(p["seconds"] for p in parts), 1),
             "device": "; ".join(dict.fromkeys(p["device"] for p in parts)),
@@ -276,7 +292,8 @@ def assemble(name, row, where):
     )
     if len(parts) > 1:
         shown = ", ".join(f"{quantity} {receipts.show(r)}" for quantity, r in results.items())
-        print(f"{short(name)}/{row}: {shown}  (all {len(parts)} seeds)", flush=True)
+        said = f"{len(parts)} of {len(seeds(target))}"
+        print(f"{short(name)}/{row}: {shown}  ({said} seeds)", flush=True)
 
 
 def run_local(todo, device, scratch, where, deadline, jobs=1):

@@ -65,11 +65,16 @@ def rows(experiment, where=None):
 
 
 def state(receipt, config, version):
-    """One of STATES, for a receipt (or None) compared with the current config and version."""
+    """One of STATES, for a receipt (or None) compared with the current config and version.
+
+    A receipt of some of the config's seeds counts as run.
+    """
     if receipt is None:
         return "not run"
-    same = receipt["config"] == json.loads(json.dumps(config)) and receipt["version"] == version
-    return "run" if same else "stale"
+    planned, made = (dict(c) for c in (json.loads(json.dumps(config)), receipt["config"]))
+    seeds, made_seeds = (c.pop("seeds", None) for c in (planned, made))
+    some = made_seeds == seeds or bool(made_seeds and seeds and set(made_seeds) < set(seeds))
+    return "run" if some and made == planned and receipt["version"] == version else "stale"
 
 
 def result(experiment, row, quantity, where=None):
