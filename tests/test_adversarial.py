@@ -338,6 +338,43 @@ def test_a_uniform_draw_of_zero_is_a_finite_code(monkeypatch):
             assert z[0].item() == pytest.approx(math.log(u / (1 - u)))
 
 
+def test_a_double_draw_has_the_resolution_of_a_double():
+    loc = torch.zeros(100, dtype=torch.float64)
+    z = vl.priors.Logistic(loc, 1.0).rsample()
+    assert not torch.equal(z, z.float().double())
+
+
+def test_the_density_of_the_pinwheel_in_double_precision():
+    """The average of ten Gaussians, each turned by a tenth of a circle."""
+    z = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
+    known = 0.0
+    for part in range(10):
+        a = torch.tensor(2 * math.pi * part / 10, dtype=torch.float64)
+        turn = torch.stack([torch.stack([a.cos(), -a.sin()]), torch.stack([a.sin(), a.cos()])])
+        widths = torch.diag(torch.tensor([0.5**2, 0.15**2], dtype=torch.float64))
+        blade = torch.distributions.MultivariateNormal(2.0 * turn[:, 0], turn @ widths @ turn.T)
+        known = known + blade.log_prob(z).exp() / 10
+    assert torch.allclose(vl.pinwheel().double()().log_prob(z).exp(), known, rtol=1e-10, atol=0)
+
+
+def test_priors_of_the_plane_draw_tables_of_codes():
+    for make in (vl.pinwheel, vl.swiss_roll):
+        assert make()().rsample((4, 3)).shape == (4, 3, 2)
+
+
+def test_the_swiss_roll_turns_once_and_a_half():
+    """A point at the share s of the radius stands at the angle 3 pi s, up to the noise."""
+    torch.manual_seed(0)
+    z = vl.swiss_roll()().rsample((4000,))
+    radius = z.norm(dim=1)
+    z, radius = z[radius > 1], radius[radius > 1]
+    angle = 3 * math.pi * radius / 3.0
+    off = torch.atan2(z[:, 1], z[:, 0]) - angle
+    off = torch.remainder(off + math.pi, 2 * math.pi) - math.pi
+    # Noise of .1 across turns the angle by .1/r, and moves its expected value by .1 * pi.
+    assert off.abs().max() < 5 * (0.1 + 0.1 * math.pi) and abs(off.mean().item()) < 0.03
+
+
 def test_the_swiss_roll_is_uniform_along_its_length():
     """The length from the centre grows with the square of the radius."""
     torch.manual_seed(0)
@@ -432,10 +469,31 @@ def test_few_labels_and_the_labels_of_clusters():
 
 
 def test_bad_arguments():
+    with pytest.raises(ValueError, match="^swiss_roll: latent_dim must be 2"):
+        vl.swiss_roll(3)
+    for make, name in ((vl.logistic, "logistic"), (vl.priors.normal, "normal")):
+        with pytest.raises(ValueError, match=f"^{name}: scale must be a positive finite number"):
+            make(-1)
     with pytest.raises(
         ValueError, match="ClassAAE: classes must be an integer of at least 2, got 1"
     ):
         classes_model(k=1)
+
+
+def test_a_decoder_of_another_size_is_not_broadcast():
+    """One pixel would be compared with all eight, silently."""
+    a = vl.adversarial
+    model = vl.ImplicitVAE(vl.mlp(8, 2), vl.mlp(2, 1), 2)
+    styled = vl.ImplicitVAE(vl.mlp(8, 2), vl.mlp(5, 1), 2)
+    classes = vl.ClassAAE(vl.mlp(8, 5), vl.mlp(5, 1), 3, 2, vl.mlp(2, 1), vl.mlp(3, 1))
+    for call in (
+        lambda: a.aae_reconstruction(model, X),
+        lambda: a.style_reconstruction(styled, {"x": (X, LABELS)}, classes=3),
+        lambda: a.class_reconstruction(classes, X),
+    ):
+        with pytest.raises(ValueError, match=r"x has shape \(24, 8\); the decoder makes"):
+            call()
+    assert classes.head_parameters() == []
 
 
 def test_a_model_without_a_discriminator_is_named():

@@ -111,6 +111,31 @@ def test_every_copy_has_an_order_of_its_own():
     assert not torch.equal(both[0], both[1]) and not torch.equal(both[0, :40], both[0, 40:])
 
 
+def test_a_transform_sees_the_images_of_one_copy_and_draws_noise_for_each():
+    """Copies trained together: the mean is over a copy's own batch, the noise is not shared."""
+    images = {"x": [torch.arange(40.0)[:, None].expand(40, 3)]}
+    index = {"x": torch.tensor([[0, 1, 2, 3], [10, 20, 30, 39]])}
+
+    def centred(x):
+        assert x.shape == (4, 3)  # images of one copy
+        return x - x.mean(0)
+
+    stacked = batches.Batches(images, False, 4, centred, (0, 1)).at(index)
+    for i in range(2):
+        alone = batches.Batches(images, False, 4, centred, (i,)).at({"x": index["x"][i : i + 1]})
+        assert torch.equal(stacked[i], alone)
+    grey = {"x": [torch.full((40, 3), 0.5)]}
+    drawn = batches.Batches(grey, False, 40, vl.binarize, (0, 1))
+    drawn.shuffle()
+    one, other = drawn.next()
+    assert not torch.equal(one, other) and set(one.unique().tolist()) == {0.0, 1.0}
+    both = {"a": [torch.arange(6), torch.arange(6)], "b": [torch.arange(9)]}
+    made = batches.Batches(both, True, 2, None, (0,))
+    made.shuffle()
+    batch = made.next()
+    assert batch["a"][0].shape == batch["b"].shape == (2,) and torch.equal(*batch["a"])
+
+
 def test_without_given_noise_the_spread_over_seeds_agrees(monkeypatch):
     images, last = vl.digits("dynamic").train, {}
     for name, flops in (("together", float("inf")), ("apart", 0)):
