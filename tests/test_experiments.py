@@ -12,7 +12,7 @@ import torch
 from conftest import need, need_data
 
 import vaelib as vl
-from book.experiments import cifar10_jpeg, runner
+from book.experiments import chapter_controls, cifar10_jpeg, runner
 from vaelib.pages import receipts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -411,6 +411,29 @@ def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
             assert len(data) == 1 and ("nll" not in results or 80 < results["nll"]["mean"] < 600)
             if name == "iwae_table2":
                 assert results["nll"]["values"] != results["nll_before"]["values"]
+
+
+@pytest.mark.parametrize("row", [row["id"] for row in chapter_controls.ROWS])
+def test_a_chapters_control_runs_in_the_smoke_profile(row, monkeypatch, tmp_path):
+    monkeypatch.setenv("VAELIB_PROFILE", "smoke")  # restored afterwards
+    monkeypatch.setattr(chapter_controls, "PROFILE", "smoke")
+    (config,) = [r["config"] for r in chapter_controls.ROWS if r["id"] == row]
+    small = config | {"seeds": [0, 1]}
+    results, _ = chapter_controls.run(small, torch.device("cpu"), tmp_path)
+    assert results and all(len(r["values"]) == 2 for r in results.values())
+    assert any(r["values"][0] != r["values"][1] for r in results.values())
+    assert set(results) == set(receipts.read("chapter_controls", row)["results"])
+
+
+def test_a_control_becomes_stale_with_its_code_and_not_with_a_comment(tmp_path, monkeypatch):
+    def code(source):
+        cells = [{"id": "a", "source": [source]}, {"id": "b", "source": ["other"]}]
+        (tmp_path / "01_x.ipynb").write_text(json.dumps({"cells": cells}))
+        return chapter_controls.row("r", "R", "01_x", ["a"], "f", 2)["config"]["code"]
+
+    monkeypatch.setattr(chapter_controls, "CHAPTERS", tmp_path)
+    assert code("f = 1") == code("f = (1)  # one") != code("f = 2")
+    assert chapter_controls.sources("01_x", ["a"]) == "f = 2"
 
 
 def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 from vaelib.pages import receipts
 
 VERSION = 1
+PROFILE = "default"  # tests run the functions in the smoke profile
 CLAIM = "What a chapter shows for one seed holds for others."
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 
@@ -47,7 +48,7 @@ ROWS = [
 
 def run(config, device, folder):
     """Call the chapter's function with each seed, in the default profile."""
-    os.environ["VAELIB_PROFILE"] = "default"
+    os.environ["VAELIB_PROFILE"] = PROFILE
     names = {"__name__": "__main__"}
     exec(sources(config["chapter"], config["cells"]), names)
     measured = [names[config["function"]](seed) for seed in config["seeds"]]
