@@ -106,8 +106,12 @@ def changed_lines(name):
 
 
 def key(name):
+    """A mutant's name in tests/mutants.toml: module.function or module.Class.method, and its line."""
     module, function = name.removeprefix("vaelib.").split(".")
-    return f"{module}.{function.removeprefix('x_').split('__mutmut')[0]}: {changed_lines(name)}"
+    function = function.split("__mutmut")[0].removeprefix("x_")
+    if "ǁ" in function:  # xǁClassǁmethod
+        function = ".".join(function.split("ǁ")[1:])
+    return f"{module}.{function}: {changed_lines(name)}"
 
 
 def report(known):
