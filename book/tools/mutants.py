@@ -106,7 +106,7 @@ def changed_lines(name):
 
 
 def key(name):
-    """A mutant's name in tests/mutants.toml: module.function or module.Class.method, and its line."""
+    """A mutant's name in tests/mutants.toml: module.Class.method and its line."""
     module, function = name.removeprefix("vaelib.").split(".")
     function = function.split("__mutmut")[0].removeprefix("x_")
     if "ǁ" in function:  # xǁClassǁmethod
