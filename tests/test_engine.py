@@ -89,6 +89,19 @@ def test_a_hyper_parameter_may_differ_between_copies(data, flops, monkeypatch):
         train(data, hyper={"beta": (1.0, 2.0)})
 
 
+@pytest.mark.parametrize("kind", [tuple, list, np.array, torch.tensor])
+def test_whole_numbers_of_copies_stay_whole(kind):
+    """k cannot be a tensor, so that the copies are trained one after another."""
+    images = vl.digits("fixed").train
+    options = {"steps": 3, "lr": 1e-3}
+    with pytest.warns(UserWarning, match="the copies are trained one after another"):
+        both = vl.fit(build, vl.iwae, images, seeds=(0, 0), hyper={"k": kind([1, 5])}, **options)
+    alone = vl.fit(build, vl.iwae, images, seeds=(0,), hyper={"k": 5}, **options)
+    assert np.array_equal(both.history["objective"][1], alone.history["objective"][0])
+    with pytest.raises(ValueError, match="fit: k must be a number for each seed, got 'five'"):
+        vl.fit(build, vl.iwae, images, seeds=(0, 0), hyper={"k": (1, "five")}, **options)
+
+
 def test_a_schedule_reaches_all_copies(data, together):
     warm = train(data, hyper={"beta": lambda step: step / 20})
     alone = train(data, seeds=(1,), hyper={"beta": lambda step: step / 20})

@@ -222,7 +222,9 @@ def _hyper(name, value, n):
         value, (list, tuple, np.ndarray, torch.Tensor)
     ):
         return value if callable(value) else plain(value)
-    value = tuple(float(v) for v in value)
+    value = tuple(plain(v) for v in value)
+    if bad := [v for v in value if isinstance(v, bool) or not isinstance(v, (int, float))]:
+        raise ValueError(f"fit: {name} must be a number for each seed, got {bad[0]!r}.")
     if len(value) != n:
         raise ValueError(
             f"fit: {name} must have one value, or {n} for {n} seeds, got {len(value)}."
