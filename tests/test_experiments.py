@@ -419,8 +419,8 @@ def test_a_chapters_control_runs_in_the_smoke_profile(row, monkeypatch, tmp_path
     monkeypatch.setattr(chapter_controls, "PROFILE", "smoke")
     (config,) = [r["config"] for r in chapter_controls.ROWS if r["id"] == row]
     small = config | {"seeds": [0, 1]}
-    results, _ = chapter_controls.run(small, torch.device("cpu"), tmp_path)
-    assert results and all(len(r["values"]) == 2 for r in results.values())
+    results, data = chapter_controls.run(small, torch.device("cpu"), tmp_path)
+    assert len(data) == 1 and results and all(len(r["values"]) == 2 for r in results.values())
     assert any(r["values"][0] != r["values"][1] for r in results.values())
     assert set(results) == set(receipts.read("chapter_controls", row)["results"])
 
@@ -428,12 +428,13 @@ def test_a_chapters_control_runs_in_the_smoke_profile(row, monkeypatch, tmp_path
 def test_a_control_becomes_stale_with_its_code_and_not_with_a_comment(tmp_path, monkeypatch):
     def code(source):
         cells = [{"id": "a", "source": [source]}, {"id": "b", "source": ["other"]}]
-        (tmp_path / "01_x.ipynb").write_text(json.dumps({"cells": cells}))
+        (tmp_path / "chapters/01_x.ipynb").write_text(json.dumps({"cells": cells}))
         return chapter_controls.row("r", "R", "01_x", ["a"], "f", 2)["config"]["code"]
 
-    monkeypatch.setattr(chapter_controls, "CHAPTERS", tmp_path)
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
     assert code("f = 1") == code("f = (1)  # one") != code("f = 2")
-    assert chapter_controls.sources("01_x", ["a"]) == "f = 2"
+    assert runner.cells("01_x", ["b", "a"]) == ["other", "f = 2"]
 
 
 def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):

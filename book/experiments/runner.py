@@ -89,8 +89,8 @@ def states(name, where):
             print(f"{error} It will be recomputed.", file=sys.stderr)
             receipt = None
         state = receipts.state(receipt, row["config"], planned["version"])
-        if state == "run" and len(made := receipt["config"].get("seeds", [])) < len(seeds(row)):
-            state = f"{len(made)} of {len(seeds(row))} seeds" if made else state
+        if state == "run" and len(seeds(receipt)) < len(seeds(row)):
+            state = f"{len(seeds(receipt))} of {len(seeds(row))} seeds"
         result[row["id"]] = state
     return result
 
@@ -117,7 +117,7 @@ def units(name, rows, where, together=False):
 
 
 def seeds(row):
-    """Return the seeds of a planned row; (None,) if its config has none."""
+    """Return the seeds of a planned row or a receipt; (None,) if its config has none."""
     return tuple(row["config"].get("seeds", (None,)))
 
 
@@ -258,7 +258,7 @@ def assemble(name, row, where):
     with suppress(ValueError):
         old = receipts.read(short(name), row, where)
         valid = receipts.state(old, target["config"], planned["version"]) == "run"
-        if valid and len(old["config"].get("seeds", ())) > len(parts):
+        if valid and len(seeds(old)) > len(parts):
             return
     if not parts:
         return
@@ -403,6 +403,13 @@ def remember(folder, key, function):
     if not file.exists():
         receipts.write_json(function(), file)
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def cells(chapter, names):
+    """Return the code of some cells of a chapter, in the order of names."""
+    notebook = json.loads((ROOT / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+    code = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+    return [code[name] for name in names]
 
 
 def fingerprint(*tensors):

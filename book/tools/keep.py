@@ -33,10 +33,10 @@ KEPT = {
 
 def sources(name):
     """Return the code of the cells that compute the variable of this name, in order."""
+    from book.experiments import runner
+
     chapter, cells, _ = KEPT[name]
-    notebook = json.loads((ROOT / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
-    code = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
-    return [code[cell] for cell in cells]
+    return runner.cells(chapter, cells)
 
 
 def fingerprint(name):

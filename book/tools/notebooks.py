@@ -230,10 +230,8 @@ def plain_notebook(nb, name, book, glued=(), outputs=None):
     )
     cells = list(plain_cells(nb, page))
     if name in book.places:  # an assignment has no page
-        rest, made_from = (
-            cells[0].source.partition("\n")[2],
-            origin(name, book, profile_of(outputs)),
-        )
+        rest = cells[0].source.partition("\n")[2]
+        made_from = origin(name, book, profile_of(outputs))
         cells[0].source = f"# {book.places[name].name}\n{rest}\n\n{made_from}"
         cells = [cell for cell in cells if cell.id != "onward"]
         cells.append(new_markdown_cell(onward(name, book), id="onward"))
