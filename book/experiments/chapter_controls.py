@@ -15,7 +15,7 @@ from .runner import cells, fingerprint
 
 VERSION = 1
 PROFILE = "default"  # tests run the functions in the smoke profile
-CLAIM = "What a chapter shows for one seed holds for others."
+CLAIM = "What a chapter says of one seed holds for others, except where the chapter says not."
 
 
 def row(name, title, chapter, needed, function, seeds):
