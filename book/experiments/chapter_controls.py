@@ -32,9 +32,9 @@ def row(name, title, chapter, needed, function, seeds):
 
 ROWS = [
     row("02-habits", "Squared error summed or averaged", "02_elbo",
-        ["setup", "sizes", "habits", "habits-run"], "habits", 6),
+        ["setup", "habits", "habits-run"], "habits", 6),
     row("02-gauge", "Moments of the code: fast, slow, clamped", "02_elbo",
-        ["setup", "sizes", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
+        ["setup", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
 ]  # fmt: skip
 
 

@@ -18,8 +18,53 @@
     return sum * data.sliders[i].length + Number(input.value);
   }, 0);
 
+  // The ground: a point that is dragged, or moved by arrow keys, sets the first two sliders
+  const nearest = (values, v) => values.reduce((best, u, i) => Math.abs(u - v) < Math.abs(values[best] - v) ? i : best, 0);
+  function ground(panel, drawing) {
+    const at = place(panel), grip = drawing.querySelector(".grip");
+    const move = (...v) => {
+      v.forEach((u, j) => { inputs[j].value = nearest(data.values[j], u); });
+      stop();
+      draw();
+    };
+    drag(drawing, (x, y) => move(at.x(x), at.y(y)), step => inputs.forEach((input, j) => {
+      if (j < 2 && step[j]) { input.value = +input.value + 5 * step[j]; stop(); draw(); }
+    }));
+    return () => {
+      const [u, v] = inputs.map((input, j) => data.values[j][input.value]);
+      grip.setAttribute("cx", at.X(u).toFixed(1));
+      grip.setAttribute("cy", at.Y(v).toFixed(1));
+    };
+  }
+  function bars(panel, drawing) {
+    const {X} = place(panel), rects = drawing.querySelectorAll(".bar"), names = drawing.querySelectorAll(".bar-name");
+    return found => panel.bars.forEach((name, j) => {
+      const [a, b] = found[name].map(X), left = Math.min(a, b).toFixed(1);
+      rects[j].setAttribute("x", left);
+      rects[j].setAttribute("width", Math.abs(b - a).toFixed(1));
+      names[j].setAttribute("x", left);
+    });
+  }
+  const drag = (drawing, moved, stepped) => {
+    const follow = event => {
+      const box = drawing.getBoundingClientRect(), scale = drawing.viewBox.baseVal.width / box.width;
+      moved((event.clientX - box.left) * scale, (event.clientY - box.top) * scale);
+    };
+    drawing.addEventListener("pointerdown", event => { drawing.setPointerCapture(event.pointerId); follow(event); });
+    drawing.addEventListener("pointermove", event => { if (event.buttons) follow(event); });
+    drawing.addEventListener("keydown", event => {
+      const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
+      if (!step) return;
+      event.preventDefault();
+      event.stopPropagation();
+      stepped(step);
+    });
+  };
+
   function curves() {
     const panels = data.panels.map((panel, i) => {
+      if (panel.ground) return ground(panel, drawings[i]);
+      if (panel.bars) return bars(panel, drawings[i]);
       const {X, Y} = place(panel), [x0, x1] = panel.xlim, [y0, y1] = panel.ylim, n = panel.points;
       const paths = [...drawings[i].querySelectorAll(".line")];
       const lines = panel.lines.map(line => ({...line, values: bytes(line.data)}));
@@ -118,18 +163,8 @@
     };
     const move = (x, y) => { inputs[0].value = x; inputs[1].value = y; draw(); };
     drawings.forEach((drawing, i) => {
-      const follow = event => {
-        const box = drawing.getBoundingClientRect(), scale = drawing.viewBox.baseVal.width / box.width;
-        move(members[i].at.x((event.clientX - box.left) * scale), members[i].at.y((event.clientY - box.top) * scale));
-      };
-      drawing.addEventListener("pointerdown", event => { drawing.setPointerCapture(event.pointerId); follow(event); });
-      drawing.addEventListener("pointermove", event => { if (event.buttons) follow(event); });
-      drawing.addEventListener("keydown", event => {
-        const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
-        if (!step) return;
-        event.preventDefault();
-        move(...inputs.map((input, j) => Number(input.value) + 0.1 * step[j]));
-      });
+      drag(drawing, (x, y) => move(members[i].at.x(x), members[i].at.y(y)),
+        step => move(...inputs.map((input, j) => Number(input.value) + 0.1 * step[j])));
     });
     return draw;
   }
@@ -153,17 +188,34 @@
   inputs.forEach(input => input.addEventListener("input", draw));
   // In JupyterLab arrow keys would otherwise move to another cell.
   root.addEventListener("keydown", event => { if (event.target.matches("input, select")) event.stopPropagation(); });
-  const button = root.querySelector("button");
+  const button = root.querySelector("button"), label = button?.textContent;
   let timer = null;
-  const stop = () => { clearInterval(timer); timer = null; button.textContent = "\u25B6 Play"; };
-  if (button) button.addEventListener("click", () => {
-    if (timer) return stop();
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    if (button) button.textContent = label;
+  }
+  const play = () => {
     const first = inputs[0];
     if (+first.value >= +first.max) first.value = 0;
+    return () => +first.value < +first.max && (first.value = +first.value + 1, true);
+  };
+  // Uphill in steps of a tenth of the slope; the sliders show the nearest of their values
+  const climb = () => {
+    let z = inputs.map((input, j) => data.values[j][input.value]);
+    return () => {
+      const slope = compute(z).uphill;
+      z = z.map((v, j) => v + 0.1 * slope[j]);
+      inputs.forEach((input, j) => { input.value = nearest(data.values[j], z[j]); });
+      return Math.hypot(...slope) > 0.01;
+    };
+  };
+  if (button) button.addEventListener("click", () => {
+    if (timer) return stop();
+    const step = "climb" in button.dataset ? climb() : play();
     button.textContent = "\u275A\u275A Pause";
     timer = setInterval(() => {
-      if (!root.isConnected || +first.value >= +first.max) return stop();
-      first.value = +first.value + 1;
+      if (!root.isConnected || !step()) return stop();
       draw();
     }, 120);
   });

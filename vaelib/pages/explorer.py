@@ -18,7 +18,8 @@ from matplotlib.image import imsave
 from torch import nn
 from torch.distributions import Normal
 
-from .frame import COLORS, DASHES, Frame, square
+from .frame import square
+from .panels import bars, ground, panel
 from .plotting import code_grid
 
 SCRIPT = Path(__file__).with_name("explorer.js")
@@ -38,27 +39,19 @@ class Explorer:
         return self.html
 
 
-def panel(title, xlabel, xlim, ylim, lines):
-    """One drawing of `curves`.
+def curves(panels, sliders, readout=None, compute=None, start=None, climb=False):
+    """Drawings that follow sliders; a button plays the first slider.
 
-    lines: name -> heights at equal steps over xlim, (n,) if the sliders do not matter, or (number
-        of values of each slider..., n). Heights outside ylim are cut off.
-    """
-    return {"title": title, "xlabel": xlabel, "xlim": xlim, "ylim": ylim, "lines": lines}
-
-
-def curves(panels, sliders, readout=None, compute=None, start=None):
-    """Curves that follow sliders; a button plays the first slider.
-
-    panels: made by `panel`. sliders: label -> its values.
+    panels: made by `panel`, `ground` or `bars`. sliders: label -> its values.
     readout: a function of one value of each slider that gives the line of text below.
     compute: the source of a JavaScript function of the list of values that gives {name of a line:
-        its n heights, "readout": text}, for answers that the page works out itself; lines are then
-        (n,), as they are at the start.
+        its n heights, name of a bar: its two ends, "readout": text}, for answers that the page
+        works out itself; lines are then (n,), as they are at the start.
+    climb: the button goes uphill instead, in steps of "uphill", a further result of compute.
     start: label -> the value at which that slider starts; default its first.
     ValueError: lines whose shape does not fit, a start that is none of the values.
     """
-    counts, start = tuple(len(values) for values in sliders.values()), start or {}
+    start = start or {}
     for label, value in start.items():
         if value not in sliders.get(label, ()):
             raise ValueError(
@@ -74,29 +67,10 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
         if compute
         else {"panels": []}
     )
-    for one in panels:
-        frame = Frame(one["xlim"], one["ylim"], left=42, right=8, top=40, bottom=34)
-        points, lines, body = {np.shape(line)[-1] for line in one["lines"].values()}, [], ""
-        if len(one["lines"]) > len(COLORS):
-            raise ValueError(
-                f"curves: a panel must have at most {len(COLORS)} lines, got {len(one['lines'])}."
-            )
-        for i, (name, line) in enumerate(one["lines"].items()):
-            line = np.asarray(line, float)
-            if len(points) != 1 or line.shape[:-1] not in ((), () if compute else counts):
-                raise ValueError(
-                    f"curves: line {name!r} must have shape (n,)"
-                    + ("" if compute else f" or {(*counts, 'n')}")
-                    + f", with the same n in all lines of a panel, got {line.shape}."
-                )
-            level = np.clip(np.nan_to_num((line - one["ylim"][0]) / np.ptp(one["ylim"])), 0, 1)
-            lines.append(
-                {"name": name, "data": _bytes(255 * level, np.uint8), "fixed": line.ndim == 1}
-            )
-            first = (level if line.ndim == 1 else level[at]) * np.ptp(one["ylim"]) + one["ylim"][0]
-            body += frame.name(i, name) + frame.line(first, COLORS[i], DASHES[i])
-        data["panels"].append({**frame.geometry, "lines": lines, "points": points.pop()})
-        drawings.append(frame.svg(one["title"], one["xlabel"], body))
+    for draw in panels:
+        packed, drawing = draw(tuple(sliders.values()), at, bool(compute))
+        data["panels"].append(packed)
+        drawings.append(drawing)
     said = (
         ""
         if readout is None
@@ -107,7 +81,8 @@ def curves(panels, sliders, readout=None, compute=None, start=None):
     rows = "".join(
         _choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True)
     )
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{rows}{PLAY}', said, compute)
+    inside = f'<div class="panels">{"".join(drawings)}</div>{rows}{CLIMB if climb else PLAY}'
+    return _page(data, inside, said, compute)
 
 
 def planes(members, shape, limit=3.5):
@@ -133,7 +108,8 @@ def planes(members, shape, limit=3.5):
         at = f"translate({frame.X(0):.1f} {frame.Y(0):.1f})"
         cross = f'<g class="cross" transform="{at}"><path d="M-9 0H9M0-9V9"/></g>'
         cloud = frame.cloud(codes, labels, draws := _draws(model))
-        plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=not drawings)
+        moves = None if drawings else "code"
+        plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=moves)
         key = (
             key if draws is None else KEY.replace("</p>", " Grey dots: draws of another prior.</p>")
         )
@@ -222,6 +198,7 @@ def film(frames, times, labels, limit=3.5):
 
 KEY = "<p>Colours are classes; the rings lie at 1, 2 and 3.</p>"
 PLAY = '<button type="button">▶ Play</button>'
+CLIMB = '<button type="button" data-climb>▲ Climb</button>'
 
 
 def _draws(model):
@@ -318,3 +295,6 @@ def _page(data, inside, said, compute=None):
         f'document.getElementById("{name}"), {packed}'
         f"{', ' + compute if compute else ''});</script>"
     )
+
+
+__all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "planes", "traversal"]

@@ -54,11 +54,9 @@ class Frame:
         d = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, self.Y(heights), strict=True))
         return f'<path class="line" d="M{d}" stroke="{color}" stroke-dasharray="{dash}"/>'
 
-    def name(self, i, text):
+    def name(self, i, text, color):
         x, y = self.width - self.right, 13 + 13 * i
-        return (
-            f'<text x="{x}" y="{y}" text-anchor="end" fill="{COLORS[i]}">{html.escape(text)}</text>'
-        )
+        return f'<text x="{x}" y="{y}" text-anchor="end" fill="{color}">{html.escape(text)}</text>'
 
     def dots(self, codes):
         a, b = self.X(np.clip(codes[:, 0], *self.xlim)), self.Y(np.clip(codes[:, 1], *self.ylim))
@@ -81,7 +79,8 @@ class Frame:
             )
         return paths
 
-    def svg(self, title, xlabel, body, ticks=True, focusable=False):
+    def svg(self, title, xlabel, body, ticks=True, focusable=None, ylabel=""):
+        """The drawing with its axes; focusable: what arrow keys move in it. ticks: or "x" only."""
         base, edge = self.height - self.bottom, self.width - self.right
         axes = (
             f'<text x="{self.left}" y="13" class="title">{html.escape(title)}</text>'
@@ -95,14 +94,16 @@ class Frame:
                     f'<text x="{self.X(x):.1f}" y="{base + 13}" '
                     f'text-anchor="middle">{_number(x)}</text>'
                 )
-                axes += (
-                    f'<text x="{self.left - 4}" y="{self.Y(y) + 4:.1f}" '
-                    f'text-anchor="end">{_number(y)}</text>'
-                )
+                if ticks != "x":
+                    axes += (
+                        f'<text x="{self.left - 4}" y="{self.Y(y) + 4:.1f}" '
+                        f'text-anchor="end">{_number(y)}</text>'
+                    )
             middle = (self.left + edge) / 2
             axes += (
                 f'<text x="{middle}" y="{self.height - 5}" '
                 f'text-anchor="middle">{html.escape(xlabel)}</text>'
+                f'<text x="{self.left}" y="{self.top - 5}">{html.escape(ylabel)}</text>'
             )
         else:
             axes += (
@@ -110,11 +111,11 @@ class Frame:
                 f'height="{base - self.top}"/>'
             )
         kind = (
-            'tabindex="0" role="application" aria-roledescription="plane of codes"'
+            f'tabindex="0" role="application" aria-roledescription="plane, with a {focusable}"'
             if focusable
             else 'role="img"'
         )
-        more = ". Arrow keys move the code." if focusable else ""
+        more = f". Arrow keys move the {focusable}." if focusable else ""
         return (
             f'<svg viewBox="0 0 {self.width} {self.height}" {kind} '
             f'aria-label="{html.escape(title)}{more}">'

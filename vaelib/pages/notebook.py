@@ -1,14 +1,8 @@
 """What the cells of a chapter need: the size of the run, and numbers for the prose."""
 
-import builtins
 import contextlib
 import os
-import sys
 from types import SimpleNamespace
-
-from vaelib import training
-
-from .compared import compared
 
 PROFILES = ("smoke", "default", "paper")
 
@@ -104,48 +98,3 @@ def glue(name, value):
 
             return keep(name, value, display=False)
     print(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
-
-
-def claim(text, holds, trained=False):
-    """Check a claim of the chapter, and print it with the values that it compared.
-
-    trained=True marks a claim about a trained model: the smoke profile trains too briefly to check
-    it, and prints this; a reader sees after which training it was checked.
-    A claim that does not hold is printed as such, because a reader may have changed something; in
-    the book's build and in tests it raises AssertionError.
-    """
-    if trained and profile() == "smoke":
-        print(f"Not checked in the smoke profile: {text}")
-        return
-    values = compared(sys._getframe(1))
-    shown = f"{text} ({values})" if values else text
-    if bool(holds):
-        print(f"Checked{_after(trained)}: {shown}")
-    elif strict():
-        raise AssertionError(f"This claim does not hold here: {shown}")
-    else:
-        print(f"\x1b[31mDoes not hold here{_after(trained)}: {shown}\x1b[0m")
-
-
-def _after(trained):
-    """Name the training that a reader's claim is about, so that an earlier one is recognized."""
-    if not trained or strict() or training.latest is None:
-        return ""
-    cell = f" in [{_trained_in[1]}]" if _trained_in[0] is training.latest else ""
-    done, planned = training.latest.steps, training.latest.planned
-    length = f"{done:,} steps" if done == planned else f"{done:,} of {planned:,} steps"
-    return f" after training{cell}, {length}"
-
-
-_trained_in = (None, 0)  # the latest training and the number of its cell
-
-
-def note_cell(result):
-    """After each cell of a notebook, note whether it has trained."""
-    global _trained_in
-    if training.latest is not _trained_in[0]:
-        _trained_in = (training.latest, result.execution_count)
-
-
-if get_ipython := vars(builtins).get("get_ipython"):
-    get_ipython().events.register("post_run_cell", note_cell)

@@ -1,5 +1,8 @@
 """The book's figures in one style (`plt.style.use("vaelib.pages.book")`), independent of models."""
 
+import builtins
+
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.collections import PatchCollection
@@ -21,6 +24,29 @@ CLASS_COLORS = ListedColormap(
         "#777777",
     ]
 )
+
+# One colour for each member of the family and each term, in the map, figures and explorers.
+FAMILY = {
+    "VAE": "#0072B2", "IWAE": "#56B4E9", "β-VAE": "#E69F00", "β-TCVAE": "#CC79A7",
+    "FactorVAE": "#882255", "AAE": "#D55E00", "MMD-VAE": "#009E73", "VIM": "#332288",
+}  # fmt: skip
+TERMS = {
+    "reconstruction": "#009E73", "cost": "#0072B2", "information": "#0072B2",
+    "mismatch": "#E69F00", "gap": "#D55E00",
+}  # fmt: skip
+
+
+def figure_style():
+    """Draw this notebook's figures in the book's style: as SVG, 672 px wide, with even letters."""
+    plt.style.use("vaelib.pages.book")
+    letters = {"font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "legend.fontsize": 9}
+    ticks = {"xtick.labelsize": 9, "ytick.labelsize": 9}
+    # Pictures inside an SVG have twice the resolution of the page.
+    plt.rcParams |= letters | ticks | {"savefig.dpi": 192, "svg.hashsalt": "vaelib"}
+    if getattr(vars(builtins).get("get_ipython", int)(), "kernel", None):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", bbox_inches=None)
 
 
 def image_grid(ax, images, shape, columns, gap=1):
@@ -111,4 +137,7 @@ def smooth(values, window=50):
     return np.stack([np.convolve(row, kernel, mode="valid") for row in values])
 
 
-__all__ = ["CLASS_COLORS", "band", "code_grid", "code_map", "code_scatter", "image_grid", "smooth"]
+__all__ = [
+    "CLASS_COLORS", "FAMILY", "TERMS", "band", "code_grid", "code_map", "code_scatter",
+    "figure_style", "image_grid", "smooth",
+]  # fmt: skip

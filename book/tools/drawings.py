@@ -1,0 +1,300 @@
+"""Draw the heads of the chapters: Alice, Bob, the keyhole between them, and the bill.
+
+Every symbol is a function of x, y and a scale that returns SVG. A head is composed of symbols,
+lines, arrows and short labels, so that all chapters look alike.
+
+    python book/tools/drawings.py            # writes book/_static/heads/NAME.svg
+    python book/tools/drawings.py --check    # exits 1 and names the files that differ
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "_static" / "heads"
+WIDTH = 760
+LINE = 1.6
+INK, PAPER, SKIN = "#222222", "#ffffff", "#f4e2d2"
+BLUE, GREEN, PINK, ORANGE, RED = "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#D55E00"
+SMALLEST = 15  # no letter is smaller, or it cannot be read on a phone
+
+# A five, number 32 of scikit-learn's load_digits: rows of squares from 0 (paper) to 16 (ink).
+ROWS = "0 2 13 16 16 16 11 0  0 5 16 10 5 4 1 0  0 6 16 7 3 0 0 0  0 9 16 16 16 6 0 0  "
+ROWS += "0 3 8 4 11 15 0 0  0 0 0 1 12 15 0 0  0 0 4 13 16 6 0 0  0 2 16 15 8 0 0 0"
+FIVE = tuple(map(int, ROWS.split()))
+
+
+def number(value):
+    """A coordinate with at most two decimals."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def mix(colour, share):
+    """The colour with the given share of it, the rest being paper."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 + share * (part - 255)):02x}" for part in parts)
+
+
+def tag(attributes):
+    """The attributes as SVG writes them; an underscore stands for a hyphen."""
+    return "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+
+
+def shape(d, fill="none", **attributes):
+    """A path."""
+    return f'<path d="{d}" fill="{fill}"{tag(attributes)}/>'
+
+
+def box(x, y, width, height, fill="none", **attributes):
+    """A rectangle."""
+    x, y, width, height = map(number, (x, y, width, height))
+    return shape(f"M{x} {y}h{width}v{height}h-{width}z", fill, **attributes)
+
+
+def ellipse(x, y, a, b=None, fill="none", **attributes):
+    """An ellipse, or a circle, with the half-axes a and b."""
+    across, turn = number(2 * a), f"a{number(a)} {number(b or a)} 0 1 0"
+    path = f"M{number(x - a)} {number(y)}{turn} {across} 0{turn} -{across} 0z"
+    return shape(path, fill, **attributes)
+
+
+def symbol(name, x, y, scale, parts):
+    """A group at (x, y) in which lines keep their width, whatever the scale."""
+    place = f"translate({number(x)} {number(y)})" + (f" scale({number(scale)})" * (scale != 1))
+    width = f' stroke-width="{number(LINE / scale)}"' * (scale != 1)
+    return f'<g class="{name}" transform="{place}"{width}>{"".join(parts)}</g>'
+
+
+def line(*points, colour=INK, **attributes):
+    """A line through points (x, y)."""
+    path = "L".join(f"{number(x)} {number(y)}" for x, y in points)
+    return shape(f"M{path}", stroke=colour, **attributes)
+
+
+def arrow(x1, y1, x2, y2, colour=INK):
+    """A straight arrow from (x1, y1) to (x2, y2)."""
+    back = math.atan2(y1 - y2, x1 - x2)
+    barbs = [(x2 + 9 * math.cos(back + a), y2 + 9 * math.sin(back + a)) for a in (-0.5, 0.5)]
+    tip = line(barbs[0], (x2, y2), barbs[1], colour=colour)
+    return line((x1, y1), (x2, y2), colour=colour) + tip
+
+
+def label(text, x, y, size=17, anchor="middle", **attributes):
+    """A short text whose baseline is at y; *z* in stars is set in italics."""
+    if size < SMALLEST:
+        raise ValueError(f"size must be at least {SMALLEST}, got {size}")
+    parts = text.split("*")
+    parts[1::2] = [f'<tspan font-style="italic">{part}</tspan>' for part in parts[1::2]]
+    place = f'x="{number(x)}" y="{number(y)}" font-size="{number(size)}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{INK}" stroke="none"{tag(attributes)}>{"".join(parts)}</text>'
+
+
+def alice(x, y, scale=1):
+    """Alice, 90 units high, looking right; (x, y) is the middle of her lower edge.
+
+    Long hair, a blue dress with a white collar.
+    """
+    hair, dress = "#b98a5e", mix(BLUE, 0.6)
+    parts = [
+        shape("M-21 -37C-29 -62 -22 -90 0 -90C22 -90 29 -62 21 -37z", hair),
+        shape("M-27 0C-27 -27 -22 -41 -7 -44L7 -44C22 -41 27 -27 27 0z", dress),
+        shape("M-9 -44L0 -33L9 -44z", PAPER),
+        ellipse(0, -64, 16.5, 17.5, SKIN),
+        shape("M-17 -62C-18 -88 18 -88 17 -62C11 -67 6 -71 4 -76C-2 -69 -9 -64 -17 -62z", hair),
+        ellipse(-1.5, -61, 1.3, fill=INK),
+        ellipse(8.5, -61, 1.3, fill=INK),
+        shape("M-1 -53.5Q4 -50 8.5 -53.5"),
+        ellipse(41, -26, 5, fill=SKIN),
+        shape("M13 -33C21 -33 30 -31 38 -32L39 -21C30 -18 20 -17 12 -19", dress),
+    ]
+    return symbol("alice", x, y, scale, parts)
+
+
+def bob(x, y, scale=1):
+    """Bob, 90 units high, looking left, with a pencil; (x, y) is the middle of his lower edge.
+
+    Short hair, glasses, a green pullover.
+    """
+    hair, wool = "#7d6a5c", mix(GREEN, 0.6)
+    parts = [
+        shape("M-31 0C-31 -28 -26 -41 -8 -43L8 -43C26 -41 31 -28 31 0z", wool),
+        shape("M-10 -43Q0 -33 10 -43M-30 -7L30 -7"),
+        ellipse(0, -64, 16, 18.5, SKIN),
+        shape("M-16 -68C-24 -93 22 -97 17 -60C14 -62 13 -67 12 -72C4 -71 -8 -71 -16 -68z", hair),
+        ellipse(-8.5, -61, 5.2, fill=PAPER),
+        ellipse(5, -61, 5.2, fill=PAPER),
+        shape("M-3.3 -61L-.2 -61M10.2 -61L15 -63"),
+        ellipse(-9.5, -61, 1.3, fill=INK),
+        ellipse(4, -61, 1.3, fill=INK),
+        shape("M-7 -51.5Q-3 -49.5 1 -51.5"),
+        shape("M37 -19L55 -39L62 -42L59.5 -35L41 -15z", mix(ORANGE, 0.6)),
+        shape("M55 -39L59.5 -35"),
+        ellipse(44, -24, 5, fill=SKIN),
+        shape("M15 -31C23 -31 33 -30 41 -30L42 -19C32 -15 22 -14 13 -17", wool),
+    ]
+    return symbol("bob", x, y, scale, parts)
+
+
+def wall_with_keyhole(x, y, scale=1):
+    """A wall, 120 units high; (x, y) is the middle of its foot, the keyhole is at y - 62."""
+    joints = "M-24 -96h48M-24 -72h12M12 -72h12M-24 -48h12M12 -48h12M-24 -24h48"
+    parts = [
+        box(-24, -120, 48, 120, "#e4e4e4"),
+        shape(joints + "M0 -120v24M-10 -24v24M12 -24v24", stroke="#a8a8a8"),
+        box(-12, -80, 24, 40, "#f6f6f6"),
+        shape("M-2.8 -61.5L-5.5 -46h11L2.8 -61.5A6.5 6.5 0 1 0 -2.8 -61.5z", INK),
+    ]
+    return symbol("wall_with_keyhole", x, y, scale, parts)
+
+
+def spot(a, b, rings):
+    """Ellipses with the half-axes a and b, each shrunk by r and with a share of the code's pink."""
+    return [ellipse(0, 0, a * r, b * r, mix(PINK, share), stroke="none") for r, share in rings]
+
+
+def code(x, y, scale=1, tilt=0):
+    """A Gaussian code: a soft spot around (x, y), 68 by 40 units, tilted by degrees."""
+    rings = spot(34, 20, ((1, 0.22), (0.8, 0.38), (0.58, 0.58), (0.34, 0.8), (0.14, 1)))
+    turned = f'<g transform="rotate({number(tilt)})">{"".join(rings)}</g>'
+    return symbol("code", x, y, scale, [turned])
+
+
+def proposal(x, y, scale=1):
+    """Alice's code over the ideal posterior (dashed); what lies outside it is hatched.
+
+    The posterior is tilted, which a code with separate coordinates cannot be.
+    """
+    ideal = {"stroke_dasharray": "5 4", "transform": "rotate(-24)"}
+    parts = [
+        ellipse(0, 0, 44, 25, "url(#hatch)", stroke=PINK),
+        ellipse(0, 0, 47, 15, mix(PINK, 0.15), **ideal),
+        *spot(44, 25, ((0.5, 0.38), (0.34, 0.65), (0.14, 1))),
+    ]
+    return symbol("proposal", x, y, scale, parts)
+
+
+def note(x, y, scale=1, text="*z*"):
+    """A message: a slip of paper around (x, y) with a folded corner and one letter."""
+    parts = [
+        shape("M-17 -13H10L17 -6V13H-17z", mix(PINK, 0.35)),
+        shape("M10 -13V-6H17"),
+        label(text, -1, 6, max(18, SMALLEST / scale)),
+    ]
+    return symbol("note", x, y, scale, parts)
+
+
+def blur(values):
+    """The 64 values averaged with their neighbours, as Bob draws them."""
+    weights = {(i, j): (3 - 2 * abs(i)) * (3 - 2 * abs(j)) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    blurred = [0] * 64
+    for k in range(64):
+        for (i, j), weight in weights.items():
+            row, column = k // 8 + i, k % 8 + j
+            if 0 <= row < 8 and 0 <= column < 8:
+                blurred[8 * row + column] += weight * values[k]
+    return [round(value / 25) for value in blurred]
+
+
+def picture(x, y, scale=1, values=FIVE, blurred=False):
+    """A picture of 8 x 8 grey squares, 64 units wide, with a frame 3 units outside.
+
+    (x, y) is the upper left corner of the squares.
+    """
+    values = blur(values) if blurred else values
+    parts = [box(-3, -3, 70, 70, PAPER)]
+    for level in sorted({*values} - {0}):
+        places = [divmod(k, 8) for k in range(64) if values[k] == level]
+        squares = "".join(f"M{8 * column} {8 * row}h8v8h-8z" for row, column in places)
+        parts.append(shape(squares, mix(INK, level / 16)))
+    inner = f'<g stroke="none" shape-rendering="crispEdges">{"".join(parts[1:])}</g>'
+    return symbol("picture", x, y, scale, [parts[0], inner])
+
+
+def bill(x, y, scale=1, reconstruction=0, information=0, mismatch=0, least=None, height=28):
+    """The bill as a bar of three amounts; (x, y) is its upper left corner.
+
+    least: the least possible amount, -log p(x): a dashed line. The gap, hatched, is below the bar:
+    it is the rest of the whole bill, not of one amount.
+    """
+    parts, end = [], 0
+    for amount, colour in ((reconstruction, GREEN), (information, BLUE), (mismatch, ORANGE)):
+        parts.append(box(end, 0, amount, height, mix(colour, 0.5)))
+        end += amount
+    if least is not None:
+        parts.append(box(least, height, end - least, 18, "url(#hatch)", stroke=RED))
+        parts.append(line((least, -7), (least, height + 24), stroke_dasharray="5 4"))
+    return symbol("bill", x, y, scale, parts)
+
+
+def head(title, height, parts):
+    """The file of a head."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        'font-family="DejaVu Sans, Verdana, Arial, sans-serif">\n'
+        f"<title>{title}</title>\n"
+        '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" '
+        f'patternTransform="rotate(45)"><path d="M0 0H7V7H0z" fill="{mix(RED, 0.15)}"/>'
+        f'<path d="M2 0V7" stroke="{RED}" stroke-width="2"/></pattern></defs>\n'
+        f'<g stroke="{INK}" stroke-width="{LINE}" stroke-linejoin="round" stroke-linecap="round">\n'
+        + "\n".join(parts)
+        + "\n</g>\n</svg>\n"
+    )
+
+
+def elbo():
+    """The bill of a message, and its least possible amount."""
+    desk = 124
+    parts = [
+        line((10, desk), (750, desk)),
+        picture(22, desk - 87, 1.3),
+        arrow(118, 80, 142, 80),
+        alice(182, desk, 1.2),
+        label("Alice", 182, desk + 21, 19),
+        code(276, 62),
+        label("message *z*", 306, desk + 21, 19),
+        wall_with_keyhole(412, desk),
+        line((353, 62), (412, 62), colour=PINK),
+        arrow(412, 62, 504, 62, PINK),
+        note(336, 62),
+        bob(560, desk, 1.2),
+        label("Bob", 560, desk + 21, 19),
+        picture(645, desk - 87, 1.3, blurred=True),
+        label("bill", 22, 208, 21, "start", font_weight="bold"),
+        label("reconstruction", 187, 175, 19),
+        label("information", 370, 175, 19),
+        label("mismatch", 510, 175, 19),
+        bill(80, 188, 1, 215, 165, 90, least=335),
+        arrow(240, 227, 82, 227),
+        arrow(240, 227, 409, 227),
+        label("−log *p*(*x*): nobody can pay less", 240, 254, 18),
+        line((552, 225), (592, 202), colour=RED),
+        proposal(645, 198, 1.2),
+        label("ideal", 730, 177, 16),
+        label("gap: what Alice's proposal wastes", 594, 254, 18),
+    ]
+    return head("The bill of a message, and its least possible amount", 260, parts)
+
+
+SYMBOLS = (alice, bob, wall_with_keyhole, code, proposal, note, picture, bill)
+HEADS = {"02_elbo": elbo}
+
+
+def main(arguments=None):
+    """Write the heads, or name those that differ from what is written; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only name the files that differ")
+    check = parser.parse_args(arguments).check
+    differ = 0
+    for name, draw in HEADS.items():
+        path = FOLDER / f"{name}.svg"
+        if not check:
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            path.write_text(draw(), encoding="utf-8", newline="\n")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != draw():
+            print(f"{path} differs: run python book/tools/drawings.py")
+            differ = 1
+    return differ
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
