@@ -372,26 +372,61 @@ def test_chapter_8_finds_the_oracle_s_optimum_in_the_page(browser, tmp_path):  #
         assert took < 16, f"{took:.1f} ms a frame"
 
 
+def landscape():
+    """Chapter 2's explorer, made by its cells."""
+    cells = {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells}
+    scope = {}
+    for label in ("setup", "toy-values", "toy-slider", "toy-explorer"):
+        exec(cells[label], scope)
+    cell = cells["toy-explorer"]
+    return eval(cell[cell.index("explorer.curves(") :], scope)
+
+
+def told(page):
+    return [float(n) for n in re.findall(r"\d+\.\d+", page.locator("output").text_content())]
+
+
+def ends(page, i):
+    """The two ends of a bar, in nats."""
+    bar = page.locator("rect.bar").nth(i)
+    x, width = (float(bar.get_attribute(name)) for name in ("x", "width"))
+    return [(v - 12) / (340 - 24) * 4 for v in (x, x + width)]
+
+
 def test_chapter_2_computes_the_oracle_s_bound_in_the_page(browser, tmp_path):  # noqa: F811
-    cells, scope = (
-        {cell.id: cell.source for cell in load(ROOT / "chapters/02_elbo.ipynb").cells},
-        {},
-    )
-    exec(cells["toy-slider"], scope)
-    z, sliders = np.linspace(-3, 3, 121), {"m": [-1.0, 0.0, 0.75], "s": [0.1, 0.7, 1.0]}
-    empty = vp.explorer.panel("A", "z", (-3, 3), (-1, 1), {"q": 0 * z})
-    with opened(
-        browser, tmp_path, vp.explorer.curves([empty], sliders, compute=scope["TWO_TERMS"])
-    ) as page:
-        for (i, m), (j, s) in product(enumerate(sliders["m"]), enumerate(sliders["s"])):
-            page.locator("input").nth(0).fill(str(i))
-            page.locator("input").nth(1).fill(str(j))
-            numbers = re.findall(r"-?\d+\.\d+", page.locator("output").text_content())
-            told, cost, bound, gap = map(float, numbers)
-            assert (
-                abs(bound - vl.oracles.scalar_bound(1.5, m, s)) < 6e-4
-                and abs(told - cost - bound) < 2e-3
-            )
-            assert abs(gap - (-0.5 * np.log(4 * np.pi) - 1.5**2 / 4 - bound)) < 2e-3
-            density = np.exp(-0.5 * ((z - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))
-            assert np.abs(heights(page) - density.clip(-1, 1)).max() < 0.02
+    least = 0.5 * np.log(4 * np.pi) + 1.5**2 / 4
+    with opened(browser, tmp_path, landscape()) as page:
+        for m, s in product([-0.5, 0.0, 0.75], [0.15, 0.71, 1.0]):
+            page.locator("input").nth(0).fill(str(round((m + 0.5) / 0.01)))
+            page.locator("input").nth(1).fill(str(round((s - 0.15) / 0.01)))
+            picture, message, bill, gap = told(page)
+            assert abs(bill + vl.oracles.scalar_bound(1.5, m, s)) < 6e-4
+            assert abs(picture + message - bill) < 2e-3 and abs(gap - (bill - least)) < 2e-3
+            if bill < 4:  # inside the drawing
+                assert np.allclose(ends(page, 1), [picture, bill], atol=0.02)
+                assert np.allclose(ends(page, 3), [least, bill], atol=0.02)
+        weights = heights_of(page, "weights")
+        assert 0.9 < weights[::4].sum() < 1.01  # shares of 200, some outside
+
+
+def heights_of(page, name):
+    """The drawn heights of the last panel's line, between 0 and .6."""
+    d = page.locator("svg").nth(3).locator("path.line").get_attribute("d")
+    y = np.array([float(p.split()[1]) for p in re.split("[ML]", d)[1:]])
+    return 0.6 * (216 - 34 - y) / (216 - 34 - 40)
+
+
+def test_the_point_on_the_ground_is_dragged_and_climbs(browser, tmp_path):  # noqa: F811
+    with opened(browser, tmp_path, landscape()) as page:
+        ground = page.locator("svg").first
+        box = ground.bounding_box()
+        scale = box["width"] / 340
+        x, y = 42 + 290 * (0.25 + 0.5) / 2.5, 250 - 34 - 176 * (1.5 - 0.15) / 1.65
+        page.mouse.click(box["x"] + x * scale, box["y"] + y * scale)
+        where = lambda: [page.locator("input").nth(i).input_value() for i in (0, 1)]  # noqa: E731
+        assert np.abs(np.array(where(), float) - [75, 135]).max() <= 1
+        ground.press("ArrowRight")
+        assert abs(float(where()[0]) - 80) <= 1
+        page.locator("button").click()
+        page.wait_for_timeout(6000)
+        assert told(page)[3] < 0.001 and "Climb" in page.locator("button").text_content()

@@ -258,6 +258,7 @@ def test_assignments_are_exempt_from_rules_for_chapters():
         "glue",
         "reuse",
         "shown",
+        "grammar",
     )
     assert form.rules("01_elbo") == form.RULES
     assert spared == {f"check_{name}" for name in names}
@@ -266,7 +267,54 @@ def test_assignments_are_exempt_from_rules_for_chapters():
 def test_every_rule_has_a_violation():
     assert {rule.__name__.removeprefix("check_") for rule in form.RULES} == {
         planted[0] for planted in VIOLATIONS
-    }
+    } | {"grammar"}  # below
+
+
+def cell_of(nb, label):
+    (cell,) = [cell for cell in nb.cells if cell.id == label]
+    return cell
+
+
+def without(nb, label, old, new=""):
+    cell = cell_of(nb, label)
+    assert old in cell.source
+    cell.source = cell.source.replace(old, new)
+
+
+def opened(nb, label):
+    cell_of(nb, label).metadata["tags"] = []
+
+
+def last(nb, label):
+    nb.cells.append(nb.cells.pop([cell.id for cell in nb.cells].index(label)))
+
+
+def four_open(nb):
+    nb.cells += [nbformat.v4.new_code_cell("x = 1", id=f"open{i}x") for i in range(4)]
+
+
+GRAMMAR = [
+    (lambda nb: without(nb, "title", "/heads/"), "must come the head drawing"),
+    (lambda nb: without(nb, "title", ":class: about"), "a box of class about"),
+    (lambda nb: opened(nb, "setup"), "cell setup must be folded by hide-cell"),
+    (lambda nb: opened(nb, "em-check"), "cell em-check keeps books"),
+    (lambda nb: opened(nb, "day-table"), "cell day-table keeps books"),
+    (lambda nb: without(nb, "em-check", ', "identity"'), "a claim must say its kind"),
+    (four_open, "is the fourth open cell without a sentence"),
+    (lambda nb: cell_of(nb, "em-read").update(id="em-rest"), None),
+    (lambda nb: cell_of(nb, "em-bound").update(id="em-rest"), "cell em-rest is named as the rest"),
+    (lambda nb: last(nb, "rotated-check"), "cell rotated-read quotes 'gap' before it is glued"),
+]
+
+
+@pytest.mark.parametrize("plant, message", GRAMMAR)
+def test_violations_of_the_grammar_are_named(plant, message):
+    nb = form.load(form.CHAPTERS["02_elbo"])
+    assert list(form.check_grammar(nb, "02_elbo", {})) == []
+    plant(nb)
+    found = list(form.check_grammar(nb, "02_elbo", {}))
+    assert list(form.check_grammar(nb, "03_reparameterization", {})) == []
+    assert any(message in problem for problem in found) if message else not found, found
 
 
 def test_figure_makers_are_found(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Profiles, and numbers for the prose."""
 
+import json
 import os
 import sys
 
@@ -182,3 +183,49 @@ def test_a_claim_evaluates_nothing_that_could_change_something(capsys):
     vp.claim("so", max(1, 2) == 1)
     assert len(calls) == 5
     assert capsys.readouterr().out == "Checked: so\n" * 5
+
+
+def shown(made):
+    """What a notebook displays of a claim."""
+    return made._repr_mimebundle_()
+
+
+def test_a_claim_says_its_kind_and_is_shown_as_a_seal():
+    Claim = vp.claims.Claim
+    made = Claim("the gap < 1 is open", True, "measured", 3, "0.25 > 0.1")
+    assert str(made) == "Checked: the gap < 1 is open (0.25 > 0.1)"
+    seal = shown(made)["text/html"]
+    assert 'class="seal holds"' in seal and "The gap &lt; 1 is open" in seal
+    assert "measured, 3 seeds · 0.25 &gt; 0.1" in seal
+    assert "identity</small>" in shown(Claim("so", True, "identity"))["text/html"]
+    assert "measured, one run" in shown(Claim("so", True, "measured", 1))["text/html"]
+    failed = shown(Claim("so", False, "theorem"))["text/html"]
+    assert 'class="seal fails"' in failed and "Does not hold here: So" in failed
+    unchecked = shown(Claim("so", None, "measured", 1))
+    assert "Not checked in the smoke profile" in unchecked["text/html"]
+    judged = Claim("so", True, "theorem", source="Notes, “X”", verdict="does not hold")
+    assert "Notes, “X”: does not hold." in shown(judged)["text/html"]
+    record = shown(judged)["application/vnd.vaelib.claim+json"]
+    assert record["verdict"] == "does not hold" and json.dumps(record)
+
+
+def test_a_claim_of_another_kind_is_named():
+    for bad, words in [
+        ({"kind": "proof"}, "kind must be one of identity, theorem, measured, recorded"),
+        ({"kind": "measured"}, "seeds must be the number of runs of a measured .* got None"),
+        ({"kind": "measured", "seeds": 0}, "got 0 for 'measured'"),
+        ({"kind": "identity", "seeds": 3}, "got 3 for 'identity'"),
+        ({"kind": "theorem", "source": "Notes"}, "a source needs a verdict, .* got None"),
+        ({"kind": "theorem", "source": "Notes", "verdict": "wrong"}, "got 'wrong'"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            vp.claim("so", True, **bad)
+
+
+def test_a_claim_with_a_kind_is_displayed_in_a_notebook():
+    claims = "vp.claim('so', 1 < 2, 'identity')\nvp.claim('too', 2 < 3)"
+    cells = ["import vaelib.pages as vp", claims]
+    nb = new_notebook(cells=[new_code_cell(source) for source in cells])
+    NotebookClient(nb, kernel_name="python3", timeout=100).execute()
+    seal, line = nb.cells[1].outputs
+    assert "1 &lt; 2" in seal.data["text/html"] and line.text == "Checked: too (2 < 3)\n"
