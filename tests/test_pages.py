@@ -345,6 +345,25 @@ def test_self_tests_answer(book, browser):
                 assert box.locator("li.right, li.wrong").count() == 1
 
 
+def test_search(book, view):
+    """The field shows the whole query; an excerpt is prose around the word, without markup."""
+    context, site, _, _ = view
+    clear = """form => form.querySelector(".fa-magnifying-glass").getBoundingClientRect().right <
+      form.querySelector("input").getBoundingClientRect().left +
+      parseFloat(getComputedStyle(form.querySelector("input")).paddingLeft)"""
+    with context.new_page() as page:
+        page.goto(f"{site}search.html?q=surgery", wait_until="load")
+        page.wait_for_selector(".bd-article-container .bd-search .fa-magnifying-glass")
+        assert page.eval_on_selector(".bd-article-container .bd-search", clear)
+        page.keyboard.press("Control+k")
+        assert page.eval_on_selector("#pst-search-dialog .bd-search", clear)
+        page.wait_for_load_state("networkidle")
+        excerpts = page.locator("#search-results .context").all_text_contents()
+    assert len(excerpts) > 3 and sum("surgery" in text.lower() for text in excerpts) > 3
+    for text in excerpts:
+        assert 20 < len(text) < 300 and not re.search(r"\\[(\[]|\.pdf|Contents", text), text
+
+
 @cache
 def parsed(path):
     """The addresses a page refers to, and the places on it that can be referred to."""

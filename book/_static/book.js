@@ -48,3 +48,29 @@ document.addEventListener("DOMContentLoaded", () => {
     fold.hidden = true;
   }
 });
+
+// An excerpt in the list of what a search found: around the word, from the article alone. Formulas become ellipses,
+// code comes after the prose. Sphinx would show the page's buttons, its contents and the formulas' source as well.
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  Search.makeSearchSummary = (html, words, anchor) => {
+    const article = new DOMParser().parseFromString(html, "text/html").querySelector("article");
+    if (!article) return null;
+    const part = article.querySelector(`[id="${(anchor ?? "").slice(1)}"]`) ?? article;
+    if (part.localName === "dt") part.append(": ", part.nextElementSibling ?? "");
+    part.querySelector("h1, h2, h3, h4")?.remove(); // the link above says it
+    part.querySelectorAll(".headerlink, script, style, summary").forEach(e => e.remove());
+    part.querySelectorAll(".math").forEach(e => e.replaceWith("…"));
+    part.querySelectorAll("h2, h3, h4, .admonition-title, dt").forEach(e => e.append(": "));
+    part.append(...part.querySelectorAll("pre"));
+    const text = part.textContent.replace(/([?!.:]):(?=\s)/g, "$1").replace(/\s+/g, " ").trim();
+    // The words are stems: "surgeri" for "surgery".
+    const at = [...words].flatMap(word => [word, word.slice(0, -1)]).map(word => text.toLowerCase().indexOf(word));
+    const from = text.lastIndexOf(" ", Math.max(0, (at.find(i => i >= 0) ?? 0) - 120)) + 1;
+    const shown = text.slice(from, from + 240).replace(/\S*$/, end => from + 240 < text.length ? "…" : end);
+    const excerpt = document.createElement("p");
+    excerpt.className = "context";
+    excerpt.textContent = (from ? "… " : "") + shown;
+    return excerpt;
+  };
+});
