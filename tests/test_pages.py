@@ -364,6 +364,15 @@ def test_search(book, view):
         assert 20 < len(text) < 300 and not re.search(r"\\[(\[]|\.pdf|Contents", text), text
 
 
+def test_works_stand_apart_without_labels(book, browser):
+    with served(book) as site, browser.new_page() as page:
+        page.goto(f"{site}book/bibliography.html", wait_until="load")
+        works = page.locator(".citation")
+        first, second = works.nth(0).bounding_box(), works.nth(1).bounding_box()
+        assert not [text for text in works.all_inner_texts() if text.startswith("[")]
+    assert second["y"] > first["y"] + first["height"] + 6
+
+
 @cache
 def parsed(path):
     """The addresses a page refers to, and the places on it that can be referred to."""

@@ -59,7 +59,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const part = article.querySelector(`[id="${(anchor ?? "").slice(1)}"]`) ?? article;
     if (part.localName === "dt") part.append(": ", part.nextElementSibling ?? "");
     part.querySelector("h1, h2, h3, h4")?.remove(); // the link above says it
-    part.querySelectorAll(".headerlink, script, style, summary").forEach(e => e.remove());
+    part.querySelectorAll(".headerlink, .label, script, style, summary").forEach(e => e.remove());
     part.querySelectorAll(".math").forEach(e => e.replaceWith("…"));
     part.querySelectorAll("h2, h3, h4, .admonition-title, dt").forEach(e => e.append(": "));
     part.append(...part.querySelectorAll("pre"));
