@@ -11,10 +11,12 @@ from pathlib import Path
 import mutants
 import nbformat
 import oldest
+import plain
 import pytest
 import record
 import repository
 import yaml
+from bs4 import BeautifulSoup
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -270,6 +272,42 @@ def test_a_renamed_page_redirects(tmp_path):
     run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
     subprocess.run(run, check=True, timeout=120)
     assert "new.html" in (tmp_path / "html/old.html").read_text()
+
+
+def test_numbers_of_an_appendix_begin_with_its_letter(tmp_path):
+    """In captions and references, after a second build as well, and for the plain notebooks."""
+    part = (
+        "$$\nx = 1\n$$ (eq-{0})\n\n```{{figure}} ../a.svg\n:name: fig-{0}\n:alt: A\n\nIt.\n```\n\n"
+        "See {{eq}}`eq-{0}`, {{numref}}`fig-{0}`, {{eq}}`eq-a`, {{numref}}`Figure %s <fig-a>`.\n\n"
+    )
+    pages = {
+        "start": "# S\n\n" + part.format("s"),
+        "01_one": "# One\n\n" + part.format("one"),
+        "A_more": "# More\n\n" + part.format("a") + "## Most\n\n" + part.format("b"),
+    }
+    pages["start"] += "```{toctree}\n:numbered:\n01_one\n```\n\n```{toctree}\nA_more\n```\n"
+    (tmp_path / "chapters").mkdir()
+    for name, text in pages.items():
+        (tmp_path / f"chapters/{name}.md").write_text(text)
+    (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'appendix']\nmyst_enable_extensions = ['dollarmath']\n"
+        "root_doc, numfig, html_theme = 'chapters/start', True, 'sphinx_book_theme'\n"
+    )
+    run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
+    for _ in range(2):
+        path = os.pathsep.join([str(ROOT / "book/tools"), os.environ.get("PYTHONPATH", "")])
+        subprocess.run(run, check=True, timeout=120, env=os.environ | {"PYTHONPATH": path})
+        places = plain.read_places(tmp_path / "html")
+        found = {label: places[label].name for label in places if re.match("eq-|fig-", label)}
+        assert found == {
+            "eq-s": "(1)", "fig-s": "Fig. 1", "eq-one": "(1.1)", "fig-one": "Fig. 1.1",
+            "eq-a": "(A.1)", "fig-a": "Fig. A.1", "eq-b": "(A.2)", "fig-b": "Fig. A.2"}  # fmt: skip
+        html = BeautifulSoup((tmp_path / "html/chapters/A_more.html").read_bytes(), "html.parser")
+        assert "See (A.2), Fig. A.2, (A.1), Figure A.1." in html.get_text()
+        html = BeautifulSoup((tmp_path / "html/chapters/01_one.html").read_bytes(), "html.parser")
+        assert "See (1.1), Fig. 1.1, (A.1), Figure A.1." in html.get_text()
+        (tmp_path / "chapters/01_one.md").write_text(pages["01_one"] + "More.\n")
 
 
 def test_decorating_functions_later_is_equivalent():
