@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import time
+import tomllib
 from collections import Counter
 from contextlib import contextmanager
 from functools import cache, partial
@@ -371,6 +372,17 @@ def test_works_stand_apart_without_labels(book, browser):
         first, second = works.nth(0).bounding_box(), works.nth(1).bounding_box()
         assert not [text for text in works.all_inner_texts() if text.startswith("[")]
     assert second["y"] > first["y"] + first["height"] + 6
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_foot_says_licences_version_and_how_to_cite(book, name):
+    foot = BeautifulSoup((book / f"{name}.html").read_bytes(), "html.parser").select_one(
+        ".bd-footer-content p"
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for part in ("CC BY 4.0", "Code: MIT", f"vaelib {project['version']}"):
+        assert part in foot.get_text()
+    assert foot.find("a", string="How to cite")["href"].endswith("#how-to-cite")
 
 
 @cache
