@@ -374,6 +374,18 @@ def test_works_stand_apart_without_labels(book, browser):
     assert second["y"] > first["y"] + first["height"] + 6
 
 
+def test_notation_fits_its_page(book, view):
+    """On a phone a row is stacked; nowhere a cell is wider than its table."""
+    context, site, _, _ = view
+    with context.new_page() as page:
+        page.goto(f"{site}book/notation.html", wait_until="load")
+        page.evaluate("() => window.MathJax.startup.promise.then(() => 1)")
+        wide = """rows => rows.filter(row => row.closest("div").scrollWidth >
+          row.closest("section").clientWidth + 1 || [...row.querySelectorAll("td > *")].some(e =>
+          e.scrollWidth > e.clientWidth + 1 && e.clientWidth)).map(row => row.textContent)"""
+        assert page.eval_on_selector_all("#symbols tbody tr", wide) == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_foot_says_licences_version_and_how_to_cite(book, name):
     foot = BeautifulSoup((book / f"{name}.html").read_bytes(), "html.parser").select_one(
