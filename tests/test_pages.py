@@ -387,6 +387,19 @@ def test_notation_fits_its_page(book, view):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_what_scrolls_on_a_phone_has_a_shadow(book, browser, name):
+    """Formulas within a sentence excepted."""
+    plain = """boxes => boxes.filter(e => e.scrollWidth > e.clientWidth + 1 &&
+      /auto|scroll/.test(getComputedStyle(e).overflowX) && !e.matches("span.math") &&
+      getComputedStyle(e).backgroundImage === "none").map(e => e.outerHTML.slice(0, 100))"""
+    with served(book) as site, browser.new_page(viewport={"width": 390, "height": 844}) as page:
+        page.goto(f"{site}{name}.html", wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise.then(() => 1)")
+        page.evaluate("() => document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert page.eval_on_selector_all("article *", plain) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_foot_says_licences_version_and_how_to_cite(book, name):
     foot = BeautifulSoup((book / f"{name}.html").read_bytes(), "html.parser").select_one(
         ".bd-footer-content p"
