@@ -186,8 +186,9 @@ def test_a_claim_evaluates_nothing_that_could_change_something(capsys):
 
 
 def shown(made):
-    """What a notebook displays of a claim."""
-    return made._repr_mimebundle_()
+    """What a notebook displays of a claim, and the record that it keeps."""
+    data, metadata = made._repr_mimebundle_()
+    return data | metadata
 
 
 def test_a_claim_says_its_kind_and_is_shown_as_a_seal():
@@ -205,7 +206,7 @@ def test_a_claim_says_its_kind_and_is_shown_as_a_seal():
     assert "Not checked in the smoke profile" in unchecked["text/html"]
     judged = Claim("so", True, "theorem", source="Notes, “X”", verdict="does not hold")
     assert "Notes, “X”: does not hold." in shown(judged)["text/html"]
-    record = shown(judged)["application/vnd.vaelib.claim+json"]
+    record = shown(judged)["claim"]
     assert record["verdict"] == "does not hold" and json.dumps(record)
 
 
@@ -228,4 +229,5 @@ def test_a_claim_with_a_kind_is_displayed_in_a_notebook():
     nb = new_notebook(cells=[new_code_cell(source) for source in cells])
     NotebookClient(nb, kernel_name="python3", timeout=100).execute()
     seal, line = nb.cells[1].outputs
+    assert seal.metadata["claim"]["kind"] == "identity"
     assert "1 &lt; 2" in seal.data["text/html"] and line.text == "Checked: too (2 < 3)\n"

@@ -2,6 +2,7 @@
 
 import builtins
 import html
+import re
 import sys
 from dataclasses import asdict, dataclass
 
@@ -49,17 +50,22 @@ class Claim:
         mark, state = {True: ("✓", "holds"), False: ("✗", "fails"), None: ("–", "unchecked")}[
             self.holds
         ]
-        text, note = html.escape(self.text[:1].upper() + self.text[1:]), html.escape(self.note)
+        text = self.text[:1].upper() + self.text[1:]
+        text, note = (html.escape(minus(words)) for words in (text, self.note))
         said = {True: "", False: "Does not hold here: ", None: "Not checked in the smoke profile: "}
         judged = ""
         if self.source:
             judged = f" <span class=\"judged\">{html.escape(self.source)}: {self.verdict}.</span>"
-        return {
-            "text/plain": str(self),
-            "text/html": f'<p class="seal {state}"><b aria-hidden="true">{mark}</b> '
-            f"{said[self.holds]}{text}{judged} <small>{note}</small></p>",
-            "application/vnd.vaelib.claim+json": asdict(self),
-        }
+        seal = (
+            f'<p class="seal {state}"><b aria-hidden="true">{mark}</b> '
+            f"<span>{said[self.holds]}{text}{judged} <small>{note}</small></span></p>"
+        )
+        return {"text/plain": str(self), "text/html": seal}, {"claim": asdict(self)}
+
+
+def minus(text):
+    """Set negative numbers with a minus sign."""
+    return re.sub(r"(?<![\w.)])-(?=\d)", "\u2212", text)
 
 
 def claim(text, holds, kind=None, *, seeds=None, trained=False, source=None, verdict=None):

@@ -138,8 +138,8 @@ def _shades(values):
 
 
 def _beside(lines, frame):
-    """A place for a contour's number: its lowest point that is inside the frame."""
+    """A place for a contour's number: its highest point that is well inside the frame."""
     points = np.concatenate(lines)
-    inside = points[(points[:, 1] > frame.ylim[0] + 0.04 * np.ptp(frame.ylim))]
-    x, y = inside[inside[:, 1].argmin()]
-    return frame.X(x), frame.Y(y)
+    inside = points[points[:, 1] < frame.ylim[1] - 0.05 * np.ptp(frame.ylim)]
+    x, y = inside[inside[:, 1].argmax()]
+    return frame.X(x), frame.Y(y) + 4
