@@ -1,29 +1,23 @@
 // On a phone a figure of class parts-N is cut into N parts, which stand one above the other.
 addEventListener("load", () => {
-  const phone = matchMedia("(max-width: 600px)");
-  const cut = () => {
-    for (const image of document.querySelectorAll(".bd-article figure img[class*='parts-']")) {
-      const n = Number(/parts-(\d)/.exec(image.className)[1]), whole = image.closest(".part")?.parentElement ?? image.parentElement;
-      const parts = [...whole.querySelectorAll(":scope > .part")];
-      if (phone.matches === parts.length > 0) continue;
-      if (!phone.matches) {
-        const first = parts[0].querySelector("img");
-        first.removeAttribute("style");
-        parts[0].before(first);
-        parts.forEach(part => part.remove());
-        continue;
-      }
-      const made = Array.from({length: n}, (_, i) => {
-        const part = document.createElement("div"), copy = i ? image.cloneNode() : image;
-        part.className = "part";
-        if (i) copy.alt = "", copy.classList.remove(`parts-${n}`);
-        whole.insertBefore(part, image.parentElement === whole ? image : null);
-        part.append(copy);
-        copy.style.cssText = `width: ${100 * n}%; margin-left: -${100 * i}%`;
-        return part;
-      });
+  const phone = matchMedia("(max-width: 600px)"), images = document.querySelectorAll(".bd-article figure img[class*='parts-']");
+  const cut = image => {
+    const n = Number(/parts-(\d)/.exec(image.className)[1]), box = document.createElement("div");
+    image.before(box);
+    for (let i = 0; i < n; i++) {
+      const part = document.createElement("div"), piece = i ? image.cloneNode() : image;
+      part.className = "part";
+      piece.style.cssText = `width: ${100 * n}%; margin-left: -${100 * i}%`;
+      if (i) piece.alt = "";
+      part.append(piece);
+      box.append(part);
     }
   };
-  cut();
-  phone.addEventListener("change", cut);
+  const join = image => {
+    const box = image.parentElement.parentElement;
+    image.removeAttribute("style");
+    box.replaceWith(image);
+  };
+  if (phone.matches) images.forEach(cut);
+  phone.addEventListener("change", () => images.forEach(phone.matches ? cut : join));
 });

@@ -8,7 +8,7 @@ PASSED = ("02_elbo",)
 
 def add_looks(app, pagename, templatename, context, doctree):
     if pagename.removeprefix("chapters/") in PASSED:
-        app.add_css_file("grammar.css")
+        app.add_css_file("grammar.css", priority=900)  # after book.css
         app.add_js_file("grammar.js")
 
 
