@@ -430,3 +430,64 @@ def test_the_point_on_the_ground_is_dragged_and_climbs(browser, tmp_path):  # no
         page.locator("button").click()
         page.wait_for_timeout(6000)
         assert told(page)[3] < 0.001 and "Climb" in page.locator("button").text_content()
+
+
+def encoder_and_decoder():
+    torch.manual_seed(0)
+    return vl.VAE(vl.mlp(64, 8, 4), vl.mlp(2, 8, 64), 2, "gaussian", scale=0.3)
+
+
+def number(page, css, name):
+    return float(page.locator(css).first.get_attribute(name))
+
+
+def test_a_plane_encodes_images_walks_and_draws(browser, tmp_path):  # noqa: F811
+    model, images = encoder_and_decoder(), torch.rand(3, 64)
+    means, stds = torch.tensor([[1.0, -2.0], [0, 0], [2, 2]]), torch.full((3, 2), 0.25)
+    explorer = vp.explorer.plane(model, CODES, LABELS, (8, 8), images, (means, stds))
+    assert len(explorer.html) < 60_000
+    with opened(browser, tmp_path, explorer) as page:
+        assert page.locator(".original").is_hidden() and page.locator(".film").is_hidden()
+        assert len(page.locator(".key span").all()) == 3
+        page.locator(".strip button").first.click()
+        assert "(1.00, \u22122.00)" in page.locator("output").text_content()
+        unit = (340 - 8) / 7  # pixels of the drawing for one unit of the plane
+        assert abs(number(page, ".posterior", "rx") - 0.25 * unit) < 0.1
+        assert page.locator(".original").is_visible()
+        page.get_by_text("Walk from here").click()
+        page.locator("svg").press("ArrowUp")
+        assert page.locator(".film").is_visible() and number(page, ".posterior", "rx") == 0
+        assert "from (1.00, \u22122.00)" in page.locator("output").text_content()
+        shades = page.evaluate("""() => { const film = document.querySelector(".film");
+            return [...film.getContext("2d").getImageData(0, 0, film.width, film.height).data]; }""")
+        grey = np.array(shades).reshape(8, 96, 4)[..., 0]
+        with torch.no_grad():
+            way = torch.stack([torch.tensor([1.0, -2.0 + 0.1 * k / 11]) for k in range(12)])
+            expected = 255 * (1 - model.likelihood(way).mean.clamp(0, 1)).reshape(12, 8, 8)
+        drawn = grey.reshape(8, 12, 8).transpose(1, 0, 2)
+        assert np.abs(drawn - expected.numpy()).max() < 3
+        page.get_by_text("Sample the prior").click()
+        assert page.locator(".original").is_hidden()
+    with pytest.raises(ValueError, match="images and posteriors must be given together"):
+        vp.explorer.plane(model, CODES, LABELS, (8, 8), images)
+    with pytest.raises(ValueError, match=r"codes must have shape \(N, 2\), got \(40,\)"):
+        vp.explorer.plane(model, CODES[:, 0], LABELS, (8, 8))
+
+
+def test_a_film_with_a_curve_loops_and_its_mark_follows(browser, tmp_path):  # noqa: F811
+    times, values = [0, 10, 20, 40], [3.0, 2.0, 1.5, 1.0]
+    frames = {"codes": np.stack([CODES * k / 4 for k in range(4)])}
+    explorer = vp.explorer.film(frames, times, LABELS, curve=("loss", values))
+    with opened(browser, tmp_path, explorer) as page:
+        page.locator("input[type=range]").fill("3")
+        assert abs(number(page, ".head", "cx") - (340 - 8)) < 0.1  # at the right end
+        page.locator(".loop").check()
+        page.locator(".speed").select_option("60")
+        page.locator("button").click()
+        seen = set()
+        for _ in range(30):
+            seen.add(page.locator("input[type=range]").input_value())
+            page.wait_for_timeout(40)
+        assert seen == {"0", "1", "2", "3"} and "Pause" in page.locator("button").text_content()
+    with pytest.raises(ValueError, match=r"values of 'loss' must have shape \(4,\), got \(3,\)"):
+        vp.explorer.film(frames, times, LABELS, curve=("loss", values[:3]))

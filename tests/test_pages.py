@@ -481,3 +481,35 @@ def test_problems_are_seen(browser, tmp_path, message):
     with served(tmp_path) as site, browser.new_page() as page:
         found = problems(page, site)
     assert any(message in problem for problem in found) if message else not found, found
+
+
+def test_a_phone_stacks_the_parts_of_a_wide_figure(book, browser):
+    """In order, above the caption; a wide window has one picture again."""
+    name = "chapters/02_elbo"
+    assert (book / f"{name}.html").is_file()
+    parts = """() => [...document.querySelectorAll("#fig-gauge > *")].map(e =>
+        e.localName + e.querySelectorAll(".part").length)"""
+    with served(book) as site, browser.new_page(viewport={"width": 390, "height": 844}) as page:
+        page.goto(f"{site}{name}.html")
+        assert page.evaluate(parts) == ["div3", "figcaption0"]
+        lefts = page.evaluate("""() => [...document.querySelectorAll("#fig-gauge .part img")].map(
+            image => Math.round(image.getBoundingClientRect().x / innerWidth))""")
+        assert lefts == [0, -1, -2]
+        page.set_viewport_size({"width": 1280, "height": 844})
+        page.wait_for_function("""() => !document.querySelector("#fig-gauge .part")""")
+        assert page.evaluate(parts) == ["img0", "figcaption0"]
+
+
+def test_seals_and_folds_of_a_passed_chapter(book, browser):
+    name = "chapters/02_elbo"
+    with served(book) as site, browser.new_page(viewport={"width": 1280, "height": 900}) as page:
+        page.goto(f"{site}{name}.html")
+        seals = page.locator(".seal")
+        assert seals.count() > 20 and page.locator(".seal.fails").count() == 0
+        assert "Checked:" not in page.locator("article").inner_text()
+        first = page.locator("article figure").first.bounding_box()
+        assert first["y"] + first["height"] < 900  # the head drawing is on the first screen
+        cell = page.locator("div.cell", has=page.locator(".seal")).first
+        assert not cell.locator("pre").is_visible()
+        cell.locator("summary").click()
+        assert "vp.claim(" in cell.locator("pre").inner_text()

@@ -8,7 +8,7 @@ addEventListener("load", () => {
       const part = document.createElement("div"), piece = i ? image.cloneNode() : image;
       part.className = "part";
       piece.style.cssText = `width: ${100 * n}%; margin-left: -${100 * i}%`;
-      if (i) piece.alt = "";
+      if (i) piece.alt = `Part ${i + 1} of the figure`;
       part.append(piece);
       box.append(part);
     }

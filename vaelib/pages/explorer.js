@@ -1,7 +1,7 @@
 // Moves what stands in the page: lines, dots, pictures of a small decoder. No kernel, no other site.
 (function (root, data, compute) {
   const all = css => [...root.querySelectorAll(css)];
-  const out = root.querySelector("output"), inputs = all("input"), drawings = all("svg");
+  const out = root.querySelector("output"), inputs = all("input[type=range]"), drawings = all("svg");
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
   const number = (v, n = 2) => v.toFixed(n).replace("-", "\u2212");
   const place = ({xlim: [x0, x1], ylim: [y0, y1], box: [l, t, r, b]}) => ({
@@ -99,8 +99,13 @@
 
   function film() {
     const panels = data.panels.map(panel => ({codes: new Int8Array(bytes(panel.codes).buffer), at: place(panel)}));
+    const head = root.querySelector(".head"), curve = head && place(data.curve_frame);
     return () => {
       const frame = index();
+      if (head) {
+        head.setAttribute("cx", curve.X(data.curve[0][frame]).toFixed(1));
+        head.setAttribute("cy", curve.Y(data.curve[1][frame]).toFixed(1));
+      }
       panels.forEach((panel, i) => dots(drawings[i], panel.codes, frame * data.labels.length, data.labels, panel.at));
     };
   }
@@ -139,18 +144,20 @@
     };
   };
 
+  // The class of the nearest code
+  const closest = (near, labels, z) => {
+    let best = 0, least = Infinity;
+    labels.forEach((_, i) => {
+      const d = Math.hypot(data.limit * near[2 * i] / 127 - z[0], data.limit * near[2 * i + 1] / 127 - z[1]);
+      if (d < least) [best, least] = [i, d];
+    });
+    return labels[best];
+  };
+
   function planes() {
     const members = data.members.map((member, i) => ({
       ...member, decode: network(member), paint: painter(all("canvas")[i]), at: place(member),
       mark: drawings[i].querySelector(".cross"), near: new Int8Array(bytes(member.codes).buffer)}));
-    const nearest = ({near, labels}, z) => {
-      let best = 0, least = Infinity;
-      labels.forEach((_, i) => {
-        const d = Math.hypot(data.limit * near[2 * i] / 127 - z[0], data.limit * near[2 * i + 1] / 127 - z[1]);
-        if (d < least) [best, least] = [i, d];
-      });
-      return labels[best];
-    };
     const draw = () => {
       const z = inputs.map(input => Number(input.value));
       inputs.forEach((input, i) => tell(input, number(z[i])));
@@ -159,12 +166,77 @@
         m.mark.setAttribute("transform", `translate(${m.at.X(z[0]).toFixed(1)} ${m.at.Y(z[1]).toFixed(1)})`);
       }
       out.textContent = `z = (${number(z[0])}, ${number(z[1])}); class of the nearest code: `
-        + members.map(m => `${nearest(m, z)} (${m.name})`).join(" \u00b7 ");
+        + members.map(m => `${closest(m.near, m.labels, z)} (${m.name})`).join(" \u00b7 ");
     };
     const move = (x, y) => { inputs[0].value = x; inputs[1].value = y; draw(); };
     drawings.forEach((drawing, i) => {
       drag(drawing, (x, y) => move(members[i].at.x(x), members[i].at.y(y)),
         step => move(...inputs.map((input, j) => Number(input.value) + 0.1 * step[j])));
+    });
+    return draw;
+  }
+
+  // One plane: a grip, a test image's posterior, draws of the prior, a walk of twelve pictures
+  function plane() {
+    const {member} = data, decode = network(member), at = place(member), [h, w] = data.shape, near = new Int8Array(bytes(data.codes).buffer);
+    const drawing = drawings[0], grip = drawing.querySelector(".grip"), ellipses = drawing.querySelectorAll(".posterior");
+    const [canvas, original] = all(".pair canvas"), film = root.querySelector(".film"), walked = drawing.querySelector(".walk");
+    const paint = painter(canvas), unit = at.X(1) - at.X(0), thumbs = all(".strip canvas"), pictures = data.images ? bytes(data.images) : [];
+    const picture = i => Array.from(pictures.subarray(i * h * w, (i + 1) * h * w), v => v / 255);
+    let chosen = -1, pinned = null;
+    thumbs.forEach((thumb, i) => painter(thumb)(picture(i)));
+    const code = () => inputs.map(input => Number(input.value));
+    const draw = () => {
+      const z = code();
+      inputs.forEach((input, i) => tell(input, number(z[i])));
+      paint(decode(z));
+      grip.setAttribute("cx", at.X(z[0]).toFixed(1));
+      grip.setAttribute("cy", at.Y(z[1]).toFixed(1));
+      ellipses.forEach((ellipse, k) => {
+        const [m, d] = chosen < 0 ? [[0, 0], [0, 0]] : [data.means[chosen], data.stds[chosen]];
+        Object.entries({cx: at.X(m[0]), cy: at.Y(m[1]), rx: (k + 1) * d[0] * unit, ry: (k + 1) * d[1] * unit})
+          .forEach(([name, v]) => ellipse.setAttribute(name, v.toFixed(1)));
+      });
+      if (original) original.parentElement.hidden = chosen < 0;
+      film.hidden = !pinned;
+      walked.setAttribute("d", pinned ? `M${at.X(pinned[0]).toFixed(1)} ${at.Y(pinned[1]).toFixed(1)}L${at.X(z[0]).toFixed(1)} ${at.Y(z[1]).toFixed(1)}` : "");
+      if (pinned) strip(z);
+      out.textContent = `z = (${number(z[0])}, ${number(z[1])}); class of the nearest code: ${closest(near, data.labels, z)}`
+        + (pinned ? `; twelve pictures on the way from (${number(pinned[0])}, ${number(pinned[1])})` : "");
+    };
+    const strip = z => {
+      const row = new Float32Array(12 * h * w);
+      for (let k = 0; k < 12; k++) {
+        const image = decode(z.map((v, j) => pinned[j] + (v - pinned[j]) * k / 11));
+        for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) row[(y * 12 + k) * w + x] = image[y * w + x];
+      }
+      painter(film)(row);
+    };
+    const move = z => {
+      inputs.forEach((input, i) => { input.value = z[i]; });
+      draw();
+    };
+    drag(drawing, (x, y) => { chosen = -1; move([at.x(x), at.y(y)]); }, step => {
+      chosen = -1;
+      move(code().map((v, j) => v + 0.1 * step[j]));
+    });
+    all(".strip button").forEach((button, i) => button.addEventListener("click", () => {
+      chosen = i;
+      painter(original)(picture(i));
+      move(data.means[i]);
+    }));
+    const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+    const draws = data.draws && new Int8Array(bytes(data.draws).buffer);  // of a prior that is not normal
+    root.querySelector("[data-act=draw]").addEventListener("click", () => {
+      const i = draws && 2 * Math.floor(Math.random() * draws.length / 2);
+      chosen = -1;
+      move(draws ? [0, 1].map(j => data.limit * draws[i + j] / 127) : [normal(), normal()]);
+    });
+    const walk = root.querySelector("[data-act=walk]");
+    walk.addEventListener("click", () => {
+      pinned = pinned ? null : code();
+      walk.textContent = pinned ? "End the walk" : "Walk from here";
+      draw();
     });
     return draw;
   }
@@ -184,21 +256,25 @@
     return draw;
   }
 
-  const draw = {curves, film, planes, traversal}[data.kind]();
+  const draw = {curves, film, plane, planes, traversal}[data.kind]();
   inputs.forEach(input => input.addEventListener("input", draw));
   // In JupyterLab arrow keys would otherwise move to another cell.
   root.addEventListener("keydown", event => { if (event.target.matches("input, select")) event.stopPropagation(); });
-  const button = root.querySelector("button"), label = button?.textContent;
+  const button = data.kind === "plane" ? null : root.querySelector("button"), label = button?.textContent;
   let timer = null;
   function stop() {
-    clearInterval(timer);
+    clearTimeout(timer);
     timer = null;
     if (button) button.textContent = label;
   }
   const play = () => {
-    const first = inputs[0];
+    const first = inputs[0], loop = root.querySelector(".loop");
     if (+first.value >= +first.max) first.value = 0;
-    return () => +first.value < +first.max && (first.value = +first.value + 1, true);
+    return () => {
+      if (+first.value >= +first.max && !loop?.checked) return false;
+      first.value = +first.value >= +first.max ? 0 : +first.value + 1;
+      return true;
+    };
   };
   // Uphill in steps of a tenth of the slope; the sliders show the nearest of their values
   const climb = () => {
@@ -214,10 +290,12 @@
     if (timer) return stop();
     const step = "climb" in button.dataset ? climb() : play();
     button.textContent = "\u275A\u275A Pause";
-    timer = setInterval(() => {
+    const tick = () => {
       if (!root.isConnected || !step()) return stop();
       draw();
-    }, 120);
+      timer = setTimeout(tick, root.querySelector(".speed")?.value ?? 120);
+    };
+    timer = setTimeout(tick, 120);
   });
   root.classList.add("live");
   draw();

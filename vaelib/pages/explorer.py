@@ -3,40 +3,32 @@
 Without scripts each figure shows its initial state.
 """
 
-import base64
-import hashlib
 import html
-import io
-import json
-from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
-import torch
-from matplotlib.image import imsave
-from torch import nn
-from torch.distributions import Normal
 
-from .frame import square
+from .frame import Frame, square
+from .packing import (
+    CLIMB,
+    KEY,
+    PLAY,
+    SPEED,
+    STEP,
+    Explorer,
+    choice,
+    decoded_map,
+    encoded,
+    pack,
+    page,
+    picture,
+    prior_draws,
+    slider,
+    weigh,
+)  # fmt: skip
 from .panels import bars, ground, panel
-from .plotting import code_grid
-
-SCRIPT = Path(__file__).with_name("explorer.js")
-STYLE = f"<style>{Path(__file__).with_name('explorer.css').read_text(encoding='utf-8')}</style>"
-HEAVY = 150_000  # largest size of a page's packed weights, in bytes
-STEP = 0.05  # of a slider for a code
-ACTIVATIONS = {nn.Tanh: "tanh", nn.ReLU: "relu"}
-
-
-@dataclass(frozen=True)
-class Explorer:
-    """HTML that renders the same in a notebook and on the built page."""
-
-    html: str
-
-    def _repr_html_(self):
-        return self.html
+from .plane import plane
+from .plotting import TERMS
 
 
 def curves(panels, sliders, readout=None, compute=None, start=None, climb=False):
@@ -79,10 +71,10 @@ def curves(panels, sliders, readout=None, compute=None, start=None, climb=False)
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
     rows = "".join(
-        _choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True)
+        choice(name, values, i) for i, (name, values) in zip(at, sliders.items(), strict=True)
     )
     inside = f'<div class="panels">{"".join(drawings)}</div>{rows}{CLIMB if climb else PLAY}'
-    return _page(data, inside, said, compute)
+    return page(data, inside, said, compute)
 
 
 def planes(members, shape, limit=3.5):
@@ -103,11 +95,11 @@ def planes(members, shape, limit=3.5):
             raise ValueError(
                 f"planes: the codes of {name!r} must have shape (N, 2), got {codes.shape}."
             )
-        packed = _pack(model)
+        packed = pack(model)
         frame = square(limit, 200)
         at = f"translate({frame.X(0):.1f} {frame.Y(0):.1f})"
         cross = f'<g class="cross" transform="{at}"><path d="M-9 0H9M0-9V9"/></g>'
-        cloud = frame.cloud(codes, labels, draws := _draws(model))
+        cloud = frame.cloud(codes, labels, draws := prior_draws(model))
         moves = None if drawings else "code"
         plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=moves)
         key = (
@@ -117,15 +109,15 @@ def planes(members, shape, limit=3.5):
             f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
             f'aria-label="What {html.escape(name)} decodes at this code"></canvas>'
-            f'<div class="still">{_map(model, shape, limit, name)}</div></div>'
+            f'<div class="still">{decoded_map(model, shape, limit, name)}</div></div>'
         )
         packed |= {"name": name, **frame.geometry}
         data["members"].append(
-            packed | {"codes": _bytes(127 * codes / limit, np.int8), "labels": labels.tolist()}
+            packed | {"codes": encoded(127 * codes / limit, np.int8), "labels": labels.tolist()}
         )
-    _weigh(data["members"])
-    rows = "".join(_slider(name, -limit, limit, STEP, 0, "0.00") for name in ("z₁", "z₂"))
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{key}{rows}', "")
+    weigh(data["members"])
+    rows = "".join(slider(name, -limit, limit, STEP, 0, "0.00") for name in ("z₁", "z₂"))
+    return page(data, f'<div class="panels">{"".join(drawings)}</div>{key}{rows}', "")
 
 
 def traversal(model, codes, shape, limit=3.0, names=None):
@@ -145,22 +137,22 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     data = {
         "kind": "traversal",
         "shape": shape,
-        "members": [_pack(model)],
+        "members": [pack(model)],
         "starts": codes.round(2).tolist(),
     }
-    _weigh(data["members"])
+    weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
     rows = "".join(
-        _slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
+        slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
         for name, z in zip(names, codes[0], strict=True)
     )
     sweep = np.repeat(codes[:1], len(names) * 7, 0)
     for j in range(len(names)):
         sweep[7 * j : 7 * j + 7, j] = np.linspace(-limit, limit, 7)
-    still = _picture(
+    still = picture(
         model, sweep, shape, 7, "Each row moves one latent from low to high, the others stay"
     )
-    return _page(
+    return page(
         data,
         f'<div class="panels"><canvas width="{shape[1]}" height="{shape[0]}" role="img" '
         f'aria-label="The decoded picture"></canvas><div class="still">{still}</div>'
@@ -170,11 +162,12 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     )
 
 
-def film(frames, times, labels, limit=3.5):
+def film(frames, times, labels, limit=3.5, curve=None):
     """Codes that move: one panel per name, played, paused and scrubbed by the reader.
 
     frames: name -> codes at each time, (T, N, 2). times: (T,), shown next to the slider.
-    labels: (N,) classes. ValueError: frames of another shape.
+    labels: (N,) classes. curve: (name, values at each time, (T,)), drawn beside with a mark that
+        follows, with a choice of speed and a loop. ValueError: frames or values of another shape.
     """
     labels, data, drawings = (
         np.asarray(labels),
@@ -191,110 +184,24 @@ def film(frames, times, labels, limit=3.5):
             )
         frame = square(limit, 240, top=22)
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
-        data["panels"].append({**frame.geometry, "codes": _bytes(127 * codes / limit, np.int8)})
-    rows = _choice("step", times, 0)
-    return _page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
-
-
-KEY = "<p>Colours are classes; the rings lie at 1, 2 and 3.</p>"
-PLAY = '<button type="button">▶ Play</button>'
-CLIMB = '<button type="button" data-climb>▲ Climb</button>'
-
-
-def _draws(model):
-    """Fixed draws of a prior whose shape the rings would not show; None for a standard normal."""
-    base = getattr(model.prior, "base_dist", None)
-    if isinstance(base, Normal) and (base.loc == 0).all() and (base.scale == 1).all():
-        return None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return model.prior.rsample((400,)).numpy()
-
-
-def _bytes(values, kind):
-    values = np.asarray(values)
-    if kind is not np.float16:
-        values = np.clip(np.round(values), np.iinfo(kind).min, np.iinfo(kind).max)
-    return base64.b64encode(
-        np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()
-    ).decode()
-
-
-def _slider(label, low, high, step, at, shown):
-    return (
-        f"<label><span>{html.escape(label)}</span>"
-        f'<input type="range" min="{low}" max="{high}" step="{step}" '
-        f'value="{at}" aria-valuetext="{shown}"><span class="value">{shown}</span></label>'
-    )
-
-
-def _choice(label, values, at):
-    return _slider(label, 0, len(values) - 1, 1, at, html.escape(str(values[at])))
-
-
-def _pack(model):
-    """The decoder's layers and weights, for the script; "sigmoid" for a Bernoulli likelihood."""
-    layers, weights, modules = [], [], list(model.decoder)
-    for i, module in enumerate(modules):
-        after = modules[i + 1] if i + 1 < len(modules) else None
-        if isinstance(module, nn.Linear) and (after is None or type(after) in ACTIVATIONS):
-            layers.append(
-                [module.in_features, module.out_features, ACTIVATIONS.get(type(after), "")]
-            )
-            weights += [module.weight.detach().flatten(), module.bias.detach()]
-        elif type(module) not in ACTIVATIONS:
+        data["panels"].append({**frame.geometry, "codes": encoded(127 * codes / limit, np.int8)})
+    if curve:
+        name, values = curve[0], np.asarray(curve[1], float)
+        if values.shape != (len(times),):
             raise ValueError(
-                "explorer: the decoder must be Linear layers with Tanh or ReLU between, "
-                f"got {module}."
+                f"film: the values of {name!r} must have shape {(len(times),)}, got {values.shape}."
             )
-    squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
-    return {
-        "layers": layers,
-        "squash": squash,
-        "weights": _bytes(torch.cat(weights).cpu().numpy(), np.float16),
-    }
+        low, high = values.min(), values.max()
+        limits = low - 0.05 * (high - low), high + 0.05 * (high - low)
+        frame = Frame((times[0], times[-1]), limits, top=22, bottom=34, height=216)
+        line = frame.line(values, TERMS["cost"], "", frame.X(np.asarray(times, float)))
+        x, y = frame.X(times[0]), frame.Y(values[0])
+        head = f'<circle class="head" r="5" cx="{x:.1f}" cy="{y:.1f}"/>'
+        drawings.append(frame.svg(name, "step", line + head))
+        data["curve"] = [list(map(float, times)), values.tolist()]
+        data["curve_frame"] = frame.geometry
+    rows = choice("step", times, 0) + (SPEED if curve else "")
+    return page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
 
 
-def _weigh(members):
-    total = sum(len(member["weights"]) for member in members)
-    if total > HEAVY:
-        raise ValueError(
-            f"explorer: the decoders must take at most {HEAVY:,} bytes, "
-            f"got {total:,}. Show fewer members."
-        )
-
-
-def _picture(model, codes, shape, columns, alt):
-    """A static picture of decoded codes, for a page without scripts."""
-    device = next(model.decoder.parameters()).device
-    with torch.no_grad():
-        images = model.likelihood(torch.as_tensor(codes, dtype=torch.float32, device=device)).mean
-    tiles = images.clamp(0, 1).cpu().numpy().reshape(-1, columns, *shape)
-    canvas = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * shape[0], -1)
-    png = io.BytesIO()
-    imsave(png, canvas, cmap="gray_r", vmin=0, vmax=1, format="png")
-    source = base64.b64encode(png.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt)}">'
-
-
-def _map(model, shape, limit, name):
-    alt = f"What {name} decodes on a lattice of codes, each picture where its code lies"
-    return _picture(model, code_grid(9, limit), shape, 9, alt)
-
-
-def _page(data, inside, said, compute=None):
-    packed = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    name = "explorer-" + hashlib.sha256((packed + (compute or "")).encode()).hexdigest()[:10]
-    script = SCRIPT.read_text(encoding="utf-8").strip()
-    return Explorer(
-        f'{STYLE}<div class="explorer {data["kind"]}" id="{name}">{inside} '
-        f"<output>{html.escape(said)}</output>"
-        f'<p class="still">With scripts switched on, this figure moves.</p></div>'
-        # In a second view of a notebook's output there are two elements with this id.
-        f"<script>{script}((document.currentScript || {{}}).previousElementSibling || "
-        f'document.getElementById("{name}"), {packed}'
-        f"{', ' + compute if compute else ''});</script>"
-    )
-
-
-__all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "planes", "traversal"]
+__all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "plane", "planes", "traversal"]

@@ -84,7 +84,7 @@ def ground(title, xlabel, ylabel, xlim, ylim, values, levels, marks=()):
         for u, v, text in marks:
             x, y = frame.X(u), frame.Y(v)
             body += (
-                f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+                f'<circle class="fixed" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
                 f'<text class="halo" x="{x + 6:.1f}" y="{y - 5:.1f}">{html.escape(text)}</text>'
             )
         x, y = (frame_at(sliders[i][at[i]]) for i, frame_at in enumerate((frame.X, frame.Y)))
@@ -120,7 +120,7 @@ def bars(title, xlabel, xlim, rows, bounds, marks=()):
                 )
         for x, text in marks:
             body += (
-                f'<path class="mark" d="M{frame.X(x):.1f} 30V{frame.height - 34}"/>'
+                f'<path class="fixed" d="M{frame.X(x):.1f} 30V{frame.height - 34}"/>'
                 f'<text x="{frame.X(x):.1f}" y="26" text-anchor="middle">{html.escape(text)}</text>'
             )
         names = [name for row in rows for name, *_ in row]
