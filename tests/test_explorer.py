@@ -458,8 +458,9 @@ def test_a_plane_encodes_images_walks_and_draws(browser, tmp_path):  # noqa: F81
         page.locator("svg").press("ArrowUp")
         assert page.locator(".film").is_visible() and number(page, ".posterior", "rx") == 0
         assert "from (1.00, \u22122.00)" in page.locator("output").text_content()
-        shades = page.evaluate("""() => { const film = document.querySelector(".film");
-            return [...film.getContext("2d").getImageData(0, 0, film.width, film.height).data]; }""")
+        shades = page.evaluate("""() => { const film = document.querySelector(".film"),
+            ink = film.getContext("2d");
+            return [...ink.getImageData(0, 0, film.width, film.height).data]; }""")
         grey = np.array(shades).reshape(8, 96, 4)[..., 0]
         with torch.no_grad():
             way = torch.stack([torch.tensor([1.0, -2.0 + 0.1 * k / 11]) for k in range(12)])

@@ -40,9 +40,9 @@ LARGE = 1_000_000  # characters of an output that is not kept
 ORIGIN = """*A plain copy of {page}. Numbers in the text and outputs are the page's, made from \
 commit {commit} in the size "{profile}"{caution}; yours may differ.*{links}
 
-Under the cells, `Checked: ... (1.95 < 4.50)` is a claim of the text with the numbers that it \
-compared; if you change something, it may say `Does not hold here`. A line such as `gap = 0.71` is \
-a number that the text quotes. If a figure with sliders does not move, run its cell."""
+Under the cells, a line with ✓, or `Checked: ... (1.95 < 4.50)`, is a claim of the text with the \
+numbers that it compared; if you change something, it may say `Does not hold here`. A line such as \
+`gap = 0.71` is a number that the text quotes. If a figure with sliders does not move, run its cell."""
 CAUTION = {"smoke": ", which trains for seconds only: the numbers are not what the text says"}
 PROFILE = """# If you do nothing, the size of all runs is "default". "smoke" takes seconds, and does
 # not check claims on trained models; "paper" trains longer. To change it, take off the next #,
@@ -114,7 +114,8 @@ def shown(outputs, alt=None):
                 continue
             # The plain form of a picture, table or explorer would repeat it, or say nothing.
             rich = {k: v for k, v in output.data.items() if k != "text/plain"} or output.data
-            data = dict(rich) | ({"text/plain": alt} if alt and "image/png" in rich else {})
+            picture = any(kind.startswith("image/") for kind in rich)
+            data = dict(rich) | ({"text/plain": alt} if alt and picture else {})
             if len(json.dumps(data)) >= LARGE:
                 data = {"text/plain": "(too large to be kept; run the cell)"}
             kept.append(new_output("display_data", data))
@@ -182,7 +183,8 @@ def plain_cells(nb, page):
         tags = cell.metadata.get("tags", [])
         outputs = [] if "hide-output" in tags else page.outputs.get(cell.id, [])
         # What draws is folded; what an open cell needs is not.
-        if solving or test or "remove-cell" in tags or ("hide-input" in tags and outputs):
+        folded = {"hide-input", "hide-cell"} & set(tags)
+        if solving or test or "remove-cell" in tags or (folded and outputs):
             metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Lab, Colab
         source = bootstrap_source(page.book.pinned) if cell.id == "bootstrap" else cell.source
         yield new_code_cell(source, id=cell.id, metadata=metadata, outputs=outputs)
