@@ -1,9 +1,12 @@
 """The drawn heads of the chapters: what is committed, its size, and what it is composed of."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import drawings
 import pytest
+
+import vaelib.pages as vp
 
 SVG = "{http://www.w3.org/2000/svg}"
 SYMBOLS = {symbol.__name__ for symbol in drawings.SYMBOLS}
@@ -72,3 +75,10 @@ def test_check_names_a_file_that_differs(tmp_path, monkeypatch, capsys):
     (tmp_path / "heads" / "02_elbo.svg").write_text("<svg/>")
     assert drawings.main(["--check"]) == 1
     assert "02_elbo.svg" in capsys.readouterr().out
+
+
+def test_the_map_has_the_members_colours():
+    source = (drawings.FOLDER.parent / "family.svg").read_text(encoding="utf-8")
+    strokes = re.findall(r'stroke="(#[0-9A-F]{6})" stroke-width="2.2"', source)
+    family = vp.plotting.FAMILY
+    assert sorted(strokes) == sorted(family[name] for name in family if name != "FactorVAE")

@@ -42,7 +42,8 @@ commit {commit} in the size "{profile}"{caution}; yours may differ.*{links}
 
 Under the cells, a line with ✓, or `Checked: ... (1.95 < 4.50)`, is a claim of the text with the \
 numbers that it compared; if you change something, it may say `Does not hold here`. A line such as \
-`gap = 0.71` is a number that the text quotes. If a figure with sliders does not move, run its cell."""
+`gap = 0.71` is a number that the text quotes. If a figure with sliders does not move, run its \
+cell."""
 CAUTION = {"smoke": ", which trains for seconds only: the numbers are not what the text says"}
 PROFILE = """# If you do nothing, the size of all runs is "default". "smoke" takes seconds, and does
 # not check claims on trained models; "paper" trains longer. To change it, take off the next #,
