@@ -205,7 +205,7 @@ def test_a_claim_says_its_kind_and_is_shown_as_a_seal():
     unchecked = shown(Claim("so", None, "measured", 1))
     assert "Not checked in the smoke profile" in unchecked["text/html"]
     judged = Claim("so", True, "theorem", source="Notes, “X”", verdict="does not hold")
-    assert "Notes, “X”: does not hold." in shown(judged)["text/html"]
+    assert "(Notes, “X”: does not hold.)" in shown(judged)["text/html"]
     record = shown(judged)["claim"]
     assert record["verdict"] == "does not hold" and json.dumps(record)
 

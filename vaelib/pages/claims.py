@@ -55,7 +55,7 @@ class Claim:
         said = {True: "", False: "Does not hold here: ", None: "Not checked in the smoke profile: "}
         judged = ""
         if self.source:
-            judged = f" <span class=\"judged\">{html.escape(self.source)}: {self.verdict}.</span>"
+            judged = f" ({html.escape(self.source)}: {self.verdict}.)"
         seal = (
             f'<p class="seal {state}"><b aria-hidden="true">{mark}</b> '
             f"<span>{said[self.holds]}{text}{judged} <small>{note}</small></span></p>"
