@@ -1,5 +1,6 @@
 """The engine behind `fit`: copies, players, streams, checkpoints, and failures."""
 
+import math
 import os
 import random
 import shutil
@@ -297,6 +298,26 @@ def test_out_of_memory_says_what_did_not_fit(error, data):
         RuntimeError, match="of memory with batch_size=128, 1 copies and k=50 samples: 6400 decoded"
     ):
         vl.fit(build, objective, data, steps=1, hyper={"k": 50})
+
+
+@pytest.mark.parametrize(
+    ("hyper", "said"),
+    [
+        ({}, "2 copies and k=1 samples: 32 decoded images per step"),
+        ({"k": 3}, "2 copies and k=3 samples: 96 decoded images per step"),
+        ({"k": (3, 5)}, r"2 copies and k=\(3, 5\) samples: 32 decoded images per step"),
+    ],
+)
+def test_out_of_memory_counts_the_decoded_images(hyper, said, monkeypatch):
+    def objective(model, x, k=1):
+        if torch._C._functorch.is_batchedtensor(next(model.parameters())):
+            raise torch.OutOfMemoryError("CUDA out of memory.\nmore lines")
+        return vl.elbo(model, x)
+
+    images = vl.digits("fixed").train
+    monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf)
+    with pytest.raises(RuntimeError, match=rf"batch_size=16, {said}.*\(CUDA out of memory\.\)$"):
+        vl.fit(build, objective, images, steps=1, seeds=(0, 1), batch_size=16, hyper=hyper)
 
 
 # Options

@@ -261,3 +261,55 @@ def test_log_weights_that_are_not_finite_are_counted_and_placed():
         match="must be finite, got 3 of 100 that are not, the first for image 2",
     ):
         vl.log_likelihood(model, x, samples=20)
+
+
+def labelled_two_layers():
+    torch.manual_seed(0)
+    nets = vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2 + 3, 6)
+    return vl.TwoLayerVAE(*nets, (2, 2)), torch.rand(5, 6).round()
+
+
+def test_the_terms_of_two_layers_with_labels():
+    model, x = labelled_two_layers()
+    y = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 0, 1]), 3).float()
+    z, q = model.draw(x, 4)
+    reconstruction, rest = model.log_terms(x, z, q, y=y)
+    joined = torch.cat([z[0], y.expand(4, 5, 3)], -1)
+    expected = torch.distributions.Bernoulli(logits=model.decoder(joined)).log_prob(x).sum(-1)
+    assert torch.allclose(reconstruction, expected, atol=1e-5)
+    other, same = model.log_terms(x, z, q, y=y.roll(1, 0))
+    assert not torch.allclose(other, expected, atol=1e-5) and torch.equal(rest, same)
+
+
+def test_the_score_of_two_layers_is_kept_unless_it_is_asked_not_to_be():
+    model, x = labelled_two_layers()
+    y = torch.zeros(5, 3)
+
+    def gradient(**options):
+        torch.manual_seed(1)
+        z, q = model.draw(x, 4)
+        (found,) = torch.autograd.grad(model.log_terms(x, z, q, y=y, **options)[1].sum(),
+                                       [model.encoder2[0].weight])  # fmt: skip
+        return found
+
+    assert torch.equal(gradient(), gradient(score=True))
+    assert not torch.allclose(gradient(), gradient(score=False))
+
+
+def test_a_decoder_of_one_number_is_not_broadcast_in_two_layers():
+    nets = vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 1)
+    model, x = vl.TwoLayerVAE(*nets, (2, 2)), torch.rand(5, 6).round()
+    z, q = model.draw(x, 2)
+    with pytest.raises(ValueError, match="decoder"):
+        model.log_terms(x, z, q)
+
+
+def test_the_nets_of_two_layers_are_named_and_may_have_no_parameters():
+    class Same(torch.nn.Module):
+        def forward(self, z):
+            return torch.cat([z, 0 * z], -1)
+
+    outer = vl.mlp(6, 4), vl.mlp(2, 6)
+    vl.TwoLayerVAE(outer[0], Same(), Same(), outer[1], (2, 2))
+    with pytest.raises(ValueError, match="TwoLayerVAE: decoder2 returned 3 numbers"):
+        vl.TwoLayerVAE(outer[0], Same(), vl.mlp(2, 3), outer[1], (2, 2))

@@ -10,7 +10,7 @@ from trust import within
 
 import vaelib as vl
 from vaelib import oracles
-from vaelib.likelihood import _hamiltonian_step, _ladder, pareto_k
+from vaelib.likelihood import _hamiltonian_step, _ladder, pareto_k, tail_length
 
 
 def known_model(seed=0, images=100, dtype=torch.float32):
@@ -85,6 +85,36 @@ def test_the_tail_of_a_proposal_that_is_too_narrow_is_what_theory_says(std, k):
     assert values.shape == found.shape == (400,)
     wide = vl.log_likelihood(oracles.scalar_vae(0.75, 1.0), x[:20], diagnostics=True)[1]
     assert wide.max() < 0.3
+
+
+def shape_by_loops(log_w):
+    """The fit of Zhang & Stephens (2009) to one image's weights, as the paper writes it."""
+    w = [math.exp(v - log_w[0]) for v in log_w]
+    x = sorted(v - w[-1] for v in w[:-1])
+    n, m = len(x), 30 + int(math.sqrt(len(x)))
+    quartile = x[int(n / 4 + 0.5) - 1]
+    theta = [1 / x[-1] + (1 - math.sqrt(m / (j - 0.5))) / (3 * quartile) for j in range(1, m + 1)]
+
+    def shape(t):
+        return sum(math.log1p(-t * v) for v in x) / n
+
+    profile = [n * (math.log(-t / shape(t)) - shape(t) - 1) for t in theta]
+    weights = [1 / sum(math.exp(b - a) for b in profile) for a in profile]
+    k = shape(sum(t * w for t, w in zip(theta, weights, strict=True)))
+    return (n * k + 5) / (n + 10)
+
+
+@pytest.mark.parametrize("tail", [5, 18, 61])
+def test_the_shape_is_that_of_the_papers_formulas(tail):
+    generator = torch.Generator().manual_seed(tail)
+    log_w = torch.randn(tail + 1, 3, generator=generator, dtype=torch.float64)
+    log_w = log_w.mul(torch.tensor([0.5, 1.0, 2.0])).sort(0, descending=True).values
+    expected = [shape_by_loops(column.tolist()) for column in log_w.T]
+    assert pareto_k(log_w).tolist() == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_length_of_the_tail():
+    assert [tail_length(n) for n in (5, 24, 25, 400, 10_000)] == [1, 5, 5, 60, 300]
 
 
 def test_diagnostics_change_no_value():
@@ -207,6 +237,32 @@ def test_refitting_two_layers():
         vl.annealed_log_likelihood(model, x)
 
 
+def test_the_rate_of_a_refit_falls_to_a_fiftieth(monkeypatch):
+    _, model, x = known_model(images=5)
+    rates, step = [], torch.optim.Adam.step
+
+    def spied(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spied)
+    vl.refit_encoder(model, x, 20, lr=0.01)
+    assert rates == [vl.cosine(0.01, 20, 0.01 / 50)(i) for i in range(20)]
+
+
+def test_a_given_encoder_is_copied_and_takes_the_images_type():
+    _, model, x = known_model(images=20)
+    given = nn.Linear(20, 8).double()
+    before = given.weight.clone()
+    twin = vl.refit_encoder(model, x, 5, build=lambda: given)
+    assert torch.equal(given.weight, before) and given.weight.requires_grad
+    assert twin.encoder.weight.dtype == torch.float32
+    nets = vl.mlp(6, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 6)
+    two = vl.TwoLayerVAE(*nets, (2, 2))
+    with pytest.raises(ValueError):
+        vl.refit_encoder(two, x[:, :6].sigmoid(), 5, build=lambda: (vl.mlp(6, 4),))
+
+
 class Tied(nn.Module):
     def __init__(self, linear):
         super().__init__()
@@ -238,6 +294,7 @@ def test_encoders_that_cannot_be_initialized_again_are_refused():
     [
         ({"steps": 0}, "refit_encoder: steps must be a positive integer, got 0."),
         ({"samples": 1.5}, "refit_encoder: samples must be a positive integer, got 1.5."),
+        ({"batch_size": 0}, "refit_encoder: batch_size must be a positive integer, got 0."),
         ({"lr": -1}, "refit_encoder: lr must be a positive finite number, got -1."),
         ({"seed": "a"}, "refit_encoder: seed must be an integer of at least 0, got 'a'."),
         ({"steps": 3, "lr": 1e30}, "refit_encoder: the fit diverged"),

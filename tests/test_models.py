@@ -137,3 +137,14 @@ def test_images_that_do_not_fit_the_encoder_are_named():
     with pytest.raises(RuntimeError) as caught:
         vl.elbo(vl.VAE(vl.mlp(6, 4), vl.mlp(2, 6), 2), torch.rand(5, 7))
     assert caught.value.__notes__ == ["VAE: the encoder was given x of shape (5, 7)."]
+
+
+def test_labels_are_checked_against_the_classes_of_the_model():
+    model = vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2)
+    model.check_labels(torch.tensor([0, 99]))  # a model without classes takes any
+    model.classes = 3
+    model.check_labels(torch.tensor([0, 2]))
+    with pytest.raises(ValueError, match="^data: labels must lie in 0 to 2, got 1 to 3"):
+        model.check_labels(torch.tensor([1, 3]))
+    with pytest.raises(ValueError, match="^fit: labels must lie in 0 to 2, got -1 to 0"):
+        model.check_labels(torch.tensor([-1, 0]), "fit")

@@ -518,6 +518,20 @@ def masking(model, x):
     }
 
 
+def test_why_copies_are_trained_one_after_another_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf)
+    for error, said in ((TypeError("first line\nsecond"), "(first line)."), (KeyError, "KeyError")):
+
+        def objective(model, x, error=error):
+            if torch._C._functorch.is_batchedtensor(next(model.parameters())):
+                raise error
+            return vl.elbo(model, x)
+
+        with pytest.warns(UserWarning, match="one after another") as seen:
+            vl.fit(build, objective, X, steps=1, seeds=(0, 1))
+        assert said in str(seen[0].message) and "second" not in str(seen[0].message)
+
+
 @pytest.mark.parametrize("objective", [branching, masking])
 def test_what_vmap_cannot_run_is_trained_copy_by_copy(objective, monkeypatch):
     monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf)
@@ -526,6 +540,7 @@ def test_what_vmap_cannot_run_is_trained_copy_by_copy(objective, monkeypatch):
     ) as seen:
         both = vl.fit(build, objective, X, steps=10, seeds=(0, 1))
     assert len(seen) == 1
+    assert seen[0].filename == __file__  # it points to the caller of fit
     second = vl.fit(build, objective, X, steps=10, seeds=(1,))
     assert np.array_equal(both.history["objective"][1], second.history["objective"][0])
 

@@ -107,9 +107,12 @@ def test_ctrl_c_keeps_what_was_trained(digits):
             raise KeyboardInterrupt
         return vl.elbo(model, x)
 
-    with pytest.raises(KeyboardInterrupt, match="interrupted at step 7 of 40; vl.interrupted_run"):
+    with pytest.raises(
+        KeyboardInterrupt, match="interrupted at step 7 of 40; vl.interrupted_run"
+    ) as stop:
         vl.fit(build, objective, digits.test, steps=40, hyper={"step": lambda step: step})
     stopped = vl.interrupted_run()
+    assert stop.value.run is stopped
     assert not stopped.model.training
     assert (
         np.isfinite(stopped.history["kl"][0, :7]).all()

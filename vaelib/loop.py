@@ -58,7 +58,7 @@ class Plan:
                 job.batches.shuffle()
                 job.turns(job.batches.next(), *job.values())
         except torch.OutOfMemoryError:
-            raise
+            return True  # the run itself says what does not fit
         # A user's error is raised again by the sequential run.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
