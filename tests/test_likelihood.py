@@ -282,7 +282,9 @@ def test_encoders_that_cannot_be_initialized_again_are_refused():
     twin = vl.refit_encoder(tied, x, 5, build=lambda: vl.mlp(6, 4))
     assert torch.equal(twin.decoder.weight, decoder.weight)
     with pytest.raises(
-        ValueError, match="got a _ConstantEncoder without reset_parameters; pass build"
+        ValueError,
+        match="refit_encoder: encoder must have parameters .* got a _ConstantEncoder without "
+        "reset_parameters; pass build",
     ):
         vl.refit_encoder(oracles.scalar_vae(0.0, 1.0), x[:, :1], 5)
     with pytest.raises(ValueError, match="must have a density q.*, got an ImplicitVAE"):
