@@ -298,7 +298,7 @@ GRAMMAR = [
     (lambda nb: without(nb, "title", ":class: about"), "a box of class about"),
     (lambda nb: opened(nb, "setup"), "cell setup must be folded by hide-cell"),
     (lambda nb: opened(nb, "em-check"), "cell em-check keeps books"),
-    (lambda nb: opened(nb, "day-table"), "cell day-table keeps books"),
+    (lambda nb: opened(nb, "day-run"), "cell day-run keeps books"),
     (lambda nb: without(nb, "em-check", ', "identity"'), "a claim must say its kind"),
     (four_open, "is the fourth open cell without a sentence"),
     (lambda nb: cell_of(nb, "em-read").update(id="em-rest"), None),
