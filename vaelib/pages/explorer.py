@@ -25,7 +25,7 @@ from .packing import (
     prior_draws,
     slider,
     weigh,
-)  # fmt: skip
+)
 from .panels import bars, ground, panel
 from .plane import plane
 from .plotting import TERMS
@@ -101,12 +101,12 @@ def planes(members, shape, limit=3.5):
         cross = f'<g class="cross" transform="{at}"><path d="M-9 0H9M0-9V9"/></g>'
         cloud = frame.cloud(codes, labels, draws := prior_draws(model))
         moves = None if drawings else "code"
-        plane = frame.svg(name, "", cloud + cross, ticks=False, focusable=moves)
+        drawn = frame.svg(name, "", cloud + cross, ticks=False, focusable=moves)
         key = (
             key if draws is None else KEY.replace("</p>", " Grey dots: draws of another prior.</p>")
         )
         drawings.append(
-            f'<div class="member"><div class="title">{html.escape(name)}</div>{plane}'
+            f'<div class="member"><div class="title">{html.escape(name)}</div>{drawn}'
             f'<canvas width="{shape[1]}" height="{shape[0]}" role="img" '
             f'aria-label="What {html.escape(name)} decodes at this code"></canvas>'
             f'<div class="still">{decoded_map(model, shape, limit, name)}</div></div>'

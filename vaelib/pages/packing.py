@@ -110,17 +110,31 @@ def weigh(members):
         )
 
 
-def picture(model, codes, shape, columns, alt):
-    """A static picture of decoded codes, for a page without scripts."""
+def decoded(model, codes, shape):
+    """What a model decodes at codes (N, Q), (N, H, W) in [0, 1]."""
     device = next(model.decoder.parameters()).device
     with torch.no_grad():
         images = model.likelihood(torch.as_tensor(codes, dtype=torch.float32, device=device)).mean
-    tiles = images.clamp(0, 1).cpu().numpy().reshape(-1, columns, *shape)
-    canvas = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * shape[0], -1)
-    png = io.BytesIO()
-    imsave(png, canvas, cmap="gray_r", vmin=0, vmax=1, format="png")
-    source = base64.b64encode(png.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{source}" alt="{html.escape(alt)}">'
+    return images.clamp(0, 1).cpu().numpy().reshape(-1, *shape)
+
+
+def tiled(images, columns):
+    """Images, (N, H, W), as one, row by row."""
+    n, h, w = images.shape
+    return images.reshape(-1, columns, h, w).transpose(0, 2, 1, 3).reshape(n // columns * h, -1)
+
+
+def png(canvas, cmap="gray_r", top=1):
+    """A PNG in an address, of numbers from 0 to `top`."""
+    file = io.BytesIO()
+    imsave(file, canvas, cmap=cmap, vmin=0, vmax=top, format="png")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def picture(model, codes, shape, columns, alt):
+    """A static picture of decoded codes, for a page without scripts."""
+    source = png(tiled(decoded(model, codes, shape), columns))
+    return f'<img src="{source}" alt="{html.escape(alt)}">'
 
 
 def decoded_map(model, shape, limit, name):

@@ -4,15 +4,13 @@ Each function returns a panel for `explorer.curves`: a function of (values of ea
 starting indices, whether the page computes) that gives its data for the script and its SVG.
 """
 
-import base64
 import html
-import io
 
 import numpy as np
 from contourpy import contour_generator
-from matplotlib.image import imsave
 
 from .frame import COLORS, DASHES, Frame
+from .packing import encoded, png
 
 HATCH = (
     '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -46,7 +44,7 @@ def panel(title, xlabel, xlim, ylim, lines, colors=COLORS):
                     + f", with the same n in all lines of a panel, got {line.shape}."
                 )
             level = np.clip(np.nan_to_num((line - ylim[0]) / np.ptp(ylim)), 0, 1)
-            data = base64.b64encode(np.round(255 * level).astype(np.uint8).tobytes()).decode()
+            data = encoded(255 * level, np.uint8)
             packed.append({"name": name, "data": data, "fixed": line.ndim == 1})
             first = (level if line.ndim == 1 else level[at]) * np.ptp(ylim) + ylim[0]
             body += frame.name(i, name, colors[i]) + frame.line(first, colors[i], DASHES[i])
@@ -69,7 +67,7 @@ def ground(title, xlabel, ylabel, xlim, ylim, values, levels, marks=()):
         a, b = frame.X(xlim[0]), frame.X(xlim[1])
         c, d = frame.Y(ylim[1]), frame.Y(ylim[0])
         body = (
-            f'<image href="data:image/png;base64,{_shades(values)}" x="{a:.1f}" y="{c:.1f}" '
+            f'<image href="{_shades(values)}" x="{a:.1f}" y="{c:.1f}" '
             f'width="{b - a:.1f}" height="{d - c:.1f}" preserveAspectRatio="none"/>'
         )
         rows, columns = values.shape
@@ -131,10 +129,8 @@ def bars(title, xlabel, xlim, rows, bounds, marks=()):
 
 def _shades(values):
     """The landscape as a small PNG, darker where it is higher."""
-    png = io.BytesIO()
-    shade = 1 - 0.5 * np.clip(values, 0, np.quantile(values, 0.95)) / np.quantile(values, 0.95)
-    imsave(png, shade[::-1], cmap="Blues_r", vmin=0, vmax=1.05, format="png")
-    return base64.b64encode(png.getvalue()).decode()
+    shade = 1 - 0.5 * np.clip(values / np.quantile(values, 0.95), 0, 1)
+    return png(shade[::-1], "Blues_r", 1.05)
 
 
 def _beside(lines, frame):

@@ -1,15 +1,11 @@
 """One large plane of codes over what the decoder draws there, for chapters with 2-D codes."""
 
-import base64
 import html
-import io
 
 import numpy as np
-import torch
-from matplotlib.image import imsave
 
 from .frame import square
-from .packing import STEP, encoded, pack, page, prior_draws, slider, weigh
+from .packing import STEP, decoded, encoded, pack, page, png, prior_draws, slider, tiled, weigh
 from .plotting import CLASS_COLORS, code_grid
 
 TILES = 11  # pictures along each side of the map
@@ -80,18 +76,13 @@ def plane(model, codes, labels, shape, images=None, posteriors=None, limit=3.5, 
 
 def _background(model, shape, limit, frame):
     """The decoded map as an image under the cloud; it is also the still without scripts."""
-    with torch.no_grad():
-        tiles = model.likelihood(code_grid(TILES, limit)).mean.clamp(0, 1).cpu().numpy()
     gap = shape[0] // 8
-    tiles = np.pad(tiles.reshape(-1, *shape), ((0, 0), (gap, gap), (gap, gap)))
-    h, w = tiles.shape[1:]
-    canvas = tiles.reshape(TILES, TILES, h, w).transpose(0, 2, 1, 3).reshape(TILES * h, -1)
-    png = io.BytesIO()
-    imsave(png, canvas, cmap="gray_r", vmin=0, vmax=1, format="png")
+    tiles = decoded(model, code_grid(TILES, limit), shape)
+    source = png(tiled(np.pad(tiles, ((0, 0), (gap, gap), (gap, gap))), TILES))
     x, y = frame.X(-limit), frame.Y(limit)
-    side, packed = frame.X(limit) - x, base64.b64encode(png.getvalue()).decode()
+    side = frame.X(limit) - x
     return (
-        f'<image class="map" href="data:image/png;base64,{packed}" '
+        f'<image class="map" href="{source}" '
         f'x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}"/>'
     )
 
