@@ -1,5 +1,6 @@
 """Every objective of the library with a small model, for tests that go through all of them."""
 
+import math
 from functools import partial
 
 import torch
@@ -9,6 +10,9 @@ from vaelib.adversarial import class_players
 
 PIXELS, CODE, CLASSES, PARTS = 6, 2, 3, 10
 X = (torch.rand(64, PIXELS, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+GAPS = torch.where(
+    torch.rand(X.shape, generator=torch.Generator().manual_seed(1)) < 0.1, math.nan, X
+)
 LABELS = torch.arange(64) % CLASSES
 LABELLED = {"x": (X, LABELS), "labelled": (X, LABELS)}
 
@@ -37,6 +41,25 @@ def two_layers(seed=0):
         vl.mlp(CODE, PIXELS),
     )
     return vl.TwoLayerVAE(*nets, (CODE, CODE))
+
+
+def table(seed=0):
+    """A model of the six columns of X as categories, counts and bytes, some of them missing."""
+    kinds = [vl.likelihoods.Categorical(2), vl.likelihoods.Poisson(), vl.likelihoods.Gaussian(),
+             vl.likelihoods.NegativeBinomial(), vl.likelihoods.Discretized(2, "head"),
+             vl.likelihoods.Bernoulli()]  # fmt: skip
+    family = vl.Mixed({str(i): kind for i, kind in enumerate(kinds)}, missing=True)
+    return vl.VAE(vl.mlp(family.features, 2 * CODE), vl.mlp(CODE, family.outputs), CODE, family)
+
+
+def conditional(seed=0):
+    nets = vl.mlp(PIXELS + 1, 8, 2 * CODE), vl.mlp(CODE + 1, 8, PIXELS)
+    return vl.ConditionalVAE(*nets, CODE, 1, conditional_prior=vl.mlp(1, 2 * CODE))
+
+
+def conditional_elbo(model, x):
+    """The bound, given the first column."""
+    return vl.elbo(model.given(x[:, :1]), x)
 
 
 def judged(seed=0, room=0, **options):
@@ -92,6 +115,8 @@ FACTOR_PLAYERS = [
 MEMBERS = {
     "elbo": (vae, vl.elbo, X),
     "elbo, Gaussian": (gaussian, vl.elbo, X),
+    "elbo, table": (table, vl.elbo, GAPS),
+    "elbo, conditional": (conditional, conditional_elbo, X),
     "elbo, k = 3": (vae, partial(vl.elbo, k=3), X),
     "elbo, sampled": (logistic, partial(vl.elbo, kl="sampled"), X),
     "elbo, two layers": (two_layers, partial(vl.elbo, kl="sampled"), X),

@@ -296,7 +296,7 @@ def test_heads_begin_as_far_apart_as_their_distance():
     assert heads.abs().max() < 5 * 3.0
     model = vl.ClassAAE(*nets)
     assert model.heads is None and model.head_parameters() == []
-    assert vl.ClassAAE(*nets, likelihood="gaussian", scale=0.5).likelihood_name == "gaussian"
+    assert vl.ClassAAE(*nets, likelihood="gaussian", scale=0.5).likelihood_net.scale == 0.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

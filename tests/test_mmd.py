@@ -218,7 +218,7 @@ def test_members_of_the_family_are_special_cases(model):
      r"must have shapes .* got \(7, 6\) and \(7, 3\)"),
     (lambda m, x: vl.frechet_distance(x[0], x), r"must have shapes .* got \(6,\) and \(7, 6\)"),
     (lambda m, x: vl.frechet_distance(x[:1], x), r"must have shapes .* got \(1, 6\) and \(7, 6\)"),
-    (lambda m, x: vl.conv_encoder((1, 8, 8), 2), r"shape must be \(C, H, H\) .* got \(1, 8, 8\)"),
+    (lambda m, x: vl.conv_encoder((1, 8, 3), 2), r"shape must be \(C, H, W\), .* got \(1, 8, 3\)"),
 ])  # fmt: skip
 def test_bad_input_is_named(call, message, model):
     with pytest.raises(ValueError, match=message):

@@ -83,9 +83,7 @@ def test_what_differs_is_named(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"model=encoder.1: Tanh\(\), now model=encoder.1: ReLU"):
         run(tmp_path, build=partial(build, activation=nn.ReLU))
-    with pytest.raises(
-        ValueError, match="likelihood_name='cross_entropy'.*likelihood_name='gaussian'"
-    ):
+    with pytest.raises(ValueError, match="likelihood_net: CrossEntropy.*likelihood_net: Gaussian"):
         run(tmp_path, build=partial(build, likelihood="gaussian"))
 
 
@@ -572,7 +570,7 @@ def test_a_model_is_saved_with_its_settings(tmp_path):
     )
     assert not back.training
     with pytest.raises(
-        ValueError, match="must make the module that was saved, .*cross_entropy.* got .*gaussian"
+        ValueError, match="must make the module that was saved, .*CrossEntropy.* got .*Gaussian"
     ):
         vl.load(tmp_path / "model.safetensors", partial(sized, likelihood="gaussian"))
     with pytest.raises(ValueError, match="must make the module that was saved"):
@@ -728,7 +726,7 @@ def test_a_tensor_is_a_number_and_checked_as_one():
     ):
         with pytest.raises(ValueError, match=r"must be .*got (tensor\(-1.\)|-1.0)"):
             call()
-    assert isinstance(vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2, "gaussian", scale=-minus).scale, float)
+    assert isinstance(vl.likelihoods.Gaussian(-minus).scale, float)
 
 
 def test_a_scale_needs_the_gaussian_likelihood():

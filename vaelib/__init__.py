@@ -3,13 +3,13 @@
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are
 floats in [0, 1].
 
-Modules, in dependency order: data and factors (over downloads), nets, priors, models, implicit,
-divergences, objectives, training (over loop, copies, batches, checkpoints, graph), adversarial,
-saving, evaluation, disentanglement, oracles. checks validates arguments. What only the pages need
-is in `vaelib.pages`.
+Modules, in dependency order: data and factors (over downloads), nets, priors, likelihoods, models,
+implicit, divergences, objectives, training (over loop, copies, batches, checkpoints, graph),
+adversarial, saving, marginal, evaluation, disentanglement, linear_gaussian, oracles. checks
+validates arguments. What only the pages need is in `vaelib.pages`.
 """
 
-from . import loop, oracles, training
+from . import likelihoods, loop, oracles, training
 from .adversarial import (
     aae_discriminator,
     aae_encoder,
@@ -20,7 +20,7 @@ from .adversarial import (
     few_labels,
     style_reconstruction,
 )
-from .data import Dataset, binarize, cifar10, digits, mnist, omniglot, svhn, two_points
+from .data import Dataset, binarize, cifar10, dequantize, digits, mnist, omniglot, svhn, two_points
 from .disentanglement import dci, factor_score, higgins_score, mig, mig_mixture
 from .divergences import (
     gaussian_kernel,
@@ -33,6 +33,7 @@ from .divergences import (
 from .evaluation import (
     active_units,
     activity,
+    bits_per_dimension,
     disturb,
     frechet_distance,
     latent_moments,
@@ -43,8 +44,9 @@ from .evaluation import (
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
 from .implicit import ClassAAE, ImplicitVAE
-from .likelihood import annealed_log_likelihood, refit_encoder
-from .models import VAE, TwoLayerVAE
+from .likelihoods import Mixed
+from .marginal import annealed_log_likelihood, refit_encoder
+from .models import VAE, ConditionalVAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .objectives import (
     beta_vae,
@@ -67,17 +69,18 @@ from .training import Interrupted, Player, Run, fit, interrupted_run
 
 __version__ = "0.1.0"
 __all__ = [
-    "ClassAAE", "Dataset", "ImplicitVAE", "Interrupted", "Player", "Run", "Sprites",
-    "TwoLayerVAE", "VAE", "aae_discriminator", "aae_encoder", "aae_players",
+    "ClassAAE", "ConditionalVAE", "Dataset", "ImplicitVAE", "Interrupted", "Mixed", "Player",
+    "Run", "Sprites", "TwoLayerVAE", "VAE", "aae_discriminator", "aae_encoder", "aae_players",
     "aae_reconstruction", "active_units", "activity", "annealed_log_likelihood", "beta_vae",
-    "binarize", "capacity_vae", "cifar10", "class_players", "cluster_labels", "conv_decoder",
-    "conv_encoder", "cosine", "dci", "digits", "disturb", "draw_sprites", "dsprites", "elbo",
-    "factor_discriminator", "factor_score", "factor_vae", "few_labels", "fit",
-    "frechet_distance", "gaussian_kernel", "gaussian_kl", "higgins_score", "imq_kernel",
-    "info_vae", "interrupted_run", "iwae", "iwae_bound", "iwae_surrogate", "kl_decomposition",
-    "latent_moments", "load", "log_aggregate_posterior", "log_likelihood", "logistic",
-    "logistic_unit_variance", "loop", "mean_and_error", "mig", "mig_mixture", "mlp", "mmd",
-    "mmd_vae", "mnist", "normal", "omniglot", "oracles", "parzen", "parzen_log_density",
-    "pinwheel", "ramp", "refit_encoder", "save", "sprites", "staircase", "standard_normal",
-    "style_reconstruction", "svhn", "swiss_roll", "tc_vae", "training", "two_points", "vim",
+    "binarize", "bits_per_dimension", "capacity_vae", "cifar10", "class_players",
+    "cluster_labels", "conv_decoder", "conv_encoder", "cosine", "dci", "dequantize", "digits",
+    "disturb", "draw_sprites", "dsprites", "elbo", "factor_discriminator", "factor_score",
+    "factor_vae", "few_labels", "fit", "frechet_distance", "gaussian_kernel", "gaussian_kl",
+    "higgins_score", "imq_kernel", "info_vae", "interrupted_run", "iwae", "iwae_bound",
+    "iwae_surrogate", "kl_decomposition", "latent_moments", "likelihoods", "load",
+    "log_aggregate_posterior", "log_likelihood", "logistic", "logistic_unit_variance", "loop",
+    "mean_and_error", "mig", "mig_mixture", "mlp", "mmd", "mmd_vae", "mnist", "normal",
+    "omniglot", "oracles", "parzen", "parzen_log_density", "pinwheel", "ramp", "refit_encoder",
+    "save", "sprites", "staircase", "standard_normal", "style_reconstruction", "svhn",
+    "swiss_roll", "tc_vae", "training", "two_points", "vim",
 ]  # fmt: skip

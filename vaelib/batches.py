@@ -63,7 +63,7 @@ def batch(streams, named, index, transform, stacked):
 
 
 def as_streams(data, batch_size):
-    """Data as {name: [tensors that stay together]}, finite and with at least one full batch."""
+    """Data as {name: [tensors that stay together]}, each with at least one full batch."""
     named = data if isinstance(data, dict) else {"x": data}
     if not named:
         raise ValueError("fit: data is an empty dict; it must contain at least one stream.")
@@ -81,10 +81,8 @@ def as_streams(data, batch_size):
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"
                 raise ValueError(f"fit: {where} must contain tensors of equal length, got {n}.")
-            if part.is_floating_point() and not torch.isfinite(part).all():
-                raise ValueError(
-                    f"fit: {where} must be finite, but contains NaN or infinite values."
-                )
+            if part.is_floating_point() and torch.isinf(part).any():
+                raise ValueError(f"fit: {where} must be finite, but contains infinite values.")
         if batch_size > len(parts[0]):
             n = len(parts[0])
             raise ValueError(
@@ -99,6 +97,14 @@ def check(model, data, streams, transform, batch_size):
     Images are the first tensor of the stream "x" (or the only one), and of every stream with
     samples of that shape. A transform is tried on the first batch.
     """
+    may_be_missing = (
+        streams["x"][0] if getattr(model, "missing", False) and "x" in streams else None
+    )
+    for name, parts in streams.items():
+        if any(
+            t is not may_be_missing and t.is_floating_point() and t.isnan().any() for t in parts
+        ):
+            raise ValueError(f"fit: {label(data, name)} must be finite, but contains NaN values.")
     if not hasattr(model, "check_targets") or "x" not in streams:
         return
     for name, (images, *beside) in streams.items():
@@ -107,6 +113,7 @@ def check(model, data, streams, transform, batch_size):
             continue
         if transform is None:
             model.check_targets(images, where)
+            model.likelihood_net.check_spread(images, where)
         elif transform is binarize and not isinstance(data, dict):
             low, high = images.min().item(), images.max().item()
             if low < 0 or high > 1:

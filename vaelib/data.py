@@ -45,6 +45,17 @@ def binarize(x, generator=None):
     return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
 
 
+def dequantize(x, levels=256, generator=None):
+    """Uniform noise fills the cells between levels: i / (levels - 1) -> (i + u) / levels in [0, 1).
+
+    A transform for `fit`: a density of the noisy values bounds log P of the levels from below
+    (equation eq-dequantized of the book, chapter 12; Theis et al., 2016).
+    """
+    levels = integer("dequantize", "levels", levels, 2)
+    u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    return ((x * (levels - 1)).round() + u) / levels
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Images (N, D) in [0, 1] and their labels (N,); `shape` is (C, H, W), for drawing.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .checks import integer, number, one_of, out_of_memory
-from .likelihood import evaluating, pareto_k, tail_length
+from .marginal import evaluating, pareto_k, tail_length
 
 
 @torch.no_grad()
@@ -40,7 +40,8 @@ def log_likelihood(model, x, samples=5000, memory=None, *, diagnostics=False):
     with evaluating("log_likelihood", model):
         while at < len(x):
             try:
-                part, bad, largest = _log_mean_weight(model, x[at : at + rows], samples, k, tail)
+                some = slice(at, at + rows)
+                part, bad, largest = _log_mean_weight(model.rows(some), x[some], samples, k, tail)
                 _check_weights(bad, at, samples)
                 if diagnostics:
                     shapes.append(pareto_k(largest))
@@ -85,7 +86,8 @@ def _check_weights(bad, first, samples):
 
 def _codes(where, model, x):
     """Mean and log_var of q(z|x) for all x, each (N, Q), in chunks; the caller is in eval mode."""
-    parts = [model.encode(chunk) for chunk in x.split(4096)]
+    starts = range(0, len(x), 4096)
+    parts = [model.rows(slice(i, i + 4096)).encode(x[i : i + 4096]) for i in starts]
     mean, log_var = (torch.cat(part) for part in zip(*parts, strict=True))
     bad = ~torch.isfinite(mean + log_var).all(1)
     if not bad.is_meta and bad.any():  # "meta" tensors have shapes and no values
@@ -216,6 +218,19 @@ def _covariance(features):
     """Like torch.cov, which cannot be used here: it reads values of the features on the host."""
     centred = features - features.mean(0)
     return centred.T @ centred / (len(features) - 1)
+
+
+def bits_per_dimension(log_likelihood, dimensions, levels=1):
+    """Bits per value of x, from log p(x) in nats: -log2 p / dimensions.
+
+    Equation eq-bits of the book (chapter 12).
+    levels: 1 if p is a probability, as of `vl.likelihoods.Discretized`. If it is the density of
+        values in [0, 1] that `vl.dequantize` has made from so many levels, a cell is 1 / levels
+        wide, which adds log2(levels) bits.
+    """
+    dimensions = integer("bits_per_dimension", "dimensions", dimensions)
+    levels = integer("bits_per_dimension", "levels", levels)
+    return -log_likelihood / (dimensions * math.log(2)) + math.log2(levels)
 
 
 def mean_and_error(values):

@@ -50,7 +50,7 @@ def describe(value, depth=6, code=True):
 
     if torch.is_tensor(value):
         array = value.detach().cpu().contiguous()
-        data = array.view(-1).view(torch.uint8).numpy().tobytes()
+        data = array.view(-1).view(torch.uint8).numpy()  # no copy: it may be longer than memory
         return f"{array.dtype} {tuple(array.shape)} {_digest(data)}"
     if isinstance(value, np.ndarray):
         data = repr(value.tolist()).encode() if value.dtype == object else value.tobytes()

@@ -25,6 +25,7 @@ class ImplicitVAE(VAE):
 
     def draw(self, x, k):
         """k codes of each image, (k, B, Q), and None, since there is no posterior."""
+        x = self._inputs(x)
         if not self.noise_dim:
             return self.encoder(x).expand(k, -1, -1), None
         noise = torch.randn(k, len(x), self.noise_dim, dtype=x.dtype, device=x.device)
@@ -74,6 +75,7 @@ class ClassAAE(VAE):
 
     def encode(self, x):
         """The logits of the classes, (B, K), and the style, (B, Q)."""
+        x = self._inputs(x)
         if self.training and self.noise:
             x = x + self.noise * torch.randn_like(x)
         out = self.encoder(x)

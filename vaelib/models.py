@@ -1,29 +1,17 @@
 """The model: prior p(z), likelihood p(x|z) of a decoder, posterior q(z|x) of an encoder."""
 
+import copy
 import math
 
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Independent
 from torch.func import functional_call
-from torch.nn.functional import softplus
 
-from .checks import integer, number, one_of
+from .checks import integer
+from .likelihoods import named
 from .priors import Gaussian, as_module, standard_normal
 from .probes import without_a_trace
-
-LIKELIHOODS = ("bernoulli", "cross_entropy", "gaussian")
-
-
-class IndependentBernoulli(Independent):
-    """torch's `Independent(Bernoulli)`, but log_prob sums over pixels before it subtracts.
-
-    This avoids two passes over a tensor of shape (k, B, D).
-    """
-
-    def log_prob(self, x):
-        logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
-        return (x * logits).sum(pixels) - softplus(logits).sum(pixels)
 
 
 class VAE(nn.Module):
@@ -31,9 +19,10 @@ class VAE(nn.Module):
 
     encoder: x -> (B, 2Q), the mean and log_var of q(z|x), concatenated.
     decoder: z -> the logits ("bernoulli") or the means ("gaussian"; with scale="head" means and
-        log_std, concatenated).
-    likelihood: "bernoulli" for binary x; "gaussian"; or "cross_entropy", the Bernoulli formula on
-        grey x, which is no likelihood (chapter 3) and therefore has to be asked for by name.
+        log_std, concatenated), or the numbers that another likelihood wants.
+    likelihood: "bernoulli" for binary x; "gaussian"; "cross_entropy", the Bernoulli formula on
+        grey x, which is no likelihood (chapter 3) and therefore has to be asked for by name; or one
+        of `vl.likelihoods`, such as `vl.Mixed`.
     scale: the Gaussian's standard deviation: a number, "learned" (one for all pixels) or "head"
         (one for each pixel).
     scale_floor: added to a learned scale.
@@ -56,22 +45,15 @@ class VAE(nn.Module):
         prior=standard_normal,
     ):
         super().__init__()
-        one_of("VAE", "likelihood", likelihood, LIKELIHOODS)
-        if isinstance(scale, str):
-            one_of("VAE", "scale", scale, ("learned", "head"))
-        else:
-            scale = number("VAE", "scale", scale, above=0)
-        scale_floor = number("VAE", "scale_floor", scale_floor, least=0)
-        if likelihood != "gaussian" and (scale != 1.0 or scale_floor):
-            raise ValueError(
-                f'VAE: scale and scale_floor need likelihood="gaussian", got {likelihood!r}.'
-            )
-        integer("VAE", "latent_dim", latent_dim)
-        self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
-        self.likelihood_name, self.scale, self.scale_floor = likelihood, scale, scale_floor
-        if likelihood == "gaussian" and scale == "learned":
-            self.log_scale = nn.Parameter(torch.zeros(()))
+        self.likelihood_net = named(likelihood, scale, scale_floor)
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_dim = integer("VAE", "latent_dim", latent_dim)
         self.prior_net = as_module(prior, latent_dim)
+
+    @property
+    def log_scale(self):
+        """The logarithm of the learned scale of a Gaussian likelihood, a parameter."""
+        return self.likelihood_net.log_scale
 
     @property
     def prior(self):
@@ -84,7 +66,7 @@ class VAE(nn.Module):
         ValueError: an encoder that returns something else.
         """
         try:
-            out = self.encoder(x)
+            out = self.encoder(self._inputs(x))
         except RuntimeError as error:
             error.add_note(f"VAE: the encoder was given x of shape {tuple(x.shape)}.")
             raise
@@ -100,9 +82,21 @@ class VAE(nn.Module):
             )
         return pair
 
+    def _inputs(self, x):
+        return self.likelihood_net.inputs(x)
+
+    @property
+    def missing(self):
+        """Whether NaN in x is allowed and means "not observed" (`vl.Mixed`)."""
+        return self.likelihood_net.missing
+
     def posterior(self, x):
         """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
         return _gaussian(*self.encode(x))
+
+    def rows(self, at):
+        """The model of the samples x[at]: itself, unless it is given something for each sample."""
+        return self
 
     def likelihood(self, z, x=None, y=None):
         """p(x|z), a distribution over x, for codes z (..., Q).
@@ -113,30 +107,14 @@ class VAE(nn.Module):
         if y is not None:
             z = torch.cat([z, y.expand(*z.shape[:-1], -1)], -1)
         out = self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
-        event = out.dim() - z.dim() + 1
-        if self.likelihood_name != "gaussian":
-            distribution, join = Bernoulli(logits=out, validate_args=False), IndependentBernoulli
-        else:
-            mean, log_std = out.chunk(2, -1) if self.scale == "head" else (out, None)
-            distribution, join = (
-                Normal(mean, self._std(mean, log_std), validate_args=False),
-                Independent,
-            )
-        if x is not None and x.shape[1:] != distribution.batch_shape[z.dim() - 1 :]:
+        distribution = self.likelihood_net(out)
+        event = distribution.batch_shape[z.dim() - 1 :]
+        if x is not None and x.shape[1:] != event:
             raise ValueError(
                 f"VAE: x has shape {tuple(x.shape)}; the decoder makes samples of shape "
-                f"(B, {', '.join(map(str, distribution.batch_shape[z.dim() - 1 :]))})."
+                f"(B, {', '.join(map(str, event))})."
             )
-        return join(distribution, event, validate_args=False)
-
-    def _std(self, mean, log_std):
-        if self.scale == "head":
-            return log_std.exp() + self.scale_floor
-        if self.scale == "learned":
-            return (self.log_scale.exp() + self.scale_floor).expand_as(mean)
-        return torch.full((), float(self.scale), dtype=mean.dtype, device=mean.device).expand_as(
-            mean
-        )
+        return self.likelihood_net.join(distribution, len(event), validate_args=False)
 
     def draw(self, x, k):
         """k reparameterized codes z of q(z|x), (k, B, Q), and q(z|x) itself."""
@@ -182,31 +160,21 @@ class VAE(nn.Module):
             raise ValueError(
                 f"{where}: the model is {dtype}, so images must be, got {x.dtype}; use .{call}."
             )
-        low, high = x.min().item(), x.max().item()
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError(
-                f"{where}: every value must be finite, got {high if math.isfinite(low) else low}."
-            )
-        name = self.likelihood_name
-        if name != "gaussian" and (low < 0 or high > 1):
-            raise ValueError(
-                f"{where}: values must lie in [0, 1] for likelihood={name!r}, "
-                f"got {low:g} to {high:g}."
-            )
-        if name == "bernoulli" and bool(((x != 0) & (x != 1)).any()):
-            grey = x[(x != 0) & (x != 1)][0].item()
-            raise ValueError(
-                f'{where}: values must be 0 or 1 for likelihood="bernoulli", '
-                f"got the grey value {grey:g}. Binarize the images (transform=vl.binarize), "
-                'or ask for likelihood="cross_entropy" by name.'
-            )
+        values = x[~x.isnan()] if self.missing else x
+        if len(values):
+            low, high = values.min().item(), values.max().item()
+            if not (math.isfinite(low) and math.isfinite(high)):
+                odd = high if math.isfinite(low) else low
+                hint = " (NaN as missing: vl.Mixed(..., missing=True))" if math.isnan(odd) else ""
+                raise ValueError(f"{where}: every value must be finite, got {odd}{hint}.")
+        self.likelihood_net.check(x, where)
         self._check_shape(x[:1], where)
 
     def _check_shape(self, x, where):
         with without_a_trace(self), torch.no_grad():
             self.eval()
             try:
-                self.draw(x, 1)
+                self.example().draw(x, 1)
             except torch.OutOfMemoryError:
                 raise
             except (RuntimeError, TypeError, ValueError) as error:
@@ -216,6 +184,10 @@ class VAE(nn.Module):
                 raise ValueError(
                     f"{where}: the encoder must take images of shape {shape}, but fails: {error}"
                 ) from error
+
+    def example(self):
+        """The model of a single sample, of which only the shape matters: itself."""
+        return self
 
     def label_inputs(self):
         """The number of label inputs of the discriminator (0 without one)."""
@@ -231,6 +203,79 @@ class VAE(nn.Module):
             raise ValueError(
                 f"{where}: labels must lie in 0 to {classes - 1}, got {low} to {high}."
             )
+
+
+class ConditionalVAE(VAE):
+    """A VAE of p(x|y) = ∫ p(z|y) p(x|z, y) dz (Sohn et al., 2015; eq-conditional).
+
+    `model.given(y)`, y (B, C) such as one-hot labels, is a VAE of these B samples: objectives and
+    evaluation take it like any other, as in `vl.elbo(model.given(y), x)`.
+    encoder: x (B, D) and y, concatenated, -> (B, 2Q). decoder: z and y, concatenated, -> x.
+    condition_dim: C.
+    conditional_prior: y -> (B, 2Q), the mean and log_var of p(z|y); None: `prior`, whatever y is.
+    Otherwise as `VAE`. ValueError: y of another shape, or none.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim,
+        condition_dim,
+        likelihood="bernoulli",
+        *,
+        conditional_prior=None,
+        **more,
+    ):
+        super().__init__(encoder, decoder, latent_dim, likelihood, **more)
+        self.condition_dim = integer("ConditionalVAE", "condition_dim", condition_dim)
+        self.conditional_prior, self._y = conditional_prior, None
+
+    def given(self, y):
+        """The model conditioned on y, (B, C), a VAE of B samples with the same parameters."""
+        if not torch.is_tensor(y) or y.shape[-1:] != (self.condition_dim,) or y.dim() != 2:
+            got = tuple(y.shape) if torch.is_tensor(y) else type(y).__name__
+            raise ValueError(
+                f"ConditionalVAE: y must be a tensor of shape (B, {self.condition_dim}), got {got}."
+            )
+        new = copy.copy(self)
+        new._y = y
+        return new
+
+    @property
+    def y(self):
+        """What the model is conditioned on, (B, C). ValueError: nothing."""
+        if self._y is None:
+            raise ValueError("ConditionalVAE: y is missing; use model.given(y).")
+        return self._y
+
+    @property
+    def prior(self):
+        """p(z|y), a distribution over codes, (B,) of them if they depend on y."""
+        if self.conditional_prior is None:
+            return self.prior_net()
+        return _gaussian(*self.conditional_prior(self.y).chunk(2, -1))
+
+    def _inputs(self, x):
+        x = super()._inputs(x)
+        if x.dim() != 2 or len(x) != len(self.y):
+            raise ValueError(
+                f"VAE: x and y must have shapes (B, D) and (B, {self.condition_dim}), "
+                f"got {tuple(x.shape)} and {tuple(self.y.shape)}."
+            )
+        return torch.cat([x, self.y], -1)
+
+    def likelihood(self, z, x=None, y=None):
+        """p(x|z, y), as `VAE.likelihood`; the model's own y is used."""
+        return super().likelihood(z, x, self.y)
+
+    def rows(self, at):
+        """The model of the samples x[at]."""
+        return self.given(self.y[at])
+
+    def example(self):
+        weight = next(self.parameters())
+        return self.given(weight.new_zeros(1, self.condition_dim))
 
 
 class TwoLayerVAE(VAE):

@@ -1,5 +1,7 @@
 """Plain networks that the chapters use; any module can be an encoder or a decoder."""
 
+import math
+
 from torch import nn
 
 from .checks import integer
@@ -27,20 +29,22 @@ def mlp(*sizes, activation=nn.Tanh):
 def conv_encoder(shape, latent_dim, width=32):
     """A convolutional encoder: flat images to mean and log_var, (B, C H W) -> (B, 2Q).
 
-    shape: (C, H, W), H = W = 28, 32 or 64. Two strided convolutions of `width` and 2 width
-    channels, then a layer of 8 width units; for 64 pixels four, of width, width, 2 width and 2
-    width, as in Locatello et al. (2019).
-    ValueError: another size.
+    shape: (C, H, W), any size of at least 4 x 4. Strided convolutions halve it, twice up to 32
+        pixels, and for larger images until about 4 are left: the first half of them with `width`
+        channels, the others with 2 width; then a layer of 8 width units. For 64 pixels these are
+        the four of Locatello et al. (2019).
+    ValueError: a smaller image.
     """
-    channels, side = _channels("conv_encoder", shape, width)
+    channels, sizes = _maps("conv_encoder", shape, width)
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)
               for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())]  # fmt: skip
+    h, w = sizes[-1]
     return nn.Sequential(
         nn.Unflatten(-1, tuple(shape)),
         *layers,
         nn.Flatten(),
         *(
-            nn.Linear(2 * width * side**2, 8 * width),
+            nn.Linear(channels[-1] * h * w, 8 * width),
             nn.ReLU(),
             nn.Linear(8 * width, 2 * latent_dim),
         ),
@@ -52,21 +56,29 @@ def conv_decoder(latent_dim, shape, width=32):
 
     ValueError: as `conv_encoder`.
     """
-    channels, side = _channels("conv_decoder", shape, width)
-    channels = channels[::-1]
-    layers = [layer for a, b in zip(channels, channels[1:], strict=False)
-              for layer in (nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1))]  # fmt: skip
+    channels, sizes = _maps("conv_decoder", shape, width)
+    (h, w), layers = sizes[-1], []
+    for i in reversed(range(len(channels) - 1)):
+        # An odd side is one more than twice the smaller map's.
+        odd = tuple(big - 2 * small for big, small in zip(sizes[i], sizes[i + 1], strict=True))
+        step = nn.ConvTranspose2d(channels[i + 1], channels[i], 4, 2, 1, output_padding=odd)
+        layers += [nn.ReLU(), step]
     return nn.Sequential(
-        *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, 2 * width * side**2)),
-        nn.Unflatten(-1, (2 * width, side, side)), *layers, nn.Flatten(),
+        *(nn.Linear(latent_dim, 8 * width), nn.ReLU(), nn.Linear(8 * width, channels[-1] * h * w)),
+        nn.Unflatten(-1, (channels[-1], h, w)), *layers, nn.Flatten(),
     )  # fmt: skip
 
 
-def _channels(name, shape, width):
-    """Channels from the image to the smallest feature map, and the side of that."""
-    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in (28, 32, 64):
+def _maps(name, shape, width):
+    """Channels and sizes (h, w) of the maps, from the image to the smallest one."""
+    if len(shape) != 3 or shape[0] < 1 or min(shape[1:]) < 4:
         raise ValueError(
-            f"{name}: shape must be (C, H, H) with H = 28, 32 or 64, got {tuple(shape)}."
+            f"{name}: shape must be (C, H, W), with H and W of at least 4, got {tuple(shape)}."
         )
-    twice = 2 if shape[1] == 64 else 1
-    return [shape[0], *[width] * twice, *[2 * width] * twice], shape[1] // 4**twice
+    longest, sizes = max(shape[1:]), [tuple(shape[1:])]
+    halvings = 2 if longest <= 32 else math.ceil(math.log2(longest / 4))
+    halvings = min(halvings, int(math.log2(min(shape[1:]))))
+    for _ in range(halvings):
+        sizes.append(tuple(side // 2 for side in sizes[-1]))
+    half = halvings // 2
+    return [shape[0], *[width] * half, *[2 * width] * (halvings - half)], sizes

@@ -1,101 +1,14 @@
 """Models and quantities known in closed form, or to any precision by quadrature."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
-from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
+from .linear_gaussian import ConditionalLinearGaussian as ConditionalLinearGaussian
+from .linear_gaussian import LinearGaussian as LinearGaussian
 from .models import VAE
-
-
-@dataclass(frozen=True)
-class LinearGaussian:
-    """z ~ N(0, I), x|z ~ N(weight z + mean, variance I): probabilistic PCA (eq-ppca).
-
-    weight (D, Q), mean (D,), variance a number. Everything about it is exact; Tipping & Bishop
-    (1999).
-    """
-
-    weight: torch.Tensor
-    mean: torch.Tensor
-    variance: float
-
-    @classmethod
-    def fit(cls, x, latent_dim):
-        """The maximum-likelihood model of x, (N, D), axes along principal directions (eq-ppca-ml).
-
-        ValueError: latent_dim outside 1 to D - 1, or no variance left for the noise.
-        """
-        n, d = x.shape
-        if not 1 <= latent_dim < d:
-            raise ValueError(
-                f"LinearGaussian.fit: latent_dim must be 1 to {d - 1}, got {latent_dim}."
-            )
-        mean = x.mean(0)
-        values, vectors = torch.linalg.eigh(((x - mean).T @ (x - mean) / n).double())
-        values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-        variance = values[latent_dim:].mean().item()
-        if variance <= 0:
-            raise ValueError(
-                f"LinearGaussian.fit: {latent_dim} directions leave no variance in x; use fewer."
-            )
-        weight = vectors[:, :latent_dim] * (values[:latent_dim] - variance).clamp(min=0).sqrt()
-        return cls(weight.to(x.dtype), mean, variance)
-
-    def marginal(self):
-        """p(x), a distribution: N(mean, weight weightᵀ + variance I)."""
-        return LowRankMultivariateNormal(
-            self.mean, self.weight, torch.full_like(self.mean, self.variance)
-        )
-
-    def log_likelihood(self, x):
-        """log p(x), (N, D) -> (N,), exact, in nats."""
-        return self.marginal().log_prob(x)
-
-    def posterior(self, x):
-        """p(z|x), a batch (N,): N(M⁻¹Wᵀ(x - mean), variance M⁻¹) (eq-ppca-posterior).
-
-        M = WᵀW + variance I, W the weight.
-        """
-        m = self.weight.T @ self.weight + self.variance * torch.eye(
-            self.weight.shape[1], dtype=self.weight.dtype
-        )
-        inverse = torch.linalg.inv(m)
-        return MultivariateNormal((x - self.mean) @ self.weight @ inverse, self.variance * inverse)
-
-    def elbo(self, x, mean, log_var):
-        """The ELBO of q = N(mean, exp(log_var)), (N, D), (N, Q), (N, Q) -> (N,) (eq-elbo).
-
-        Exact, in nats.
-        """
-        error = ((x - self.mean - mean @ self.weight.T) ** 2).sum(-1) + log_var.exp() @ (
-            self.weight**2
-        ).sum(0)
-        reconstruction = -0.5 * (
-            error / self.variance + x.shape[1] * math.log(2 * math.pi * self.variance)
-        )
-        return reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
-
-    def vae(self):
-        """The same model as a VAE, its encoder at the best diagonal Gaussian posterior."""
-        d, q = self.weight.shape
-        posterior = self.posterior(self.mean[None])
-        precision = torch.linalg.inv(posterior.covariance_matrix[0]).diagonal()
-        encoder, decoder = (
-            nn.Linear(*size, dtype=self.weight.dtype) for size in ((d, 2 * q), (q, d))
-        )
-        to_code = self.weight @ posterior.covariance_matrix[0] / self.variance
-        with torch.no_grad():
-            encoder.weight.copy_(torch.cat([to_code.T, torch.zeros(q, d)]))
-            encoder.bias.copy_(torch.cat([-self.mean @ to_code, -precision.log()]))
-            decoder.weight.copy_(self.weight)
-            decoder.bias.copy_(self.mean)
-        return VAE(encoder, decoder, q, "gaussian", scale=math.sqrt(self.variance)).to(
-            self.weight.dtype
-        )
 
 
 class _ConstantEncoder(nn.Module):
@@ -130,6 +43,27 @@ def scalar_bound(x, mean, std, k=1):
     with np.errstate(over="ignore"):
         phi = np.exp(-np.exp(u[:, None] + log_w)) @ (weights / weights.sum())
         return -math.log(k) + step * float(np.sum(np.exp(-np.exp(u)) - phi**k))
+
+
+@torch.no_grad()
+def log_likelihood_by_quadrature(model, x, nodes=200):
+    """log p(x) of a model with one latent number and the prior N(0, 1), (N,), float64, in nats.
+
+    By Gauss-Hermite quadrature over the code; exact as long as p(x|z) is smooth between `nodes`
+    points. Works for every likelihood.
+    """
+    z, weights = (torch.from_numpy(a).to(x) for a in np.polynomial.hermite_e.hermegauss(nodes))
+    log_p = model.likelihood(z[:, None, None].expand(-1, len(x), 1), x).log_prob(x)
+    return torch.logsumexp(log_p.double() + (weights / weights.sum()).double().log()[:, None], 0)
+
+
+def shell(dim):
+    """The mean and the standard deviation of ‖z‖ for z ~ N(0, I) in `dim` dimensions.
+
+    √2 Γ((dim + 1) / 2) / Γ(dim / 2), and the root of dim minus its square (eq-shell).
+    """
+    mean = math.sqrt(2) * math.exp(math.lgamma((dim + 1) / 2) - math.lgamma(dim / 2))
+    return mean, math.sqrt(dim - mean**2)
 
 
 def linear_beta_vae(variance, noise, beta=1.0):

@@ -95,8 +95,12 @@ def as_module(prior, latent_dim):
 
 
 def sample(prior, n):
-    """n draws of a prior, (n, Q), reparameterized if its distribution allows it."""
-    return prior.rsample((n,)) if prior.has_rsample else prior.sample((n,))
+    """n draws of a prior, (n, Q), reparameterized if its distribution allows it.
+
+    Of a batch of n distributions, as a conditional model has, one of each.
+    """
+    shape = () if prior.batch_shape else (n,)
+    return prior.rsample(shape) if prior.has_rsample else prior.sample(shape)
 
 
 def _normal(scale, loc):

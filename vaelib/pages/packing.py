@@ -14,6 +14,7 @@ from matplotlib.image import imsave
 from torch import nn
 from torch.distributions import Normal
 
+from ..likelihoods import Bernoulli
 from .plotting import code_grid
 
 SCRIPT = Path(__file__).with_name("explorer.js")
@@ -92,7 +93,7 @@ def pack(model):
                 "explorer: the decoder must be Linear layers with Tanh or ReLU between, "
                 f"got {module}."
             )
-    squash = "sigmoid" if model.likelihood_name == "bernoulli" else ""
+    squash = "sigmoid" if isinstance(model.likelihood_net, Bernoulli) else ""
     return {
         "layers": layers,
         "squash": squash,

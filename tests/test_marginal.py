@@ -10,7 +10,7 @@ from trust import within
 
 import vaelib as vl
 from vaelib import oracles
-from vaelib.likelihood import _hamiltonian_step, _ladder, pareto_k, tail_length
+from vaelib.marginal import _hamiltonian_step, _ladder, pareto_k, tail_length
 
 
 def known_model(seed=0, images=100, dtype=torch.float32):

@@ -95,8 +95,8 @@ def refit_encoder(model, x, steps=2000, *, samples=8, batch_size=128, lr=5e-3, s
         with evaluating(where, twin):
             for step in range(steps):
                 optimizer.param_groups[0]["lr"] = rate(step)
-                batch = x[torch.randperm(len(x), device=x.device)[:batch_size]]
-                bound = torch.logsumexp(twin.log_weights(batch, samples), 0).mean()
+                at = torch.randperm(len(x), device=x.device)[:batch_size]
+                bound = torch.logsumexp(twin.rows(at).log_weights(x[at], samples), 0).mean()
                 optimizer.zero_grad()
                 (-bound).backward()
                 optimizer.step()
@@ -201,7 +201,7 @@ def _anneal(model, x, ladder, chains, leapfrogs, sizes=None):
             value = prior.log_prob(z) + t * log_lik
             return value.detach(), torch.autograd.grad(value.sum(), z)[0], log_lik.detach()
 
-    z = prior.sample((chains, len(x)))
+    z = prior.sample((chains, len(x))[: 2 - len(prior.batch_shape)])
     log_lik, total, accepted = density(z, 0.0)[2], 0, 0
     size = torch.full((len(x),), 0.5, dtype=z.dtype, device=z.device)
     for i, t in enumerate(ladder[1:]):

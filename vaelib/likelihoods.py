@@ -1,0 +1,398 @@
+"""Likelihoods p(x|z): what the decoder's numbers mean, and which values of x they allow.
+
+A likelihood is a module: called with the decoder's output it returns a distribution over the values
+of x. `VAE` makes the common ones from a name; any of them can be passed to it, and so can `Mixed`,
+which gives each column of a table its own.
+"""
+
+import torch
+from torch import distributions, nn
+from torch.distributions import Distribution, Independent
+from torch.nn.functional import logsigmoid, softplus
+
+from .checks import integer, number, one_of
+
+
+class IndependentBernoulli(Independent):
+    """torch's `Independent(Bernoulli)`, but log_prob sums over pixels before it subtracts.
+
+    This avoids two passes over a tensor of shape (k, B, D).
+    """
+
+    def log_prob(self, x):
+        logits, pixels = self.base_dist.logits, tuple(range(-self.reinterpreted_batch_ndims, 0))
+        return (x * logits).sum(pixels) - softplus(logits).sum(pixels)
+
+
+class Likelihood(nn.Module):
+    """The base of the likelihoods: one number of the decoder for each value of x.
+
+    outputs: how many numbers the decoder returns for one value. features: how many the encoder is
+    given for it. missing: whether NaN is allowed and means "not observed".
+    """
+
+    outputs, features, missing, join = 1, 1, False, Independent
+
+    def inputs(self, x):
+        """What the encoder is given for x."""
+        return x
+
+    def check(self, x, where):
+        """ValueError: finite values x that the likelihood does not allow."""
+
+    def check_spread(self, x, where):
+        """ValueError: training data x for which the likelihood has no maximum."""
+
+
+class Bernoulli(Likelihood):
+    """Values 0 and 1; the decoder returns logits."""
+
+    join = IndependentBernoulli
+
+    def forward(self, out):
+        return distributions.Bernoulli(logits=out, validate_args=False)
+
+    def check(self, x, where):
+        _in_unit_interval(x, where, "bernoulli")
+        if bool(((x != 0) & (x != 1)).any()):
+            grey = x[(x != 0) & (x != 1)][0].item()
+            raise ValueError(
+                f'{where}: values must be 0 or 1 for likelihood="bernoulli", '
+                f"got the grey value {grey:g}. Binarize the images (transform=vl.binarize), "
+                'or ask for likelihood="cross_entropy" by name.'
+            )
+
+
+class CrossEntropy(Bernoulli):
+    """The formula of `Bernoulli` on grey values in [0, 1], which is no likelihood (chapter 3)."""
+
+    def check(self, x, where):
+        _in_unit_interval(x, where, "cross_entropy")
+
+
+class Scaled(Likelihood):
+    """The base of the likelihoods with a mean and a scale.
+
+    scale: a number, "learned" (one for all values, a parameter) or "head" (one for each value, made
+    by the decoder: means, then log-scales, concatenated). scale_floor is added to a learned scale.
+    """
+
+    def __init__(self, scale=1.0, scale_floor=0.0):
+        super().__init__()
+        if isinstance(scale, str):
+            one_of(type(self).__name__, "scale", scale, ("learned", "head"))
+        else:
+            scale = number(type(self).__name__, "scale", scale, above=0)
+        floor = number(type(self).__name__, "scale_floor", scale_floor, least=0)
+        self.scale, self.scale_floor, self.outputs = scale, floor, 1 + (scale == "head")
+        if scale == "learned":
+            self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def mean_and_scale(self, out):
+        """The mean, and the scale in the same shape, from the decoder's output."""
+        if self.scale == "head":
+            mean, log_scale = out.chunk(2, -1)
+            return mean, log_scale.exp() + self.scale_floor
+        if self.scale == "learned":
+            return out, (self.log_scale.exp() + self.scale_floor).expand_as(out)
+        return out, torch.full((), float(self.scale), dtype=out.dtype, device=out.device).expand_as(
+            out
+        )
+
+
+class Gaussian(Scaled):
+    """Real values; the decoder returns means; scale as in `Scaled` (eq-gaussian-likelihood)."""
+
+    def forward(self, out):
+        return distributions.Normal(*self.mean_and_scale(out), validate_args=False)
+
+    def check_spread(self, x, where):
+        values = x[~x.isnan()]
+        if self.outputs == 2 or self.scale == "learned":
+            if not self.scale_floor and len(values) and bool((values == values[0]).all()):
+                raise ValueError(
+                    f"{where}: values must differ if the scale is learned, as it would go to 0 and "
+                    f"the likelihood to infinity, got {values[0]:g} everywhere; "
+                    "leave them out, or give a scale_floor."
+                )
+
+
+class Discretized(Scaled):
+    """Values i / (levels - 1), such as bytes / 255: a logistic, integrated over each cell.
+
+    The first and the last cell take the tails, so that the probabilities sum to 1. The decoder
+    returns means; scale as in `Scaled`. Equation eq-discretized of the book (chapter 12); Kingma et
+    al. (2016).
+    """
+
+    def __init__(self, levels=256, scale="learned", scale_floor=0.0):
+        super().__init__(scale, scale_floor)
+        self.levels = integer("Discretized", "levels", levels, 2)
+
+    def forward(self, out):
+        return DiscretizedLogistic(*self.mean_and_scale(out), self.levels)
+
+    def check(self, x, where):
+        step = x * (self.levels - 1)
+        bad = ((step - step.round()).abs() > 0.01) | (x < 0) | (x > 1)
+        if bool(bad.any()):
+            raise ValueError(
+                f"{where}: values must be i / {self.levels - 1} with i = 0 to {self.levels - 1} "
+                f"for Discretized(levels={self.levels}), got {x[bad][0]:g}."
+            )
+
+
+class DiscretizedLogistic(Distribution):
+    """The distribution of `Discretized`: P(x) = σ((x + h - m) / s) - σ((x - h - m) / s).
+
+    h is half a cell; the first cell reaches down to -∞, the last one up to ∞.
+    """
+
+    arg_constraints, has_rsample = {}, False
+
+    def __init__(self, loc, scale, levels):
+        self.loc, self.scale, self.levels = loc, scale, levels
+        super().__init__(loc.shape, validate_args=False)
+
+    def log_prob(self, value):
+        half = 0.5 / (self.levels - 1)
+        below, above = ((value + d - self.loc) / self.scale for d in (-half, half))
+        # σ(b) - σ(a) = σ(b) σ(-a) (1 - exp(a - b)), which cancels nothing.
+        cell = (-torch.expm1(-2 * half / self.scale)).log()
+        up, down = logsigmoid(above), logsigmoid(-below)
+        inside = up + down + cell
+        return torch.where(value < half, up, torch.where(value > 1 - half, down, inside))
+
+    def sample(self, sample_shape=()):
+        u = torch.rand(
+            self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device
+        )
+        value = self.loc + self.scale * torch.logit(u, torch.finfo(u.dtype).eps / 2)
+        return (value.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
+
+    @property
+    def mean(self):
+        """The exact mean, the sum of P(x ≥ i / (levels - 1)) over i, by a loop over the levels."""
+        steps, total = self.levels - 1, torch.zeros_like(self.loc)
+        for i in range(1, self.levels):
+            total = total + torch.sigmoid((self.loc - (i - 0.5) / steps) / self.scale)
+        return total / steps
+
+
+class Categorical(Likelihood):
+    """Numbers of a category, 0 to levels - 1, as floats; the decoder returns `levels` logits.
+
+    The encoder is given them one-hot.
+    """
+
+    def __init__(self, levels):
+        super().__init__()
+        self.levels = integer("Categorical", "levels", levels, 2)
+        self.outputs = self.features = self.levels
+
+    def forward(self, out):
+        return _Categorical(logits=out.unflatten(-1, (-1, self.levels)), validate_args=False)
+
+    def inputs(self, x):
+        levels = torch.arange(self.levels, dtype=x.dtype, device=x.device)
+        return (x.unsqueeze(-1) == levels).to(x.dtype).flatten(-2)
+
+    def check(self, x, where):
+        bad = (x != x.round()) | (x < 0) | (x >= self.levels)
+        if bool(bad.any()):
+            raise ValueError(
+                f"{where}: values must be whole numbers from 0 to {self.levels - 1} for "
+                f"Categorical({self.levels}), got {x[bad][0]:g}."
+            )
+
+
+class _Categorical(distributions.Categorical):
+    """torch's Categorical with values and samples as floats; a category has no mean."""
+
+    def log_prob(self, value):
+        return super().log_prob(value.long())
+
+    def sample(self, sample_shape=()):
+        return super().sample(torch.Size(sample_shape)).to(self.logits.dtype)
+
+    @property
+    def mode(self):
+        return super().mode.to(self.logits.dtype)
+
+    @property
+    def mean(self):
+        raise ValueError("Categorical: a category has no mean; use mode, sample() or probs.")
+
+
+class Poisson(Likelihood):
+    """Counts 0, 1, 2, ...; the decoder returns the log of the rate; the encoder sees log(1 + x)."""
+
+    def forward(self, out):
+        return distributions.Poisson(out.exp(), validate_args=False)
+
+    def inputs(self, x):
+        return x.log1p()
+
+    def check(self, x, where):
+        bad = (x != x.round()) | (x < 0)
+        if bool(bad.any()):
+            raise ValueError(
+                f"{where}: values must be counts 0, 1, 2, ... for {type(self).__name__}, "
+                f"got {x[bad][0]:g}."
+            )
+
+
+class NegativeBinomial(Poisson):
+    """Counts of mean m and variance m + m² / r, r learned; the decoder returns log m.
+
+    The limit r → ∞ is the Poisson distribution.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.log_r = nn.Parameter(torch.zeros(()))
+
+    def forward(self, out):
+        r = self.log_r.exp().expand_as(out)
+        return distributions.NegativeBinomial(r, logits=out - self.log_r, validate_args=False)
+
+
+class Mixed(Likelihood):
+    """A table: the sum of one log-likelihood for each column, each with its own parameters.
+
+    columns: {name: likelihood}, in the order of the columns of x, (B, D). The decoder returns
+    `outputs` numbers in all; the encoder is given `features` numbers: categories one-hot, counts as
+    log(1 + x). With missing=True NaN means that a value was not observed: it leaves the sum, so
+    that the bound is one on log p of the observed values, and the encoder is given 0 and, behind
+    all values, D marks, 1 where a value is missing. Equation eq-mixed of the book (chapter 12);
+    Nazábal et al. (2020), Mattei & Frellsen (2019).
+    ValueError: no columns, or something that is no likelihood for one value.
+    """
+
+    def __init__(self, columns, *, missing=False):
+        super().__init__()
+        if not isinstance(columns, dict) or not columns:
+            raise ValueError(
+                f"Mixed: columns must be a dict {{name: likelihood}}, got {columns!r}."
+            )
+        for name, part in columns.items():
+            if not isinstance(part, Likelihood) or isinstance(part, Mixed):
+                raise ValueError(
+                    f"Mixed: column {name!r} must have a likelihood such as "
+                    f'vl.likelihoods.Gaussian("learned"), got {part!r}.'
+                )
+        if len({id(part) for part in columns.values()}) < len(columns):
+            raise ValueError("Mixed: each column must have a likelihood of its own, got one twice.")
+        self.names, self.parts, self.missing = (
+            tuple(columns),
+            nn.ModuleList(columns.values()),
+            missing,
+        )
+        self.outputs = sum(part.outputs for part in self.parts)
+        self.features = sum(part.features for part in self.parts) + missing * len(self.parts)
+
+    def forward(self, out):
+        if out.shape[-1] != self.outputs:
+            raise ValueError(
+                f"VAE: the decoder must return {self.outputs} numbers for the columns "
+                f"{', '.join(map(str, self.names))} (Mixed.outputs), got {out.shape[-1]}."
+            )
+        cut = out.split([part.outputs for part in self.parts], -1)
+        made = [part(piece) for part, piece in zip(self.parts, cut, strict=True)]
+        return Columns(dict(zip(self.names, made, strict=True)), self.missing)
+
+    def inputs(self, x):
+        if x.shape[-1] != len(self.parts):
+            raise ValueError(
+                f"VAE: x must have {len(self.parts)} columns, {', '.join(map(str, self.names))}, "
+                f"got shape {tuple(x.shape)}."
+            )
+        gone = x.isnan()
+        columns = torch.where(gone, 0.0, x).split(1, -1) if self.missing else x.split(1, -1)
+        seen = [part.inputs(column) for part, column in zip(self.parts, columns, strict=True)]
+        if not self.missing:
+            return torch.cat(seen, -1)
+        hidden = gone.to(x.dtype).split(1, -1)
+        seen = [values * (1 - mark) for values, mark in zip(seen, hidden, strict=True)]
+        return torch.cat([*seen, *hidden], -1)
+
+    def check(self, x, where):
+        for name, part, column in self._columns(x):
+            part.check(column[~column.isnan()], f"{where}, column {name!r}")
+
+    def check_spread(self, x, where):
+        for name, part, column in self._columns(x):
+            if bool(column.isnan().all()):
+                raise ValueError(f"{where}, column {name!r}: a value must be observed, got none.")
+            part.check_spread(column, f"{where}, column {name!r}")
+
+    def _columns(self, x):
+        """Each column's name, likelihood and values; none if their number does not fit."""
+        columns = x.unbind(-1) if x.shape[-1] == len(self.parts) else ()
+        return zip(self.names, self.parts, columns, strict=False)
+
+
+class Columns(Distribution):
+    """The distribution of `Mixed`: `columns`, {name: distribution (..., 1)}, side by side."""
+
+    arg_constraints, has_rsample = {}, False
+
+    def __init__(self, columns, missing):
+        self.columns, self.missing = columns, missing
+        first = next(iter(columns.values()))
+        shape = torch.Size([*first.batch_shape[:-1], len(columns)])
+        super().__init__(shape, validate_args=False)
+
+    def log_prob(self, x):
+        gone = x.isnan()
+        values = torch.where(gone, 0.0, x) if self.missing else x
+        parts = zip(self.columns.values(), values.split(1, -1), strict=True)
+        log_p = torch.cat([part.log_prob(column) for part, column in parts], -1)
+        return torch.where(gone, 0.0, log_p) if self.missing else log_p
+
+    def sample(self, sample_shape=()):
+        return torch.cat([part.sample(sample_shape) for part in self.columns.values()], -1)
+
+    @property
+    def mean(self):
+        return torch.cat([part.mean for part in self.columns.values()], -1)
+
+    @property
+    def point(self):
+        """The mean of a number or a count, the most probable level of a category, (..., D)."""
+        parts = self.columns.values()
+        return torch.cat([p.mode if isinstance(p, _Categorical) else p.mean for p in parts], -1)
+
+
+NAMES = {"bernoulli": Bernoulli, "cross_entropy": CrossEntropy, "gaussian": Gaussian}
+
+
+def named(likelihood, scale, scale_floor):
+    """The likelihood that `VAE` is given: a module, or a name and its scale.
+
+    ValueError: an unknown name, or a scale that does not go with it.
+    """
+    given = scale != 1.0 or scale_floor
+    if isinstance(likelihood, Likelihood):
+        if given:
+            raise ValueError("VAE: scale belongs to the likelihood that is passed, got both.")
+        return likelihood
+    one_of("VAE", "likelihood", likelihood, tuple(NAMES))
+    if likelihood == "gaussian":
+        return Gaussian(scale, scale_floor)
+    number("VAE", "scale_floor", scale_floor, least=0)
+    if isinstance(scale, str):
+        one_of("VAE", "scale", scale, ("learned", "head"))
+    if given:
+        raise ValueError(
+            f'VAE: scale and scale_floor need likelihood="gaussian", got {likelihood!r}.'
+        )
+    return NAMES[likelihood]()
+
+
+def _in_unit_interval(x, where, name):
+    low, high = (x.min().item(), x.max().item()) if x.numel() else (0, 0)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{where}: values must lie in [0, 1] for likelihood={name!r}, got {low:g} to {high:g}."
+        )
