@@ -5,6 +5,8 @@ of x. `VAE` makes the common ones from a name; any of them can be passed to it, 
 which gives each column of a table its own.
 """
 
+import math
+
 import torch
 from torch import distributions, nn
 from torch.distributions import Distribution, Independent
@@ -75,7 +77,10 @@ class Scaled(Likelihood):
 
     scale: a number, "learned" (one for all values, a parameter) or "head" (one for each value, made
     by the decoder: means, then log-scales, concatenated). scale_floor is added to a learned scale.
+    start: a learned scale starts there, one of a head is multiplied by it.
     """
+
+    start = 1.0
 
     def __init__(self, scale=1.0, scale_floor=0.0):
         super().__init__()
@@ -86,13 +91,13 @@ class Scaled(Likelihood):
         floor = number(type(self).__name__, "scale_floor", scale_floor, least=0)
         self.scale, self.scale_floor, self.outputs = scale, floor, 1 + (scale == "head")
         if scale == "learned":
-            self.log_scale = nn.Parameter(torch.zeros(()))
+            self.log_scale = nn.Parameter(torch.tensor(math.log(self.start)))
 
     def mean_and_scale(self, out):
         """The mean, and the scale in the same shape, from the decoder's output."""
         if self.scale == "head":
             mean, log_scale = out.chunk(2, -1)
-            return mean, log_scale.exp() + self.scale_floor
+            return mean, self.start * log_scale.exp() + self.scale_floor
         if self.scale == "learned":
             return out, (self.log_scale.exp() + self.scale_floor).expand_as(out)
         return out, torch.full((), float(self.scale), dtype=out.dtype, device=out.device).expand_as(
@@ -121,9 +126,11 @@ class Discretized(Scaled):
     """Values i / (levels - 1), such as bytes / 255: a logistic, integrated over each cell.
 
     The first and the last cell take the tails, so that the probabilities sum to 1. The decoder
-    returns means; scale as in `Scaled`. Equation eq-discretized of the book (chapter 12); Kingma et
-    al. (2016).
+    returns means; scale as in `Scaled`, but a learned one starts at 0.1. Equation eq-discretized of
+    the book (chapter 12); Kingma et al. (2016).
     """
+
+    start = 0.1
 
     def __init__(self, levels=256, scale="learned", scale_floor=0.0):
         super().__init__(scale, scale_floor)

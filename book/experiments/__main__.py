@@ -15,7 +15,9 @@ from . import evening, runner
 
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m book.experiments", description=__doc__)
-    parser.add_argument("name", nargs="?", help="the experiment; default: list all")
+    parser.add_argument(
+        "name", nargs="?", help="the experiment, or a file plan.py of your own; default: list all"
+    )
     parser.add_argument("--row", action="append", help="only this row (repeatable)")
     parser.add_argument(
         "--jobs", type=int, default=1, help="seeds to run in parallel (one thread each on a CPU)"
@@ -44,10 +46,14 @@ def main(arguments=None):
     )
     parser.add_argument("--pause", action="store_true", help="stop a running `make evening`")
     parser.add_argument(
-        "--receipts", type=Path, default=receipts.folder(), help="folder of the receipts"
+        "--receipts",
+        type=Path,
+        help="folder of the receipts (of a file of your own: receipts/ beside it)",
     )
     parser.add_argument(
-        "--scratch", type=Path, default=runner.SCRATCH, help="folder of unfinished work"
+        "--scratch",
+        type=Path,
+        help="folder of unfinished work (of a file of your own: unfinished/ beside it)",
     )
     # Internal: run one unit in this process.
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
@@ -55,6 +61,12 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     # Exit through `finally`, so that child processes end with this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    own = Path(given.name).resolve() if (given.name or "").endswith(".py") else None
+    if own and not own.is_file():
+        parser.error(f"name must be a file that exists, got {given.name}")
+    given.name = str(own) if own else given.name
+    given.receipts = given.receipts or (own.parent / "receipts" if own else receipts.folder())
+    given.scratch = given.scratch or (own.parent / "unfinished" if own else runner.SCRATCH)
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     if given.pause:
@@ -106,7 +118,16 @@ def main(arguments=None):
         failed = runner.run_local(
             todo, given.device, given.scratch, given.receipts, deadline, given.jobs
         )
+    if own:
+        report(own, given.receipts)
     return 1 if failed else 0
+
+
+def report(plan, where):
+    """Write the table of a plan of one's own beside it, as Markdown, and print it."""
+    table = receipts.table(plan.stem, where=where).strip() + "\n"
+    plan.with_suffix(".md").write_text(table, encoding="utf-8")
+    print(f"\n{table}\nwritten to {plan.with_suffix('.md')}", flush=True)
 
 
 def here(unit, given):

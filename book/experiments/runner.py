@@ -8,6 +8,7 @@ receipt. A row whose config has no seeds is one unit.
 import fcntl
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -31,7 +32,15 @@ SCRATCH = ROOT / "_build" / "experiments"
 
 
 def load(name):
-    """Import an experiment: book.experiments.NAME, or NAME itself if it contains a dot."""
+    """Import an experiment: book.experiments.NAME, a module NAME with a dot, or a file NAME.py."""
+    if name.endswith(".py"):
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(short(name), name)
+            module = importlib.util.module_from_spec(spec)
+            sys.path.insert(0, str(Path(name).parent))  # for what it imports from beside it
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+        return sys.modules[name]
     module = name if "." in name else f"book.experiments.{name}"
     try:
         return importlib.import_module(module)
@@ -54,7 +63,7 @@ def names():
 
 
 def short(name):
-    return name.rpartition(".")[2]
+    return Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
 
 
 def plan(name):
@@ -69,8 +78,8 @@ def plan(name):
     command = f"python -m book.experiments {name}"
     return {
         "experiment": short(name),
-        "version": module.VERSION,
-        "claim": module.CLAIM,
+        "version": getattr(module, "VERSION", 1),
+        "claim": getattr(module, "CLAIM", (module.__doc__ or "none").strip().splitlines()[0]),
         "command": command,
         "rows": json.loads(json.dumps(rows)),
     }
@@ -174,7 +183,7 @@ def execute(name, row, some, device, scratch):
         return {
             "experiment": short(name),
             "id": row,
-            "version": module.VERSION,
+            "version": getattr(module, "VERSION", 1),
             "config": config,
             "results": results,
             "data": data,
@@ -196,7 +205,7 @@ def folder_of(name, row, scratch):
     """Return the folder of a row's unfinished work, one per config and version."""
     config = {key: value for key, value in row["config"].items() if key != "seeds"}
     key = hashlib.sha256(
-        json.dumps([config, load(name).VERSION], sort_keys=True).encode()
+        json.dumps([config, getattr(load(name), "VERSION", 1)], sort_keys=True).encode()
     ).hexdigest()[:12]
     return Path(scratch) / short(name) / f"{row['id']}-{key}"
 
