@@ -35,6 +35,22 @@ ROWS = [
         ["setup", "habits", "habits-run"], "habits", 6),
     row("02-gauge", "Moments of the code: fast, slow, clamped", "02_elbo",
         ["setup", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
+    row("12-bits", "Five likelihoods of the same digits, in bits per pixel", "12_your_data",
+        ["setup", "kinds", "kinds-run"], "bits_of", 3),
+    row("12-sizes", "Sizes of the code", "12_your_data",
+        ["setup", "sizes", "sizes-run"], "sizes_of", 3),
+    row("12-strengths", "Strengths of the prior", "12_your_data",
+        ["setup", "strengths"], "strengths_of", 3),
+    row("12-gaps", "A table with gaps, filled", "12_your_data",
+        ["setup", "make-files", "split", "kinds-of-columns", "early", "mixed-model",
+         "mixed-train", "fill", "fill-run"], "gaps_of", 5),
+    row("12-given", "Digits given their label", "12_your_data",
+        ["setup", "conditional", "conditional-run"], "given_of", 3),
+    row("12-odd", "Each class left out in turn", "12_your_data",
+        ["setup", "conditional", "odd", "odd-run"], "odd_of", 10),
+    row("12-foreign", "Tiles of another photograph, and blurred ones", "12_your_data",
+        ["setup", "make-files", "read-pictures", "pictures-read", "split", "foreign",
+         "foreign-run"], "foreign_of", 3),
 ]  # fmt: skip
 
 
