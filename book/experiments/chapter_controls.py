@@ -43,7 +43,7 @@ ROWS = [
         ["setup", "strengths"], "strengths_of", 3),
     row("12-gaps", "A table with gaps, filled", "12_your_data",
         ["setup", "make-files", "split", "kinds-of-columns", "early", "mixed-model",
-         "mixed-train", "fill", "fill-run"], "gaps_of", 5),
+         "mixed-train", "fill", "fill-run"], "gaps_of", 10),
     row("12-given", "Digits given their label", "12_your_data",
         ["setup", "conditional", "conditional-run"], "given_of", 3),
     row("12-odd", "Each class left out in turn", "12_your_data",
