@@ -1,17 +1,10 @@
-"""Draw the heads of the chapters: Alice, Bob, the keyhole between them, and the bill.
+"""The symbols of the drawn heads: Alice, Bob, the keyhole between them, and the bill.
 
-Every symbol is a function of x, y and a scale that returns SVG. A head is composed of symbols,
-lines, arrows and short labels, so that all chapters look alike.
-
-    python book/tools/drawings.py            # writes book/_static/heads/NAME.svg
-    python book/tools/drawings.py --check    # exits 1 and names the files that differ
+Every symbol is a function of x, y and a scale that returns SVG. heads.py composes them.
 """
 
-import argparse
 import math
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "_static" / "heads"
 WIDTH = 760
 LINE = 1.6
 INK, PAPER, SKIN = "#222222", "#ffffff", "#f4e2d2"
@@ -241,60 +234,4 @@ def head(title, height, parts):
     )
 
 
-def elbo():
-    """The bill of a message, and its least possible amount."""
-    desk = 124
-    parts = [
-        line((10, desk), (750, desk)),
-        picture(22, desk - 87, 1.3),
-        arrow(118, 80, 142, 80),
-        alice(182, desk, 1.2),
-        label("Alice", 182, desk + 21, 19),
-        code(276, 62),
-        label("message *z*", 306, desk + 21, 19),
-        wall_with_keyhole(412, desk),
-        line((353, 62), (412, 62), colour=PINK),
-        arrow(412, 62, 504, 62, PINK),
-        note(336, 62),
-        bob(560, desk, 1.2),
-        label("Bob", 560, desk + 21, 19),
-        picture(645, desk - 87, 1.3, blurred=True),
-        label("bill", 22, 208, 21, "start", font_weight="bold"),
-        label("reconstruction", 187, 175, 19),
-        label("information", 370, 175, 19),
-        label("mismatch", 510, 175, 19),
-        bill(80, 188, 1, 215, 165, 90, least=335),
-        arrow(240, 227, 82, 227),
-        arrow(240, 227, 409, 227),
-        label("−log *p*(*x*): nobody can pay less", 240, 254, 18),
-        line((552, 225), (592, 202), colour=RED),
-        proposal(645, 198, 1.2),
-        label("ideal", 730, 177, 16),
-        label("gap: what Alice's proposal wastes", 594, 254, 18),
-    ]
-    return head("The bill of a message, and its least possible amount", 260, parts)
-
-
 SYMBOLS = (alice, bob, wall_with_keyhole, code, proposal, note, picture, bill)
-HEADS = {"02_elbo": elbo}
-
-
-def main(arguments=None):
-    """Write the heads, or name those that differ from what is written; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="only name the files that differ")
-    check = parser.parse_args(arguments).check
-    differ = 0
-    for name, draw in HEADS.items():
-        path = FOLDER / f"{name}.svg"
-        if not check:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            path.write_text(draw(), encoding="utf-8", newline="\n")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != draw():
-            print(f"{path} differs: run python book/tools/drawings.py")
-            differ = 1
-    return differ
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
