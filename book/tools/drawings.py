@@ -219,6 +219,45 @@ def bill(x, y, scale=1, reconstruction=0, information=0, mismatch=0, least=None,
     return symbol("bill", x, y, scale, parts)
 
 
+def thermometer(x, y, scale=1):
+    """A clinical thermometer, 44 units long, from its tip at (x, y) to the right and up."""
+    parts = [
+        shape("M0 -2.5H36A2.5 2.5 0 0 1 36 2.5H0z", PAPER),
+        shape("M-5 -1.2H24V1.2H-5z", RED, stroke="none"),
+        shape("M14 -2.5v2M20 -2.5v2M26 -2.5v2M32 -2.5v2"),
+    ]
+    turned = f'<g transform="rotate(-22)">{"".join(parts)}</g>'
+    return symbol("thermometer", x, y, scale, [turned])
+
+
+def lens(x, y, scale=1):
+    """A magnifying glass around (x, y), 92 units wide, its handle to the lower right."""
+    wide = number(6 / scale)
+    parts = [
+        shape("M33 33L52 52", stroke="#7d6a5c", stroke_width=wide),
+        ellipse(0, 0, 46, fill="none"),
+        ellipse(0, 0, 43, fill="none", stroke="#a8a8a8"),
+        shape("M-32 -14A35 35 0 0 1 -12 -33", stroke="#a8a8a8"),
+    ]
+    return symbol("lens", x, y, scale, parts)
+
+
+def chart(x, y, scale=1):
+    """A patient's chart on a clipboard, 76 by 96 units; (x, y) is the upper left corner.
+
+    A fever curve that rises, and three lines of notes.
+    """
+    parts = [
+        box(0, 6, 76, 90, mix("#b98a5e", 0.6)),
+        box(6, 14, 64, 76, PAPER),
+        box(24, 0, 28, 12, "#e4e4e4"),
+        shape("M12 26V58H64", stroke="#a8a8a8"),
+        line((14, 54), (24, 49), (32, 51), (42, 42), (50, 44), (60, 24), colour=RED),
+        shape("M13 68H60M13 76H52M13 84H44", stroke="#a8a8a8"),
+    ]
+    return symbol("chart", x, y, scale, parts)
+
+
 def head(title, height, parts):
     """The file of a head."""
     return (
@@ -234,4 +273,6 @@ def head(title, height, parts):
     )
 
 
-SYMBOLS = (alice, bob, wall_with_keyhole, code, proposal, note, picture, bill)
+SYMBOLS = (
+    alice, bob, wall_with_keyhole, code, proposal, note, picture, bill, thermometer, lens, chart,
+)  # fmt: skip

@@ -16,13 +16,16 @@ from drawings import (
     arrow,
     bill,
     bob,
+    chart,
     code,
     head,
     label,
+    lens,
     line,
     note,
     picture,
     proposal,
+    thermometer,
     wall_with_keyhole,
 )
 
@@ -63,7 +66,35 @@ def elbo():
     return head("The bill of a message, and its least possible amount", 260, parts)
 
 
-HEADS = {"02_elbo": elbo}
+def diagnosis():
+    """Alice, her code and Bob's picture are examined; a chart shows the fever."""
+    desk = 124
+    parts = [
+        line((10, desk), (750, desk)),
+        picture(22, desk - 87, 1.3),
+        arrow(118, 80, 142, 80),
+        alice(182, desk, 1.2),
+        thermometer(189, 60, 1.2),
+        label("Alice", 182, desk + 21, 19),
+        label("NaN? silent?", 182, desk + 48, 19, font_style="italic"),
+        arrow(240, 92, 268, 80, PINK),
+        code(318, 62),
+        lens(318, 62),
+        label("code", 318, desk + 21, 19),
+        label("holes?", 318, desk + 48, 19, font_style="italic"),
+        arrow(376, 62, 402, 62, PINK),
+        bob(446, desk, 1.2),
+        label("Bob", 446, desk + 21, 19),
+        picture(534, desk - 87, 1.3, blurred=True),
+        label("his picture", 576, desk + 21, 19),
+        label("blurred?", 576, desk + 48, 19, font_style="italic"),
+        chart(662, desk - 108, 1.1),
+        label("chart", 704, desk + 21, 19),
+    ]
+    return head("An examination of Alice, of her code and of Bob's picture", 185, parts)
+
+
+HEADS = {"02_elbo": elbo, "13_diagnosis": diagnosis}
 
 
 def main(arguments=None):
