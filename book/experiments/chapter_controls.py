@@ -36,13 +36,14 @@ ROWS = [
     row("02-gauge", "Moments of the code: fast, slow, clamped", "02_elbo",
         ["setup", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
     row("13-silent", "Three remedies for a silent code", "13_diagnosis",
-        ["setup", "healthy", "silent-run"], "last_kl", 3),
+        ["setup", "healthy", "silent-run", "silent-kl"], "last_kl", 3),
     row("13-strong", "A decoder that reads pixels: remedies for a low KL", "13_diagnosis",
-        ["setup", "strong", "strong-run"], "strong", 3),
+        ["setup", "strong", "strong-arms", "strong-run"], "strong", 3),
     row("13-holes", "Draws from the prior, and cures afterwards", "13_diagnosis",
-        ["setup", "examine", "healthy", "vamp", "holes-run", "holes-cures"], "cures", 3),
+        ["setup", "examine", "healthy", "vamp", "holes-run", "holes-ill", "holes-cures"],
+        "cures", 3),
     row("13-game", "A discriminator that wins or sleeps", "13_diagnosis",
-        ["setup", "examine", "holes-run", "game-run", "judge"], "verdicts", 3),
+        ["setup", "examine", "holes-run", "game-rates", "game-run", "judge"], "verdicts", 3),
 ]  # fmt: skip
 
 
