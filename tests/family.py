@@ -127,6 +127,7 @@ MEMBERS = {
     "beta_vae": (vae, partial(vl.beta_vae, beta=4.0), X),
     "beta_vae, sampled": (logistic, partial(vl.beta_vae, beta=4.0, kl="sampled"), X),
     "capacity_vae": (vae, partial(vl.capacity_vae, gamma=10.0, capacity=1.0), X),
+    "free_bits": (vae, partial(vl.free_bits, floor=0.2), X),
     **{f"tc_vae, {e}": (vae, partial(vl.tc_vae, dataset_size=len(X), beta=4.0, estimator=e), X)
        for e in ("mss", "mws")},
     "factor_vae": (judged, FACTOR_PLAYERS, X),

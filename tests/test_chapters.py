@@ -75,6 +75,16 @@ def test_the_beta_vae_of_chapter_6_is_the_librarys():
         assert torch.equal(values, ours[name]), name
 
 
+def test_the_free_bits_of_chapter_13_are_the_librarys():
+    theirs = function("13_diagnosis", "free-bits-lines", "free_bits", kl_divergence=kl_divergence)
+    model, x = vl.VAE(vl.mlp(6, 8, 4), vl.mlp(2, 8, 6), 2), torch.rand(9, 6).round()
+    torch.manual_seed(1)
+    ours = vl.free_bits(model, x, 0.3)
+    torch.manual_seed(1)
+    for name, values in theirs(model, x, 0.3).items():
+        assert torch.equal(values, ours[name]), name
+
+
 def test_the_stratified_sampling_of_chapter_7_is_the_librarys():
     theirs = function(
         "07_total_correlation", "mss-lines", "log_q_stratified", torch=torch, math=math

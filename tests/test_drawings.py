@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import drawings
+import heads
 import pytest
 
 import vaelib.pages as vp
@@ -13,20 +14,20 @@ SYMBOLS = {symbol.__name__ for symbol in drawings.SYMBOLS}
 
 
 def test_every_file_is_the_drawing_of_a_head():
-    files = {path.name for path in drawings.FOLDER.iterdir()}
-    assert files == {f"{name}.svg" for name in drawings.HEADS}
+    files = {path.name for path in heads.FOLDER.iterdir()}
+    assert files == {f"{name}.svg" for name in heads.HEADS}
 
 
-@pytest.mark.parametrize("name", drawings.HEADS)
+@pytest.mark.parametrize("name", heads.HEADS)
 def test_committed_file_is_what_the_program_draws(name):
-    path = drawings.FOLDER / f"{name}.svg"
-    assert path.read_bytes() == drawings.HEADS[name]().encode()
+    path = heads.FOLDER / f"{name}.svg"
+    assert path.read_bytes() == heads.HEADS[name]().encode()
     assert path.stat().st_size <= 12 * 1024
 
 
-@pytest.mark.parametrize("name", drawings.HEADS)
+@pytest.mark.parametrize("name", heads.HEADS)
 def test_head_is_composed_of_symbols_lines_and_labels(name):
-    root = ElementTree.fromstring(drawings.HEADS[name]())
+    root = ElementTree.fromstring(heads.HEADS[name]())
     assert [child.tag.removeprefix(SVG) for child in root] == ["title", "defs", "g"]
     for part in root.find(f"{SVG}g"):
         match part.tag.removeprefix(SVG):
@@ -38,9 +39,9 @@ def test_head_is_composed_of_symbols_lines_and_labels(name):
                 assert tag == "text"
 
 
-@pytest.mark.parametrize("name", drawings.HEADS)
+@pytest.mark.parametrize("name", heads.HEADS)
 def test_head_has_the_width_of_a_page_and_letters_for_a_phone(name):
-    root = ElementTree.fromstring(drawings.HEADS[name]())
+    root = ElementTree.fromstring(heads.HEADS[name]())
     x, y, width, height = map(float, root.get("viewBox").split())
     assert (x, y, width) == (0, 0, 760) and height <= 260
     for group in root.find(f"{SVG}g"):
@@ -69,16 +70,16 @@ def test_label_refuses_letters_too_small_for_a_phone():
 
 
 def test_check_names_a_file_that_differs(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(drawings, "FOLDER", tmp_path / "heads")
-    assert drawings.main([]) == 0
-    assert drawings.main(["--check"]) == 0 and capsys.readouterr().out == ""
+    monkeypatch.setattr(heads, "FOLDER", tmp_path / "heads")
+    assert heads.main([]) == 0
+    assert heads.main(["--check"]) == 0 and capsys.readouterr().out == ""
     (tmp_path / "heads" / "02_elbo.svg").write_text("<svg/>")
-    assert drawings.main(["--check"]) == 1
+    assert heads.main(["--check"]) == 1
     assert "02_elbo.svg" in capsys.readouterr().out
 
 
 def test_the_map_has_the_members_colours():
-    source = (drawings.FOLDER.parent / "family.svg").read_text(encoding="utf-8")
+    source = (heads.FOLDER.parent / "family.svg").read_text(encoding="utf-8")
     strokes = re.findall(r'stroke="(#[0-9A-F]{6})" stroke-width="2.2"', source)
     family = vp.plotting.FAMILY
     assert sorted(strokes) == sorted(family[name] for name in family if name != "FactorVAE")

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch.distributions import kl_divergence
+from torch.distributions import Independent, kl_divergence
 from torch.nn.functional import logsigmoid
 
 from .checks import integer, number, one_of, scalar
@@ -136,6 +136,34 @@ def capacity_vae(model, x, gamma, capacity):
     return {
         **terms,
         "objective": terms["reconstruction"] - gamma * (terms["kl"].mean() - capacity).abs(),
+    }
+
+
+def free_bits(model, x, floor):
+    """Free bits: reconstruction - sum over units j of max(floor, batch mean of KL_j), in nats.
+
+    Equation eq-free-bits of the book (chapter 13); Kingma et al. (2016), each unit a group. KL_j is
+    that of unit j, (B,). A unit whose mean KL is below `floor` nats is charged the floor, without a
+    gradient. Terms as in `elbo`; on average floor = 0 is the ELBO.
+    ValueError: floor below 0, a model or a prior without a closed-form KL for each unit.
+    """
+    scalar("free_bits", "floor", floor, least=0)
+    z, q = _one_layer("free_bits", model, x)
+    _density("free_bits", model, q)
+    prior = model.prior.base_dist if isinstance(model.prior, Independent) else model.prior
+    try:
+        each = kl_divergence(q.base_dist, prior)  # (B, Q)
+    except NotImplementedError:
+        raise ValueError(
+            "free_bits: the prior must have a closed-form KL for each unit, "
+            f"got {type(prior).__name__}."
+        ) from None
+    reconstruction = model.likelihood(z, x).log_prob(x)[0]
+    charge = each.mean(0).clamp(min=floor).sum()
+    return {
+        "objective": reconstruction - charge,
+        "reconstruction": reconstruction,
+        "kl": each.sum(-1),
     }
 
 

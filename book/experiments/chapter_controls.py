@@ -51,6 +51,15 @@ ROWS = [
     row("12-foreign", "Tiles of another photograph, and blurred ones", "12_your_data",
         ["setup", "make-files", "read-pictures", "pictures-read", "split", "foreign",
          "foreign-run"], "foreign_of", 3),
+    row("13-silent", "Three remedies for a silent code", "13_diagnosis",
+        ["setup", "healthy", "silent-run", "silent-kl"], "last_kl", 3),
+    row("13-strong", "A decoder that reads pixels: remedies for a low KL", "13_diagnosis",
+        ["setup", "strong", "strong-arms", "strong-run"], "strong", 3),
+    row("13-holes", "Draws from the prior, and cures afterwards", "13_diagnosis",
+        ["setup", "examine", "healthy", "vamp", "holes-run", "holes-ill", "holes-cures"],
+        "cures", 3),
+    row("13-game", "A discriminator that wins or sleeps", "13_diagnosis",
+        ["setup", "examine", "holes-run", "game-rates", "game-run", "judge"], "verdicts", 3),
 ]  # fmt: skip
 
 

@@ -1,17 +1,10 @@
-"""Draw the heads of the chapters: Alice, Bob, the keyhole between them, and the bill.
+"""The symbols of the drawn heads: Alice, Bob, the keyhole between them, and the bill.
 
-Every symbol is a function of x, y and a scale that returns SVG. A head is composed of symbols,
-lines, arrows and short labels, so that all chapters look alike.
-
-    python book/tools/drawings.py            # writes book/_static/heads/NAME.svg
-    python book/tools/drawings.py --check    # exits 1 and names the files that differ
+Every symbol is a function of x, y and a scale that returns SVG. heads.py composes them.
 """
 
-import argparse
 import math
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "_static" / "heads"
 WIDTH = 760
 LINE = 1.6
 INK, PAPER, SKIN = "#222222", "#ffffff", "#f4e2d2"
@@ -226,6 +219,77 @@ def bill(x, y, scale=1, reconstruction=0, information=0, mismatch=0, least=None,
     return symbol("bill", x, y, scale, parts)
 
 
+def thermometer(x, y, scale=1):
+    """A clinical thermometer, 44 units long, from its tip at (x, y) to the right and up."""
+    parts = [
+        shape("M0 -2.5H36A2.5 2.5 0 0 1 36 2.5H0z", PAPER),
+        shape("M-5 -1.2H24V1.2H-5z", RED, stroke="none"),
+        shape("M14 -2.5v2M20 -2.5v2M26 -2.5v2M32 -2.5v2"),
+    ]
+    turned = f'<g transform="rotate(-22)">{"".join(parts)}</g>'
+    return symbol("thermometer", x, y, scale, [turned])
+
+
+def lens(x, y, scale=1):
+    """A magnifying glass around (x, y), 92 units wide, its handle to the lower right."""
+    wide = number(6 / scale)
+    parts = [
+        shape("M33 33L52 52", stroke="#7d6a5c", stroke_width=wide),
+        ellipse(0, 0, 46, fill="none"),
+        ellipse(0, 0, 43, fill="none", stroke="#a8a8a8"),
+        shape("M-32 -14A35 35 0 0 1 -12 -33", stroke="#a8a8a8"),
+    ]
+    return symbol("lens", x, y, scale, parts)
+
+
+def chart(x, y, scale=1):
+    """A patient's chart on a clipboard, 76 by 96 units; (x, y) is the upper left corner.
+
+    A fever curve that rises, and three lines of notes.
+    """
+    parts = [
+        box(0, 6, 76, 90, mix("#b98a5e", 0.6)),
+        box(6, 14, 64, 76, PAPER),
+        box(24, 0, 28, 12, "#e4e4e4"),
+        shape("M12 26V58H64", stroke="#a8a8a8"),
+        line((14, 54), (24, 49), (32, 51), (42, 42), (50, 44), (60, 24), colour=RED),
+        shape("M13 68H60M13 76H52M13 84H44", stroke="#a8a8a8"),
+    ]
+    return symbol("chart", x, y, scale, parts)
+
+
+def table(x, y, scale=1, empty=False):
+    """A table of four columns, 76 by 60 units, perhaps with an empty cell (dashed).
+
+    (x, y) is its upper left corner.
+    """
+    cells = [(i, j) for i in range(4) for j in (1, 2, 3) if not (empty and (i, j) == (2, 2))]
+    parts = [
+        box(0, 0, 76, 60, PAPER),
+        box(0, 0, 76, 15, mix(BLUE, 0.3)),
+        *(shape(f"M{19 * i} 0v60") for i in (1, 2, 3)),
+        *(shape(f"M0 {15 * j}h76") for j in (1, 2, 3)),
+        *(shape(f"M{19 * i + 5} {15 * j + 8}h9", stroke="#777777") for i, j in cells),
+    ]
+    if empty:
+        parts.append(box(40, 32, 15, 11, mix(ORANGE, 0.5), stroke_dasharray="3 2"))
+    return symbol("table", x, y, scale, parts)
+
+
+def column(x, y, scale=1):
+    """A sample: seven numbers as grey levels, one below the other; (x, y) is the upper left."""
+    levels = (0.1, 0.55, 0.3, 0, 0.75, 0.2, 0.45)
+    parts = [box(0, 16 * i, 26, 16, mix(INK, level)) for i, level in enumerate(levels)]
+    return symbol("column", x, y, scale, parts)
+
+
+def strip(x, y, scale=1):
+    """A long file: bytes side by side, 77 by 18 units; (x, y) is the upper left corner."""
+    levels = (0.2, 0.6, 0.35, 0.8, 0.5, 0.15, 0.7)
+    parts = [box(11 * i, 0, 11, 18, mix(GREEN, level)) for i, level in enumerate(levels)]
+    return symbol("strip", x, y, scale, parts)
+
+
 def head(title, height, parts):
     """The file of a head."""
     return (
@@ -241,60 +305,19 @@ def head(title, height, parts):
     )
 
 
-def elbo():
-    """The bill of a message, and its least possible amount."""
-    desk = 124
-    parts = [
-        line((10, desk), (750, desk)),
-        picture(22, desk - 87, 1.3),
-        arrow(118, 80, 142, 80),
-        alice(182, desk, 1.2),
-        label("Alice", 182, desk + 21, 19),
-        code(276, 62),
-        label("message *z*", 306, desk + 21, 19),
-        wall_with_keyhole(412, desk),
-        line((353, 62), (412, 62), colour=PINK),
-        arrow(412, 62, 504, 62, PINK),
-        note(336, 62),
-        bob(560, desk, 1.2),
-        label("Bob", 560, desk + 21, 19),
-        picture(645, desk - 87, 1.3, blurred=True),
-        label("bill", 22, 208, 21, "start", font_weight="bold"),
-        label("reconstruction", 187, 175, 19),
-        label("information", 370, 175, 19),
-        label("mismatch", 510, 175, 19),
-        bill(80, 188, 1, 215, 165, 90, least=335),
-        arrow(240, 227, 82, 227),
-        arrow(240, 227, 409, 227),
-        label("−log *p*(*x*): nobody can pay less", 240, 254, 18),
-        line((552, 225), (592, 202), colour=RED),
-        proposal(645, 198, 1.2),
-        label("ideal", 730, 177, 16),
-        label("gap: what Alice's proposal wastes", 594, 254, 18),
-    ]
-    return head("The bill of a message, and its least possible amount", 260, parts)
-
-
-SYMBOLS = (alice, bob, wall_with_keyhole, code, proposal, note, picture, bill)
-HEADS = {"02_elbo": elbo}
-
-
-def main(arguments=None):
-    """Write the heads, or name those that differ from what is written; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="only name the files that differ")
-    check = parser.parse_args(arguments).check
-    differ = 0
-    for name, draw in HEADS.items():
-        path = FOLDER / f"{name}.svg"
-        if not check:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            path.write_text(draw(), encoding="utf-8", newline="\n")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != draw():
-            print(f"{path} differs: run python book/tools/drawings.py")
-            differ = 1
-    return differ
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+SYMBOLS = (
+    alice,
+    bob,
+    wall_with_keyhole,
+    code,
+    proposal,
+    note,
+    picture,
+    bill,
+    thermometer,
+    lens,
+    chart,
+    table,
+    column,
+    strip,
+)  # fmt: skip
