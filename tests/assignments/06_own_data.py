@@ -1,0 +1,604 @@
+"""Wrong and right answers to chapters/assignments/06_own_data.ipynb.
+
+Each replaces the whole source of one answer cell. The wrong ones fail exactly the test cells that
+"loses" names, the right ones fail none.
+"""
+
+VARIANTS = []
+
+
+def wrong(cell, what, loses, code):
+    """loses: what follows the cell's name in the ids of the tests that fail, "" for the first."""
+    VARIANTS.append(
+        {
+            "cell": cell,
+            "kind": "wrong",
+            "what": what,
+            "code": code.strip("\n"),
+            "loses": [f"test-{cell}{end}" for end in loses],
+        }
+    )
+
+
+def right(cell, what, code):
+    VARIANTS.append({"cell": cell, "kind": "right", "what": what, "code": code.strip("\n")})
+
+
+def changed(code, *changes):
+    """The code with some of its parts changed."""
+    for old, new in changes:
+        assert code.count(old) == 1, old
+        code = code.replace(old, new)
+    return code
+
+
+# Part 1: a table -------------------------------------------------------------------------
+
+_TABLE = """
+def table_to_tensor(table, kinds):
+    columns, rows = [], None
+    for name, kind in kinds.items():
+        if name not in table:
+            raise ValueError(name)
+        if kind not in ("number", "count") and not isinstance(kind, list):
+            raise ValueError(name)
+        texts, column = table[name], []
+        rows = len(texts) if rows is None else rows
+        if len(texts) != rows:
+            raise ValueError(name)
+        for text in texts:
+            if text == "":
+                column.append(float("nan"))
+            elif isinstance(kind, list):
+                if text not in kind:
+                    raise ValueError(f"{name}: {text}")
+                column.append(float(kind.index(text)))
+            else:
+                try:
+                    value = float(text)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {text}") from error
+                if not math.isfinite(value):
+                    raise ValueError(f"{name}: {text}")
+                if kind == "count" and (value < 0 or value % 1):
+                    raise ValueError(f"{name}: {text}")
+                column.append(value)
+        columns.append(torch.tensor(column, dtype=torch.float32))
+    return torch.stack(columns, 1)
+"""
+_FINITE = """                if not math.isfinite(value):
+                    raise ValueError(f"{name}: {text}")
+"""
+
+for what, loses, *changes in (
+    ("columns first", [""], ("columns, 1)", "columns, 0)")),
+    ("an empty cell is a zero", ["", "-hidden"], ('float("nan")', "0.0")),
+    ("names counted from 1", ["", "-hidden"], ("kind.index(text))", "kind.index(text) + 1)")),
+    ("float64", ["", "-hidden"], ("torch.float32", "torch.float64")),
+    ("the table's order of columns", [""], ("kinds.items()", "((n, kinds[n]) for n in "
+     "[*(n for n in table if n in kinds), *(n for n in kinds if n not in table)])")),
+    ("nan and inf pass as numbers", ["-hidden"], (_FINITE, "")),
+    ("a count may be negative", [""], ("value < 0 or value % 1", "value % 1")),
+    ("a count may be half", [""], ("value < 0 or value % 1", "value < 0")),
+    ("names sorted instead of in their order", ["", "-hidden"],
+     ("kind.index(text)", "sorted(kind).index(text)")),
+    ("a name may be given by its place", ["-hidden"],
+     ("                if text not in kind:", "                if text.isdigit() and text not in "
+      "kind:\n                    text = kind[int(text)]\n                if text not in kind:")),
+    ("a short column is padded with gaps", ["-hidden"],
+     ("        if len(texts) != rows:\n            raise ValueError(name)\n",
+      "        texts = list(texts) + [''] * (rows - len(texts))\n")),
+    ("a missing column ends in a KeyError", ["-hidden"],
+     ("        if name not in table:\n            raise ValueError(name)\n", "")),
+    ("an unknown kind is read as a number", ["-hidden"],
+     ('        if kind not in ("number", "count") and not isinstance(kind, list):\n'
+      "            raise ValueError(name)\n", "")),
+    ("the message does not say which column", [""],
+     ('as error:\n                    raise ValueError(f"{name}: {text}")',
+      'as error:\n                    raise ValueError(f"bad text {text}")')),
+):  # fmt: skip
+    wrong("table-to-tensor", what, loses, changed(_TABLE, *changes))
+
+wrong(
+    "table-to-tensor",
+    "a name that is not in the list becomes a gap",
+    ["", "-hidden"],
+    changed(
+        _TABLE,
+        (
+            "                if text not in kind:\n",
+            "                if not isinstance(text, str):\n",
+        ),
+        ("float(kind.index(text))", "float(kind.index(text)) if text in kind else math.nan"),
+    ),
+)
+wrong(
+    "table-to-tensor",
+    "whatever looks like a number is one, also a name",
+    ["-hidden"],
+    changed(
+        _TABLE,
+        (
+            "            elif isinstance(kind, list):\n",
+            "            elif isinstance(kind, list) and text.isdigit() and text in kind:\n"
+            "                column.append(float(text))\n"
+            "            elif isinstance(kind, list):\n",
+        ),
+    ),
+)
+wrong(
+    "table-to-tensor",
+    "integers where all columns are names",
+    ["-hidden"],
+    changed(_TABLE, ("float(kind.index(text))", "kind.index(text)"), (", dtype=torch.float32", "")),
+)
+right("table-to-tensor", "column by column", _TABLE)
+right(
+    "table-to-tensor",
+    "NumPy, a dict of names for each category, regular expressions for counts",
+    """
+import re
+
+def table_to_tensor(table, kinds):
+    lengths = {name: len(table.get(name, ())) for name in kinds}
+    first = next(iter(lengths.values()))
+    result = np.full((first, len(kinds)), np.nan, dtype=np.float32)
+    for j, (name, kind) in enumerate(kinds.items()):
+        if name not in table or lengths[name] != first:
+            raise ValueError(f"column {name} is missing or too short")
+        if isinstance(kind, list):
+            code = {text: float(i) for i, text in enumerate(kind)}.__getitem__
+        elif kind == "number":
+            code = float
+        elif kind == "count":
+            def code(text):
+                if not re.fullmatch("[0-9]+", text):
+                    raise ValueError(text)
+                return float(text)
+        else:
+            raise ValueError(f"column {name}: unknown kind {kind}")
+        for i, text in enumerate(table[name]):
+            if text:
+                try:
+                    result[i, j] = code(text)
+                except (ValueError, KeyError) as error:
+                    raise ValueError(f"column {name}, row {i}: {text}") from error
+                if not np.isfinite(result[i, j]):
+                    raise ValueError(f"column {name}, row {i}: {text}")
+    return torch.from_numpy(result)
+""",
+)
+
+# Part 2: a row with gaps -----------------------------------------------------------------
+
+_ROW = """
+def log_row(out, log_scale, x, kinds):
+    seen = ~x.isnan()
+    safe = x.masked_fill(~seen, 0.0)
+    parts, at = [], 0
+    for j, kind in enumerate(kinds):
+        value = safe[:, j]
+        if kind == "number":
+            o, at = out[..., at], at + 1
+            error = (value - o) / log_scale[j].exp()
+            log_p = -0.5 * error**2 - log_scale[j] - 0.5 * math.log(2 * math.pi)
+        elif kind == "count":
+            o, at = out[..., at], at + 1
+            log_p = value * o - o.exp() - torch.lgamma(value + 1)
+        else:
+            o, at = out[..., at : at + kind], at + kind
+            hot = torch.nn.functional.one_hot(value.long(), kind).to(out.dtype)
+            log_p = (hot * torch.log_softmax(o, -1)).sum(-1)
+        parts.append(log_p * seen[:, j])
+    return torch.stack(parts).sum(0)
+"""
+_ALL = ["", "-values", "-gradients"]
+
+for what, loses, *changes in (
+    ("exp(log_scale) taken for the variance", _ALL,
+     ("log_scale[j].exp()", "(0.5 * log_scale[j]).exp()"),
+     ("- log_scale[j] -", "- 0.5 * log_scale[j] -")),
+    ("½ log 2π missing", _ALL[:2], (" - 0.5 * math.log(2 * math.pi)", "")),
+    ("log σ missing", _ALL, (" - log_scale[j] - 0.5", " - 0.5")),
+    ("log x! missing", _ALL[:2], (" - torch.lgamma(value + 1)", "")),
+    ("log Γ(x) for log x!", _ALL[:2], ("torch.lgamma(value + 1)", "torch.lgamma(value + 1e-6)")),
+    ("the rate itself is the output", _ALL, ("value * o - o.exp()", "value * o.abs().log() - o")),
+    ("logits without their normaliser", _ALL, ("torch.log_softmax(o, -1)", "o")),
+    ("a softmax, then its logarithm: -inf for large logits", ["-values"],
+     ("(hot * torch.log_softmax(o, -1)).sum(-1)", "(hot * torch.softmax(o, -1)).sum(-1).log()")),
+    ("a gap counts as the value 0", _ALL, ("log_p * seen[:, j]", "log_p")),
+    ("an average over the columns", _ALL, (".sum(0)", ".mean(0)")),
+    ("an average over the observed columns", _ALL,
+     (".sum(0)", ".sum(0) / seen.sum(1).clamp(min=1)")),
+    ("a row with a gap is dropped", _ALL, (".sum(0)", ".sum(0) * seen.all(1)")),
+    ("every column has one output", _ALL, ("at + kind\n", "at + 1\n")),
+    ("the scale of the first column for all", _ALL,
+     ("log_scale[j].exp()", "log_scale[0].exp()"), ("- log_scale[j] -", "- log_scale[0] -")),
+    ("the gaps of x are filled in place", _ALL[:2],
+     ("x.masked_fill(~seen, 0.0)", "x.nan_to_num_(0.0)")),
+    ("no gradient reaches the scales", _ALL[2:], ("seen = ~x", "log_scale = log_scale.detach()\n"
+     "    seen = ~x")),
+    ("scales below 1 are not allowed", _ALL, ("seen = ~x", "log_scale = log_scale.clamp(min=0)\n"
+     "    seen = ~x")),
+):  # fmt: skip
+    wrong("log-row", what, loses, changed(_ROW, *changes))
+
+wrong(
+    "log-row",
+    "the gap is taken out after the formula: NaN on the way back",
+    ["-gradients"],
+    changed(
+        _ROW,
+        ("x.masked_fill(~seen, 0.0)", "x"),
+        ("value.long()", "value.nan_to_num(0.0).long()"),
+        ("log_p * seen[:, j]", "torch.where(seen[:, j], log_p, torch.zeros_like(log_p))"),
+    ),
+)
+wrong(
+    "log-row",
+    "nansum: the same NaN on the way back",
+    ["-gradients"],
+    changed(
+        _ROW,
+        ("x.masked_fill(~seen, 0.0)", "x"),
+        ("value.long()", "value.nan_to_num(0.0).long()"),
+        ("log_p * seen[:, j]", "log_p + 0 * value"),
+        ("torch.stack(parts).sum(0)", "torch.stack(parts).nansum(0)"),
+    ),
+)
+wrong(
+    "log-row",
+    "a very small number for the gap, not none",
+    _ALL[2:],
+    changed(_ROW, ("log_p * seen[:, j]", "torch.where(seen[:, j], log_p, 1e-5 * log_p)")),
+)
+right("log-row", "one-hot names, products with the mask", _ROW)
+right(
+    "log-row",
+    "torch.distributions on filled values, logsumexp of masks",
+    """
+def log_row(out, log_scale, x, kinds):
+    D, total, at = torch.distributions, 0, 0
+    for j, kind in enumerate(kinds):
+        seen = torch.isfinite(x[:, j])
+        value = torch.nan_to_num(x[:, j], nan=1.0)
+        if kind == "number":
+            p, at = D.Normal(out[..., at], torch.exp(log_scale[j])), at + 1
+        elif kind == "count":
+            p, at = D.Poisson(torch.exp(out[..., at])), at + 1
+        else:
+            p, at = D.Categorical(logits=out[..., at : at + kind]), at + kind
+        total = total + torch.where(seen, p.log_prob(value), 0.0)
+    return total
+""",
+)
+right(
+    "log-row",
+    "row by row, only the cells that are there",
+    """
+def log_row(out, log_scale, x, kinds):
+    rows = []
+    for b in range(x.shape[0]):
+        at, total = 0, out[:, b, 0] * 0
+        for j, kind in enumerate(kinds):
+            n = kind if isinstance(kind, int) else 1
+            o, v, at = out[:, b, at : at + n], x[b, j], at + n
+            if math.isnan(v.item()):
+                continue
+            if kind == "number":
+                total = total - ((v - o[:, 0]) / log_scale[j].exp()) ** 2 / 2
+                total = total - log_scale[j] - math.log(2 * math.pi) / 2
+            elif kind == "count":
+                total = total + v * o[:, 0] - o[:, 0].exp() - math.lgamma(v.item() + 1)
+            else:
+                total = total + o[:, int(v)] - torch.logsumexp(o, 1)
+        rows.append(total)
+    return torch.stack(rows, 1)
+""",
+)
+
+# Part 3: bits ----------------------------------------------------------------------------
+
+_BITS = """
+def bits(log_p, values, cell=None):
+    width = torch.ones(values) if cell is None else torch.as_tensor(cell).expand(values)
+    return -(log_p + width.log().sum()) / values / math.log(2)
+"""
+for what, *changes in (
+    ("nats", (" / math.log(2)", "")),
+    ("bits per row", (" / values", "")),
+    ("the cell once for a row", ("width.log().sum()", "width.log().mean()")),
+    ("the sign of the cell", ("log_p + width", "log_p - width")),
+    ("a probability per cell: divided by w", ("width.log().sum()", "-width.log().sum()")),
+    ("the sign", ("return -(", "return (")),
+    ("the mean width for all", ("width.log().sum()", "values * width.mean().log()")),
+    ("the mean over rows", ("-(log_p", "-(torch.as_tensor(log_p).mean()")),
+    ("the cell is forgotten", ("log_p + width.log().sum()", "log_p")),
+):
+    wrong("bits", what, [""], changed(_BITS, *changes))
+right("bits", "widths of ones for a probability", _BITS)
+right(
+    "bits",
+    "log2, a number or a sequence of widths, NumPy",
+    """
+def bits(log_p, values, cell=None):
+    total = -log_p / np.log(2)
+    if cell is not None:
+        total = total - float(np.log2(np.broadcast_to(np.asarray(cell), values)).sum())
+    return total / values
+""",
+)
+
+# Part 4: gaps ----------------------------------------------------------------------------
+
+_FILL = """
+def fill(log_w, means, variances, x):
+    w = (log_w - log_w.max(0).values).exp()
+    w = (w / w.sum(0)).unsqueeze(-1)
+    mean = (w * means).sum(0)
+    variance = (w * variances).sum(0) + (w * (means - mean) ** 2).sum(0)
+    gap = x.isnan()
+    return torch.where(gap, mean, x), variance.sqrt() * gap
+"""
+_BOTH = ["", "-hidden"]
+for what, loses, *changes in (
+    ("no maximum is subtracted: 0 / 0", _BOTH, ("(log_w - log_w.max(0).values)", "log_w")),
+    ("the maximum of all rows is subtracted", _BOTH, ("log_w.max(0).values", "log_w.max()")),
+    ("uniform weights", _BOTH, ("(log_w - log_w.max(0).values)", "(0 * log_w)")),
+    ("the code of the largest weight only", _BOTH,
+     ("(log_w - log_w.max(0).values).exp()", "(log_w == log_w.max(0).values).to(log_w.dtype)")),
+    ("weights normalized over the rows", _BOTH, ("w.sum(0)).", "w.sum(1, keepdim=True)).")),
+    ("weights not normalized, divided by k", _BOTH, ("w.sum(0)).", "len(w)).")),
+    ("the average weights of all rows", _BOTH,
+     ("(w / w.sum(0))", "(w / w.sum(0)).mean(1, keepdim=True).expand_as(w)")),
+    ("observed values are replaced too", _BOTH, ("torch.where(gap, mean, x)", "mean")),
+    ("without Bob's own variance", _BOTH, ("(w * variances).sum(0) + ", "")),
+    ("without the spread over codes", _BOTH, (" + (w * (means - mean) ** 2).sum(0)", "")),
+    ("the variance, not its root", _BOTH, ("variance.sqrt() * gap", "variance * gap")),
+    ("a deviation also where a value is there", _BOTH, ("variance.sqrt() * gap",
+     "variance.sqrt()")),
+    ("deviations averaged, not variances", ["-hidden"],
+     ("(w * variances).sum(0) + (w * (means - mean) ** 2).sum(0)",
+      "((w * variances.sqrt()).sum(0) + (w * (means - mean) ** 2).sum(0).sqrt()) ** 2")),
+    ("squares minus the squared mean: rounding eats it", ["-hidden"],
+     ("(w * variances).sum(0) + (w * (means - mean) ** 2).sum(0)",
+      "(w * (variances + means**2)).sum(0) - mean**2")),
+    ("the spread is not weighted", _BOTH, ("(w * (means - mean) ** 2).sum(0)",
+     "((means - mean) ** 2).mean(0)")),
+    ("log-weights cut at -80: even weights where all are small", _BOTH,
+     ("(log_w - log_w.max(0).values)", "log_w.clamp(-80, 80)")),
+    ("x is filled in place", _BOTH, ("return torch.where(gap, mean, x),",
+     "x[gap] = mean[gap]\n    return x,")),
+):  # fmt: skip
+    wrong("fill", what, loses, changed(_FILL, *changes))
+right("fill", "the largest log-weight subtracted", _FILL)
+right(
+    "fill",
+    "row by row, logsumexp, in double precision",
+    """
+def fill(log_w, means, variances, x):
+    filled, sd = x.clone(), torch.zeros_like(x)
+    log_w = log_w - torch.logsumexp(log_w, 0)
+    for b in range(len(x)):
+        w = log_w[:, b].double().exp()
+        for j in range(x.shape[1]):
+            if x[b, j] != x[b, j]:
+                m, v = means[:, b, j].double(), variances[:, b, j].double()
+                filled[b, j] = w @ m
+                sd[b, j] = (w @ (v + (m - w @ m) ** 2)).sqrt()
+    return filled, sd
+""",
+)
+right(
+    "fill",
+    "NumPy, nothing attached, a list of two",
+    """
+def fill(log_w, means, variances, x):
+    a, m, v, y = (t.detach().numpy() for t in (log_w, means, variances, x))
+    w = np.exp(a - a.max(0, keepdims=True))
+    w = w / w.sum(0, keepdims=True)
+    mean = np.einsum("kb,kbd->bd", w, m)
+    var = np.einsum("kb,kbd->bd", w, v + (m - mean) ** 2)
+    gap = np.isnan(y)
+    return [torch.from_numpy(np.where(gap, mean, y)),
+            torch.from_numpy(np.where(gap, np.sqrt(var), 0).astype(y.dtype))]
+""",
+)
+
+# Part 5: the mistake ---------------------------------------------------------------------
+
+_DIAGNOSE = """
+def diagnose(suspect):
+    x = torch.tensor([[2.0, -1.0], [0.5, 3.0]], dtype=torch.float64)
+    m = torch.tensor([[0.0, 1.0], [1.0, -1.0]], dtype=torch.float64)
+    s = torch.tensor([0.6, -0.4], dtype=torch.float64)
+
+    def log_p(scale, constant=0.5 * math.log(2 * math.pi)):
+        return -((x - m) / scale) ** 2 / 2 - scale.log() - constant
+
+    def same(a, b):
+        return bool(((a - b).abs() < 1e-4).all())
+
+    both = suspect(x, m, s)
+    if not same(both[:1], suspect(x[:1], m[:1], s)):
+        return "batch"
+    if same(both, log_p(s.exp()).mean(1)):
+        return "average"
+    if same(both, log_p((s / 2).exp()).sum(1)):
+        return "variance"
+    if same(both, log_p(s.exp(), 0).sum(1)):
+        return "constant"
+    holes = x.clone()
+    holes[:, 0] = math.nan
+    return "none" if same(suspect(holes, m, s), log_p(s.exp())[:, 1]) else "gap"
+"""
+for what, loses, *changes in (
+    ("asks with σ = 1", _BOTH, ("[0.6, -0.4]", "[0.0, 0.0]")),
+    ("asks about two equal rows", _BOTH, ("[[2.0, -1.0], [0.5, 3.0]]", "[[2.0, -1.0]] * 2"),
+     ("[[0.0, 1.0], [1.0, -1.0]]", "[[0.0, 1.0]] * 2"),
+     ("suspect(x[:1], m[:1], s)", "suspect(x[1:], m[1:], s)"),
+     ("both[:1]", "both[1:]")),
+    ("asks with one column", _BOTH, ("[[2.0, -1.0], [0.5, 3.0]]", "[[2.0], [0.5]]"),
+     ("[[0.0, 1.0], [1.0, -1.0]]", "[[0.0], [1.0]]"), ("[0.6, -0.4]", "[0.6]"),
+     ("holes[:, 0] = math.nan", "holes[0] = math.nan"),
+     ("log_p(s.exp())[:, 1]", "(log_p(s.exp())[:, 0] * torch.tensor([0, 1]))")),
+    ("compares without a tolerance", _BOTH, ("((a - b).abs() < 1e-4)", "(a == b)")),
+    ("never asks about a gap", _BOTH, ("holes[:, 0] = math.nan", "return 'none'")),
+    ("a NaN is taken for right", ["-hidden"],
+     ("((a - b).abs() < 1e-4)", "~((a - b).abs() > 1e-4)")),
+    ("the wide tolerance of a quarter nat", ["-hidden"], ("1e-4", "0.25")),
+    ("the rest is called batch", _BOTH, ('else "gap"', 'else "batch"')),
+):  # fmt: skip
+    wrong("diagnose", what, loses, changed(_DIAGNOSE, *changes))
+wrong(
+    "diagnose",
+    "rows are called dependent only if their values are equal",
+    ["-hidden"],
+    changed(
+        _DIAGNOSE,
+        ("not same(both[:1], suspect(x[:1], m[:1], s))", "same(both[:1], both[1:])"),
+    ),
+)
+wrong("diagnose", "says none", _BOTH, "def diagnose(suspect):\n    return 'none'")
+wrong(
+    "diagnose",
+    "a gap is only compared with a gap at the value 0",
+    ["-hidden"],
+    changed(
+        _DIAGNOSE,
+        (
+            'return "none" if same(suspect(holes, m, s), log_p(s.exp())[:, 1]) else "gap"',
+            "x[:, 0] = 0\n"
+            '    return "gap" if same(suspect(holes, m, s), log_p(s.exp()).sum(1)) else "none"',
+        ),
+    ),
+)
+right("diagnose", "two rows, two columns, doubles", _DIAGNOSE)
+right(
+    "diagnose",
+    "differences of answers instead of the formula",
+    """
+def diagnose(suspect):
+    def ask(x, mean=None, log_scale=None):
+        x = torch.tensor(x)
+        mean = torch.zeros_like(x) if mean is None else torch.tensor(mean)
+        scale = torch.zeros(x.shape[1]) if log_scale is None else torch.tensor(log_scale)
+        return suspect(x, mean, scale).double()
+
+    pair, c = [[0.0, 2.0], [1.0, -3.0]], 0.5 * math.log(2 * math.pi)
+    means = [[0.0, 0.5], [4.0, 1.0]]
+    if abs(ask(pair, means)[0] - ask(pair[:1], means[:1])[0]) > 1e-3:
+        return "batch"
+    one, two = ask([[0.0]])[0], ask([[0.0, 0.0]])[0]
+    if abs(one) < 1e-3:
+        return "constant"
+    if abs(one - two) < 1e-3:
+        return "average"
+    if abs(ask([[0.0]], None, [1.0])[0] - (-c - 1)) > 1e-3:
+        return "variance"
+    gone = ask([[math.nan, 0.0]], [[3.0, 0.0]], [0.5, 0.0])[0]
+    return "none" if abs(gone + c) < 1e-3 else "gap"
+""",
+)
+
+# Part 6: an honest choice ----------------------------------------------------------------
+
+_CHOOSE = """
+def choose_size(sizes, validation, test):
+    validation, test = (np.array(a, dtype=float) for a in (validation, test))
+    if validation.shape[1] < 2:
+        raise ValueError("one seed has no spread")
+    means = validation.mean(1)
+    means[np.isnan(means)] = -np.inf
+    if np.isinf(means).all():
+        raise ValueError("every size has a broken run")
+    order = sorted(range(len(sizes)), key=lambda i: (-means[i], sizes[i]))
+    scores = test[order[0]]
+    return {"size": sizes[order[0]], "mean": scores.mean(), "sd": scores.std(ddof=1)}
+"""
+for what, *changes in (
+    ("the test rows choose", ("means = validation.mean(1)", "means = test.mean(1)")),
+    ("the luckiest seed chooses", ("means = validation.mean(1)", "means = validation.max(1)")),
+    ("the place in the list", ('{"size": sizes[order[0]]', '{"size": order[0]')),
+    ("the smallest score", ("(-means[i]", "(means[i]")),
+    ("the standard deviation with n", ("std(ddof=1)", "std()")),
+    ("the standard error", ("scores.std(ddof=1)", "scores.std(ddof=1) / len(scores) ** 0.5")),
+    ("the validation scores are reported", ("scores = test[", "scores = validation[")),
+    ("the first of equals", ("(-means[i], sizes[i])", "-means[i]")),
+    ("a broken run is left out of its mean", ("means = validation.mean(1)",
+     "means = np.nanmean(validation, 1)")),
+    ("one seed has no error", ('raise ValueError("one seed has no spread")', "pass")),
+    ("everything broken: the first is chosen", ('raise ValueError("every size has a broken run")',
+     "pass")),
+):  # fmt: skip
+    wrong("choose-size", what, [""], changed(_CHOOSE, *changes))
+wrong(
+    "choose-size",
+    "argmax, to which NaN is the largest",
+    [""],
+    """
+def choose_size(sizes, validation, test):
+    validation, test = (np.array(a, dtype=float) for a in (validation, test))
+    if validation.shape[1] < 2 or np.isnan(validation).any(1).all():
+        raise ValueError("nothing to choose from")
+    at = np.argmax(validation.mean(1))
+    return {"size": sizes[at], "mean": test[at].mean(), "sd": test[at].std(ddof=1)}
+""",
+)
+right("choose-size", "sorted by mean and size", _CHOOSE)
+right(
+    "choose-size",
+    "torch, tensors in the dict",
+    """
+def choose_size(sizes, validation, test):
+    validation, test = (torch.as_tensor(a, dtype=torch.float64) for a in (validation, test))
+    if validation.shape[1] < 2 or validation.isnan().any(1).all():
+        raise ValueError("too few runs")
+    best = None
+    for n, a, b in sorted(zip(sizes, validation, test), key=lambda row: row[0]):
+        if not a.isnan().any() and (best is None or a.mean() > best[0]):
+            best = a.mean(), n, b
+    return {"size": best[1], "mean": best[2].mean(), "sd": best[2].std()}
+""",
+)
+
+# Part 6: own results ---------------------------------------------------------------------
+
+_RESULTS = """
+def my_results():
+    return {
+        "student": 42,
+        "data": "daily visits to the four libraries of my town, its open data",
+        "rows": (200, 50, 50), "unit": "nats per row",
+        "sizes": [1, 3, 9], "seeds": (0, 1, 2, 3),
+        "validation": [[-9.1, -9.2, -9.0, -9.4], [-8.0, -8.2, -8.1, -7.9],
+                       [-8.1, float("nan"), -8.3, -8.2]],
+        "test": [[-9.3, -9.4, -9.2, -9.5], [-8.3, -8.4, -8.2, -8.0],
+                 [-8.2, float("nan"), -8.4, -8.3]],
+        "bits": {"Poisson": 5.4, "negative binomial": 4.9},
+        "caption": "Log-likelihood of held-out days by size of the code, four seeds. "
+                   "Three numbers are enough.",
+    }
+
+def draw(ax, results):
+    for n, scores in zip(results["sizes"], results["validation"]):
+        ax.scatter([n] * len(scores), scores)
+    ax.set_xlabel("size of the code")
+    ax.set_ylabel("nats per day")
+"""
+for what, *changes in (
+    ("two sizes", ("[1, 3, 9]", "[1, 3]")),
+    ("two seeds", ("(0, 1, 2, 3)", "(0, 1)")),
+    ("one seed four times", ("(0, 1, 2, 3)", "(0, 0, 0, 0)")),
+    ("a size lacks a score", ("[-8.1, float(\"nan\"), -8.3, -8.2]", "[-8.1, -8.3, -8.2]")),
+    ("one likelihood", ('"Poisson": 5.4, ', "")),
+    ("no caption", ("four seeds. ", ""), ("Three numbers are enough.", ""),
+     ("Log-likelihood of held-out days by size of the code, ", "")),
+    ("axes without names", ('    ax.set_ylabel("nats per day")\n', "")),
+    ("nothing is drawn", ("ax.scatter([n] * len(scores), scores)", "pass")),
+    ("too few rows", ("(200, 50, 50)", "(60, 10, 10)")),
+    ("no test rows", ("(200, 50, 50)", "(250, 50, 0)")),
+    ("bits that are not finite", ("5.4", "float('inf')")),
+):  # fmt: skip
+    wrong("own-results", what, [""], changed(_RESULTS, *changes))
+right("own-results", "another table, a broken run, a scatter", _RESULTS)
