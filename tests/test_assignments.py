@@ -28,7 +28,7 @@ NOTEBOOKS = {
 }
 # A call such as torch.manual_seed(0) does not redefine these.
 MODULES = {"math", "nn", "np", "plt", "torch", "vl"}
-ALL = 5  # assignments of the complete book
+ALL = 6  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
 

@@ -74,7 +74,8 @@ ASSIGNMENTS = {  # the chapters that an assignment asks about
     "02_iwae": ("04_iwae",),
     "03_aae_mmd": ("05_aae", "08_mmd_vae"),
     "04_beta_tc": ("06_beta_vae", "07_total_correlation"),
-    "05_vim": ("09_vim", "10_family", "11_bug_museum", "12_your_data", "13_diagnosis"),
+    "05_vim": ("09_vim", "10_family", "11_bug_museum"),
+    "06_own_data": ("12_your_data", "13_diagnosis"),
 }
 
 
