@@ -71,7 +71,7 @@ _FINITE = """                if not math.isfinite(value):
 """
 
 for what, loses, *changes in (
-    ("columns first", [""], ("columns, 1)", "columns, 0)")),
+    ("columns first", ["", "-hidden"], ("columns, 1)", "columns, 0)")),
     ("an empty cell is a zero", ["", "-hidden"], ('float("nan")', "0.0")),
     ("names counted from 1", ["", "-hidden"], ("kind.index(text))", "kind.index(text) + 1)")),
     ("float64", ["", "-hidden"], ("torch.float32", "torch.float64")),
@@ -214,7 +214,7 @@ for what, loses, *changes in (
     ("every column has one output", _ALL, ("at + kind\n", "at + 1\n")),
     ("the scale of the first column for all", _ALL,
      ("log_scale[j].exp()", "log_scale[0].exp()"), ("- log_scale[j] -", "- log_scale[0] -")),
-    ("the gaps of x are filled in place", _ALL[:2],
+    ("the gaps of x are filled in place", _ALL,
      ("x.masked_fill(~seen, 0.0)", "x.nan_to_num_(0.0)")),
     ("no gradient reaches the scales", _ALL[2:], ("seen = ~x", "log_scale = log_scale.detach()\n"
      "    seen = ~x")),
@@ -249,7 +249,7 @@ wrong(
 wrong(
     "log-row",
     "a very small number for the gap, not none",
-    _ALL[2:],
+    _ALL,
     changed(_ROW, ("log_p * seen[:, j]", "torch.where(seen[:, j], log_p, 1e-5 * log_p)")),
 )
 right("log-row", "one-hot names, products with the mask", _ROW)
@@ -357,7 +357,7 @@ for what, loses, *changes in (
     ("the variance, not its root", _BOTH, ("variance.sqrt() * gap", "variance * gap")),
     ("a deviation also where a value is there", _BOTH, ("variance.sqrt() * gap",
      "variance.sqrt()")),
-    ("deviations averaged, not variances", ["-hidden"],
+    ("deviations averaged, not variances", _BOTH,
      ("(w * variances).sum(0) + (w * (means - mean) ** 2).sum(0)",
       "((w * variances.sqrt()).sum(0) + (w * (means - mean) ** 2).sum(0).sqrt()) ** 2")),
     ("squares minus the squared mean: rounding eats it", ["-hidden"],
@@ -525,6 +525,7 @@ for what, *changes in (
     ("the standard error", ("scores.std(ddof=1)", "scores.std(ddof=1) / len(scores) ** 0.5")),
     ("the validation scores are reported", ("scores = test[", "scores = validation[")),
     ("the first of equals", ("(-means[i], sizes[i])", "-means[i]")),
+    ("the median over seeds", ("means = validation.mean(1)", "means = np.median(validation, 1)")),
     ("a broken run is left out of its mean", ("means = validation.mean(1)",
      "means = np.nanmean(validation, 1)")),
     ("one seed has no error", ('raise ValueError("one seed has no spread")', "pass")),
