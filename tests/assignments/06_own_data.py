@@ -363,6 +363,7 @@ for what, loses, *changes in (
     ("squares minus the squared mean: rounding eats it", ["-hidden"],
      ("(w * variances).sum(0) + (w * (means - mean) ** 2).sum(0)",
       "(w * (variances + means**2)).sum(0) - mean**2")),
+    ("Bob's variance is not weighted", _BOTH, ("(w * variances).sum(0)", "variances.mean(0)")),
     ("the spread is not weighted", _BOTH, ("(w * (means - mean) ** 2).sum(0)",
      "((means - mean) ** 2).mean(0)")),
     ("log-weights cut at -80: even weights where all are small", _BOTH,
