@@ -119,7 +119,7 @@ CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arg
         "gaussian_kl", lambda: exhibit("kl-wrong", "kl_mean"),
         "test_oracles", "test_gaussian_kl_agrees_with_torch_and_with_samples"),
     "2, log σ or log σ²": (
-        "models._gaussian", lambda: edited(models._gaussian, "(0.5 * log_var)", "log_var"),
+        "models.gaussian", lambda: edited(models.gaussian, "(0.5 * log_var)", "log_var"),
         "test_oracles", "test_elbo_and_importance_sampling_estimate_the_bounds", last("BOUNDS")),
     "3, divided twice": (
         "gaussian_kernel", lambda: divided_twice,

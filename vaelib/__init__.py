@@ -3,10 +3,10 @@
 Units are nats, per sample, never divided by pixels or latents. `log_var` is log σ². Images are
 floats in [0, 1].
 
-Modules, in dependency order: data and factors (over downloads), nets, priors, likelihoods, models,
-implicit, divergences, objectives, training (over loop, copies, batches, checkpoints, graph),
-adversarial, saving, marginal, evaluation, disentanglement, linear_gaussian, oracles. checks
-validates arguments. What only the pages need is in `vaelib.pages`.
+Modules, in dependency order: data and factors (over downloads), nets, priors, likelihoods, mixed,
+models, conditional, implicit, divergences, objectives, training (over loop, copies, batches,
+checkpoints, graph), adversarial, saving, marginal, evaluation, disentanglement, linear_gaussian,
+oracles. checks validates arguments. What only the pages need is in `vaelib.pages`.
 """
 
 from . import likelihoods, loop, oracles, training
@@ -20,6 +20,7 @@ from .adversarial import (
     few_labels,
     style_reconstruction,
 )
+from .conditional import ConditionalVAE
 from .data import Dataset, binarize, cifar10, dequantize, digits, mnist, omniglot, svhn, two_points
 from .disentanglement import dci, factor_score, higgins_score, mig, mig_mixture
 from .divergences import (
@@ -44,9 +45,9 @@ from .evaluation import (
 )
 from .factors import Sprites, draw_sprites, dsprites, sprites
 from .implicit import ClassAAE, ImplicitVAE
-from .likelihoods import Mixed
 from .marginal import annealed_log_likelihood, refit_encoder
-from .models import VAE, ConditionalVAE, TwoLayerVAE
+from .mixed import Mixed
+from .models import VAE, TwoLayerVAE
 from .nets import conv_decoder, conv_encoder, mlp
 from .objectives import (
     beta_vae,

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
-from .models import VAE, ConditionalVAE
+from .conditional import ConditionalVAE
+from .models import VAE
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The model: prior p(z), likelihood p(x|z) of a decoder, posterior q(z|x) of an encoder."""
 
-import copy
 import math
 
 import torch
@@ -92,7 +91,7 @@ class VAE(nn.Module):
 
     def posterior(self, x):
         """q(z|x), a distribution over codes, batch (B,), event (Q,)."""
-        return _gaussian(*self.encode(x))
+        return gaussian(*self.encode(x))
 
     def rows(self, at):
         """The model of the samples x[at]: itself, unless it is given something for each sample."""
@@ -205,79 +204,6 @@ class VAE(nn.Module):
             )
 
 
-class ConditionalVAE(VAE):
-    """A VAE of p(x|y) = ∫ p(z|y) p(x|z, y) dz (Sohn et al., 2015; eq-conditional).
-
-    `model.given(y)`, y (B, C) such as one-hot labels, is a VAE of these B samples: objectives and
-    evaluation take it like any other, as in `vl.elbo(model.given(y), x)`.
-    encoder: x (B, D) and y, concatenated, -> (B, 2Q). decoder: z and y, concatenated, -> x.
-    condition_dim: C.
-    conditional_prior: y -> (B, 2Q), the mean and log_var of p(z|y); None: `prior`, whatever y is.
-    Otherwise as `VAE`. ValueError: y of another shape, or none.
-    """
-
-    def __init__(
-        self,
-        encoder,
-        decoder,
-        latent_dim,
-        condition_dim,
-        likelihood="bernoulli",
-        *,
-        conditional_prior=None,
-        **more,
-    ):
-        super().__init__(encoder, decoder, latent_dim, likelihood, **more)
-        self.condition_dim = integer("ConditionalVAE", "condition_dim", condition_dim)
-        self.conditional_prior, self._y = conditional_prior, None
-
-    def given(self, y):
-        """The model conditioned on y, (B, C), a VAE of B samples with the same parameters."""
-        if not torch.is_tensor(y) or y.shape[-1:] != (self.condition_dim,) or y.dim() != 2:
-            got = tuple(y.shape) if torch.is_tensor(y) else type(y).__name__
-            raise ValueError(
-                f"ConditionalVAE: y must be a tensor of shape (B, {self.condition_dim}), got {got}."
-            )
-        new = copy.copy(self)
-        new._y = y
-        return new
-
-    @property
-    def y(self):
-        """What the model is conditioned on, (B, C). ValueError: nothing."""
-        if self._y is None:
-            raise ValueError("ConditionalVAE: y is missing; use model.given(y).")
-        return self._y
-
-    @property
-    def prior(self):
-        """p(z|y), a distribution over codes, (B,) of them if they depend on y."""
-        if self.conditional_prior is None:
-            return self.prior_net()
-        return _gaussian(*self.conditional_prior(self.y).chunk(2, -1))
-
-    def _inputs(self, x):
-        x = super()._inputs(x)
-        if x.dim() != 2 or len(x) != len(self.y):
-            raise ValueError(
-                f"VAE: x and y must have shapes (B, D) and (B, {self.condition_dim}), "
-                f"got {tuple(x.shape)} and {tuple(self.y.shape)}."
-            )
-        return torch.cat([x, self.y], -1)
-
-    def likelihood(self, z, x=None, y=None):
-        """p(x|z, y), as `VAE.likelihood`; the model's own y is used."""
-        return super().likelihood(z, x, self.y)
-
-    def rows(self, at):
-        """The model of the samples x[at]."""
-        return self.given(self.y[at])
-
-    def example(self):
-        weight = next(self.parameters())
-        return self.given(weight.new_zeros(1, self.condition_dim))
-
-
 class TwoLayerVAE(VAE):
     """A VAE with two stochastic layers, z1 below z2 (Burda et al., 2016; eq-two-layers).
 
@@ -306,9 +232,9 @@ class TwoLayerVAE(VAE):
     def posterior2(self, z1, score=True):
         """q(z2|z1); with score=False its net is detached, so that a gradient reaches z1 only."""
         if score:
-            return _gaussian(*self.encoder2(z1).chunk(2, -1))
+            return gaussian(*self.encoder2(z1).chunk(2, -1))
         fixed = {name: p.detach() for name, p in self.encoder2.named_parameters()}
-        return _gaussian(*functional_call(self.encoder2, fixed, (z1,)).chunk(2, -1))
+        return gaussian(*functional_call(self.encoder2, fixed, (z1,)).chunk(2, -1))
 
     def draw(self, x, k):
         """k reparameterized pairs of codes, ((k, B, Q1), (k, B, Q2)), and q(z1|x), q(z2|z1)."""
@@ -325,11 +251,11 @@ class TwoLayerVAE(VAE):
         (z1, z2), (q1, q2) = z, q
         if not score:
             q1, q2 = _fixed(q1), self.posterior2(z1, score=False)
-        prior = self.prior.log_prob(z2) + _gaussian(*self.decoder2(z2).chunk(2, -1)).log_prob(z1)
+        prior = self.prior.log_prob(z2) + gaussian(*self.decoder2(z2).chunk(2, -1)).log_prob(z1)
         return self.likelihood(z1, x, y).log_prob(x), prior - q1.log_prob(z1) - q2.log_prob(z2)
 
 
-def _gaussian(mean, log_var):
+def gaussian(mean, log_var):
     """A diagonal Gaussian."""
     return Independent(
         Gaussian(mean, (0.5 * log_var).exp(), validate_args=False), 1, validate_args=False

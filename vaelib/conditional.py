@@ -1,0 +1,81 @@
+"""The conditional VAE, a model of p(x|y)."""
+
+import copy
+
+import torch
+
+from .checks import integer
+from .models import VAE, gaussian
+
+
+class ConditionalVAE(VAE):
+    """A VAE of p(x|y) = ∫ p(z|y) p(x|z, y) dz (Sohn et al., 2015; eq-conditional).
+
+    `model.given(y)`, y (B, C) such as one-hot labels, is a VAE of these B samples: objectives and
+    evaluation take it like any other, as in `vl.elbo(model.given(y), x)`.
+    encoder: x (B, D) and y, concatenated, -> (B, 2Q). decoder: z and y, concatenated, -> x.
+    condition_dim: C.
+    conditional_prior: y -> (B, 2Q), the mean and log_var of p(z|y); None: `prior`, whatever y is.
+    Otherwise as `VAE`. ValueError: y of another shape, or none.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim,
+        condition_dim,
+        likelihood="bernoulli",
+        *,
+        conditional_prior=None,
+        **more,
+    ):
+        super().__init__(encoder, decoder, latent_dim, likelihood, **more)
+        self.condition_dim = integer("ConditionalVAE", "condition_dim", condition_dim)
+        self.conditional_prior, self._y = conditional_prior, None
+
+    def given(self, y):
+        """The model conditioned on y, (B, C), a VAE of B samples with the same parameters."""
+        if not torch.is_tensor(y) or y.shape[-1:] != (self.condition_dim,) or y.dim() != 2:
+            got = tuple(y.shape) if torch.is_tensor(y) else type(y).__name__
+            raise ValueError(
+                f"ConditionalVAE: y must be a tensor of shape (B, {self.condition_dim}), got {got}."
+            )
+        new = copy.copy(self)
+        new._y = y
+        return new
+
+    @property
+    def y(self):
+        """What the model is conditioned on, (B, C). ValueError: nothing."""
+        if self._y is None:
+            raise ValueError("ConditionalVAE: y is missing; use model.given(y).")
+        return self._y
+
+    @property
+    def prior(self):
+        """p(z|y), a distribution over codes, (B,) of them if they depend on y."""
+        if self.conditional_prior is None:
+            return self.prior_net()
+        return gaussian(*self.conditional_prior(self.y).chunk(2, -1))
+
+    def _inputs(self, x):
+        x = super()._inputs(x)
+        if x.dim() != 2 or len(x) != len(self.y):
+            raise ValueError(
+                f"VAE: x and y must have shapes (B, D) and (B, {self.condition_dim}), "
+                f"got {tuple(x.shape)} and {tuple(self.y.shape)}."
+            )
+        return torch.cat([x, self.y], -1)
+
+    def likelihood(self, z, x=None, y=None):
+        """p(x|z, y), as `VAE.likelihood`; the model's own y is used."""
+        return super().likelihood(z, x, self.y)
+
+    def rows(self, at):
+        """The model of the samples x[at]."""
+        return self.given(self.y[at])
+
+    def example(self):
+        weight = next(self.parameters())
+        return self.given(weight.new_zeros(1, self.condition_dim))
