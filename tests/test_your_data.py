@@ -165,3 +165,14 @@ def test_the_plan_of_the_chapter_makes_its_table_by_one_command():
 def test_a_plan_that_does_not_exist_is_named(tmp_path):
     done = call(tmp_path / "nothing.py")
     assert done.returncode == 2 and "name must be a file that exists, got" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["BCE", "MSE", "blurry", "NaN", "annealing", "free bits", "slerp", "anomaly", "conditional",
+     "saving", "overfitting", "GPU memory", "imputation", "bits per dimension", "early stopping"],
+)  # fmt: skip
+def test_the_glossary_has_the_words_that_people_type(word):
+    """The site's search looks for words; these are the ones of public questions."""
+    glossary = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").lower()
+    assert word.lower() in glossary
