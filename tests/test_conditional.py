@@ -126,9 +126,16 @@ def test_the_view_shares_the_parameters():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (torch.zeros(5), r"y must be a tensor of shape \(B, 2\), got \(5,\)"),
-        (torch.zeros(5, 3), r"y must be a tensor of shape \(B, 2\), got \(5, 3\)"),
-        ([0, 1], r"y must be a tensor of shape \(B, 2\), got list"),
+        (
+            torch.zeros(5),
+            r"y must be a tensor of floats, \(B, 2\), .* got torch.float32 of shape \(5,\)",
+        ),
+        (torch.zeros(5, 3), r"one_hot\(labels, 2\).float\(\), got torch.float32 of shape \(5, 3\)"),
+        (
+            torch.zeros(5, 2).long(),
+            r"must be a tensor of floats, .* got torch.int64 of shape \(5, 2\)",
+        ),
+        ([0, 1], r"y must be a tensor of floats, \(B, 2\), .* got list"),
         (torch.zeros(4, 2), r"x and y must have shapes .* got \(5, 6\) and \(4, 2\)"),
         (None, "y is missing; use model.given"),
     ],

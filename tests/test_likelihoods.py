@@ -156,7 +156,7 @@ def test_a_category_has_a_most_probable_level_and_no_mean():
     made = model.likelihood(torch.zeros(1, 1)).base_dist
     logits = made.columns["kind"].logits
     assert made.point[0, 1] == logits.argmax()
-    with pytest.raises(ValueError, match="a category has no mean; use mode"):
+    with pytest.raises(ValueError, match="a category has no mean; use base_dist.point"):
         _ = model.likelihood(torch.zeros(1, 1)).mean
 
 
@@ -303,3 +303,27 @@ def test_dequantization_bounds_the_probability():
 def test_bytes_survive_dequantization():
     x = torch.arange(256).float()[None] / 255
     assert torch.equal((vl.dequantize(x) * 256).floor() / 255, x)
+
+
+def test_bytes_that_were_not_divided_are_refused():
+    bytes_ = torch.arange(200).reshape(20, 10)
+    with pytest.raises(
+        ValueError, match="x must have floats i / 255, got torch.int64; use x.float"
+    ):
+        vl.dequantize(bytes_)
+
+    def build(seed):
+        return vl.VAE(vl.mlp(10, 2), vl.mlp(1, 10), 1, "gaussian")
+
+    with pytest.raises(
+        ValueError, match="data after transform: every value must be finite, got nan"
+    ):
+        vl.fit(build, vl.elbo, bytes_.float(), transform=vl.dequantize, steps=1, batch_size=10)
+
+
+def test_a_class_is_not_a_likelihood_and_a_model_no_function_of_a_seed():
+    with pytest.raises(ValueError, match=r"must be an object such as Poisson\(\), got the class"):
+        vl.VAE(vl.mlp(2, 2), vl.mlp(1, 2), 1, likelihoods.Poisson)
+    model = vl.VAE(vl.mlp(2, 2), vl.mlp(1, 2), 1, "gaussian")
+    with pytest.raises(ValueError, match="build must be a function of a seed .* got a VAE"):
+        vl.fit(model, vl.elbo, torch.randn(20, 2), steps=1)

@@ -100,6 +100,20 @@ def test_a_category_of_one_level_and_a_constant_column_are_refused(own):
         )  # fmt: skip
 
 
+def test_a_broken_picture_a_missing_column_and_an_unknown_kind_are_named(own, tmp_path):
+    (tmp_path / "zz.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"read_pictures: .*zz.png cannot be read"):
+        own["read_pictures"](tmp_path)
+    with pytest.raises(ValueError, match=r"'b' must be one of the columns \['a'\]"):
+        own["as_numbers"]({"a": ["1"]}, {"b": "number"})
+    with pytest.raises(ValueError, match="kind of 'a' must be 'number', 'count' or a list"):
+        own["as_numbers"]({"a": ["1"]}, {"a": "categorical"})
+    (tmp_path / "t.csv").write_text("a,b\n")
+    assert own["read_table"](tmp_path / "t.csv") == {"a": [], "b": []}
+    with pytest.raises(ValueError, match="column 'age' must vary, got 5 in all rows"):
+        own["standardizer"](torch.tensor([[5.0, 0.0]] * 20))
+
+
 def test_the_parts_are_disjoint_and_complete(own):
     parts = own["split"](100)
     assert [len(part) for part in parts] == [70, 15, 15]

@@ -81,7 +81,7 @@ def as_streams(data, batch_size):
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"
                 raise ValueError(f"fit: {where} must contain tensors of equal length, got {n}.")
-            if part.is_floating_point() and torch.isinf(part).any():
+            if part.is_floating_point() and part.numel() and any(map(torch.isinf, range_of(part))):
                 raise ValueError(f"fit: {where} must be finite, but contains infinite values.")
         if batch_size > len(parts[0]):
             n = len(parts[0])
@@ -101,9 +101,7 @@ def check(model, data, streams, transform, batch_size):
         streams["x"][0] if getattr(model, "missing", False) and "x" in streams else None
     )
     for name, parts in streams.items():
-        if any(
-            t is not may_be_missing and t.is_floating_point() and t.isnan().any() for t in parts
-        ):
+        if any(t is not may_be_missing and has_nan(t) for t in parts):
             raise ValueError(f"fit: {label(data, name)} must be finite, but contains NaN values.")
     if not hasattr(model, "check_targets") or "x" not in streams:
         return
@@ -134,6 +132,15 @@ def check(model, data, streams, transform, batch_size):
         x = x[0] if isinstance(x, tuple) else x
         if torch.is_tensor(x):
             model.check_targets(x, "fit: data after transform")
+
+
+def range_of(t):
+    """The least and the greatest value, NaN if there is one; without a copy of t."""
+    return torch.aminmax(t)
+
+
+def has_nan(t):
+    return bool(t.is_floating_point() and t.numel() and range_of(t).min.isnan())
 
 
 def label(data, name):

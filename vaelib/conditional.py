@@ -36,10 +36,13 @@ class ConditionalVAE(VAE):
 
     def given(self, y):
         """The model conditioned on y, (B, C), a VAE of B samples with the same parameters."""
-        if not torch.is_tensor(y) or y.shape[-1:] != (self.condition_dim,) or y.dim() != 2:
-            got = tuple(y.shape) if torch.is_tensor(y) else type(y).__name__
+        c, got = self.condition_dim, type(y).__name__
+        if torch.is_tensor(y):
+            got = f"{y.dtype} of shape {tuple(y.shape)}"
+        if not torch.is_tensor(y) or not y.is_floating_point() or y.shape[1:] != (c,):
             raise ValueError(
-                f"ConditionalVAE: y must be a tensor of shape (B, {self.condition_dim}), got {got}."
+                f"ConditionalVAE: y must be a tensor of floats, (B, {c}), such as one-hot labels, "
+                f"torch.nn.functional.one_hot(labels, {c}).float(), got {got}."
             )
         new = copy.copy(self)
         new._y = y

@@ -49,11 +49,19 @@ def dequantize(x, levels=256, generator=None):
     """Uniform noise fills the cells between levels: i / (levels - 1) -> (i + u) / levels in [0, 1).
 
     A transform for `fit`: a density of the noisy values bounds log P of the levels from below
-    (equation eq-dequantized of the book, chapter 12; Theis et al., 2016).
+    (equation eq-dequantized of the book, chapter 12; Theis et al., 2016). Values outside [0, 1],
+    such as bytes not divided by 255, become NaN, which `fit` and evaluation refuse.
+    ValueError: x has no floats.
     """
     levels = integer("dequantize", "levels", levels, 2)
+    if not x.is_floating_point():
+        raise ValueError(
+            f"dequantize: x must have floats i / {levels - 1}, got {x.dtype}; "
+            f"use x.float() / {levels - 1}."
+        )
     u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-    return ((x * (levels - 1)).round() + u) / levels
+    noisy = ((x * (levels - 1)).round() + u) / levels
+    return torch.where((x >= 0) & (x <= 1), noisy, torch.nan)
 
 
 @dataclass(frozen=True)

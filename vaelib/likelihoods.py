@@ -100,9 +100,8 @@ class Scaled(Likelihood):
             return mean, self.start * log_scale.exp() + self.scale_floor
         if self.scale == "learned":
             return out, (self.log_scale.exp() + self.scale_floor).expand_as(out)
-        return out, torch.full((), float(self.scale), dtype=out.dtype, device=out.device).expand_as(
-            out
-        )
+        scale = torch.full((), float(self.scale), dtype=out.dtype, device=out.device)
+        return out, scale.expand_as(out)
 
 
 class Gaussian(Scaled):
@@ -112,14 +111,16 @@ class Gaussian(Scaled):
         return distributions.Normal(*self.mean_and_scale(out), validate_args=False)
 
     def check_spread(self, x, where):
-        values = x[~x.isnan()]
-        if self.outputs == 2 or self.scale == "learned":
-            if not self.scale_floor and len(values) and bool((values == values[0]).all()):
-                raise ValueError(
-                    f"{where}: values must differ if the scale is learned, as it would go to 0 and "
-                    f"the likelihood to infinity, got {values[0]:g} everywhere; "
-                    "leave them out, or give a scale_floor."
-                )
+        learned = self.outputs == 2 or self.scale == "learned"
+        low, high = torch.aminmax(x)  # no copy: x may be longer than memory
+        if low.isnan():
+            low, high = torch.aminmax(x[~x.isnan()])
+        if learned and not self.scale_floor and low == high:
+            raise ValueError(
+                f"{where}: values must differ if the scale is learned, as it would go to 0 and "
+                f"the likelihood to infinity, got {low:g} everywhere; "
+                "leave them out, or give a scale_floor."
+            )
 
 
 class Discretized(Scaled):
@@ -171,9 +172,8 @@ class DiscretizedLogistic(Distribution):
         return torch.where(value < half, up, torch.where(value > 1 - half, down, inside))
 
     def sample(self, sample_shape=()):
-        u = torch.rand(
-            self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device
-        )
+        shape = self._extended_shape(sample_shape)
+        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
         value = self.loc + self.scale * torch.logit(u, torch.finfo(u.dtype).eps / 2)
         return (value.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
 
@@ -272,21 +272,23 @@ def named(likelihood, scale, scale_floor):
 
     ValueError: an unknown name, or a scale that does not go with it.
     """
-    given = scale != 1.0 or scale_floor
     if isinstance(likelihood, Likelihood):
-        if given:
+        if scale != 1.0 or scale_floor:
             raise ValueError("VAE: scale belongs to the likelihood that is passed, got both.")
         return likelihood
-    one_of("VAE", "likelihood", likelihood, tuple(NAMES))
+    if isinstance(likelihood, type) and issubclass(likelihood, Likelihood):
+        raise ValueError(
+            f"VAE: likelihood must be an object such as {likelihood.__name__}(), got the class."
+        )
+    if likelihood not in NAMES:
+        raise ValueError(
+            f"VAE: likelihood must be {', '.join(map(repr, NAMES))} or an object of "
+            f"vl.likelihoods such as Poisson(), got {likelihood!r}."
+        )
     if likelihood == "gaussian":
         return Gaussian(scale, scale_floor)
-    number("VAE", "scale_floor", scale_floor, least=0)
-    if isinstance(scale, str):
-        one_of("VAE", "scale", scale, ("learned", "head"))
-    if given:
-        raise ValueError(
-            f'VAE: scale and scale_floor need likelihood="gaussian", got {likelihood!r}.'
-        )
+    if scale != 1.0 or scale_floor:
+        raise ValueError(f'VAE: scale needs likelihood="gaussian", got {likelihood!r}.')
     return NAMES[likelihood]()
 
 

@@ -105,6 +105,11 @@ class Columns(Distribution):
 
     @property
     def mean(self):
+        if any(isinstance(part, Category) for part in self.columns.values()):
+            raise ValueError(
+                "Mixed: a category has no mean; use base_dist.point, sample() or "
+                "base_dist.columns[name].probs."
+            )
         return torch.cat([part.mean for part in self.columns.values()], -1)
 
     @property

@@ -125,6 +125,11 @@ def fit(
     global latest, _interrupted
     steps, batch_size = integer("fit", "steps", steps), integer("fit", "batch_size", batch_size)
     seeds = _seeds(seeds)
+    if isinstance(build, nn.Module):
+        raise ValueError(
+            f"fit: build must be a function of a seed that returns the model, got a "
+            f"{type(build).__name__}; use lambda seed: model."
+        )
     players = (
         [Player(nn.Module.parameters, objective, lr)] if callable(objective) else list(objective)
     )
