@@ -288,7 +288,9 @@ def named(likelihood, scale, scale_floor):
     if likelihood == "gaussian":
         return Gaussian(scale, scale_floor)
     if scale != 1.0 or scale_floor:
-        raise ValueError(f'VAE: scale needs likelihood="gaussian", got {likelihood!r}.')
+        raise ValueError(
+            f'VAE: scale and scale_floor need likelihood="gaussian", got {likelihood!r}.'
+        )
     return NAMES[likelihood]()
 
 
