@@ -268,10 +268,7 @@ NAMES = {"bernoulli": Bernoulli, "cross_entropy": CrossEntropy, "gaussian": Gaus
 
 
 def named(likelihood, scale, scale_floor):
-    """The likelihood that `VAE` is given: a module, or a name and its scale.
-
-    ValueError: an unknown name, or a scale that does not go with it.
-    """
+    """The likelihood of `VAE`, a module, or made from a name and a scale. ValueError: neither."""
     if isinstance(likelihood, Likelihood):
         if scale != 1.0 or scale_floor:
             raise ValueError("VAE: scale belongs to the likelihood that is passed, got both.")
