@@ -146,6 +146,14 @@ def test_labels_that_do_not_fit(y, message):
         vl.elbo(model if y is None else model.given(y), torch.zeros(5, 6))
 
 
+def test_labels_are_given_once():
+    """They would else be ignored where they are passed in the way of a plain VAE."""
+    model = vl.ConditionalVAE(vl.mlp(6 + 2, 4), vl.mlp(2 + 2, 6), 2, 2)
+    y = torch.eye(2)[[0, 1, 0]]
+    with pytest.raises(ValueError, match="y must be passed to given only"):
+        model.given(y).log_weights(torch.zeros(3, 6), 5, y)
+
+
 def test_a_table_can_be_conditioned():
     family = vl.Mixed({"n": vl.likelihoods.Poisson(), "k": vl.likelihoods.Categorical(3)})
     nets = vl.mlp(family.features + 1, 4), vl.mlp(2 + 1, family.outputs)

@@ -81,7 +81,11 @@ def as_streams(data, batch_size):
             if len(part) != len(parts[0]):
                 n = f"{len(parts[0])} and {len(part)}"
                 raise ValueError(f"fit: {where} must contain tensors of equal length, got {n}.")
-            if part.is_floating_point() and part.numel() and any(map(torch.isinf, range_of(part))):
+            if (
+                part.is_floating_point()
+                and part.numel()
+                and any(map(torch.isinf, torch.aminmax(part)))
+            ):
                 raise ValueError(f"fit: {where} must be finite, but contains infinite values.")
         if batch_size > len(parts[0]):
             n = len(parts[0])
@@ -134,13 +138,9 @@ def check(model, data, streams, transform, batch_size):
             model.check_targets(x, "fit: data after transform")
 
 
-def range_of(t):
-    """The least and the greatest value, NaN if there is one; without a copy of t."""
-    return torch.aminmax(t)
-
-
 def has_nan(t):
-    return bool(t.is_floating_point() and t.numel() and range_of(t).min.isnan())
+    """Whether a tensor contains NaN; without a copy, as t may be longer than memory."""
+    return bool(t.is_floating_point() and t.numel() and torch.aminmax(t).min.isnan())
 
 
 def label(data, name):

@@ -72,7 +72,11 @@ class ConditionalVAE(VAE):
         return torch.cat([x, self.y], -1)
 
     def likelihood(self, z, x=None, y=None):
-        """p(x|z, y), as `VAE.likelihood`; the model's own y is used."""
+        """p(x|z, y), as `VAE.likelihood`, with the y of `given`. ValueError: y is passed again."""
+        if y is not None:
+            raise ValueError(
+                "ConditionalVAE: y must be passed to given only, got it a second time."
+            )
         return super().likelihood(z, x, self.y)
 
     def rows(self, at):

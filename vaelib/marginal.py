@@ -201,7 +201,8 @@ def _anneal(model, x, ladder, chains, leapfrogs, sizes=None):
             value = prior.log_prob(z) + t * log_lik
             return value.detach(), torch.autograd.grad(value.sum(), z)[0], log_lik.detach()
 
-    z = prior.sample((chains, len(x))[: 2 - len(prior.batch_shape)])
+    # A conditional model may have a prior for each sample.
+    z = prior.sample((chains,) if prior.batch_shape else (chains, len(x)))
     log_lik, total, accepted = density(z, 0.0)[2], 0, 0
     size = torch.full((len(x),), 0.5, dtype=z.dtype, device=z.device)
     for i, t in enumerate(ladder[1:]):

@@ -35,14 +35,21 @@ from drawings import (
 FOLDER = Path(__file__).resolve().parents[1] / "_static" / "heads"
 
 
-def elbo():
-    """The bill of a message, and its least possible amount."""
-    desk = 124
-    parts = [
+def alice_looks(desk):
+    """The desk, a picture on its left end, and Alice who looks at it."""
+    return [
         line((10, desk), (750, desk)),
         picture(22, desk - 87, 1.3),
         arrow(118, 80, 142, 80),
         alice(182, desk, 1.2),
+    ]
+
+
+def elbo():
+    """The bill of a message, and its least possible amount."""
+    desk = 124
+    parts = [
+        *alice_looks(desk),
         label("Alice", 182, desk + 21, 19),
         code(276, 62),
         label("message *z*", 306, desk + 21, 19),
@@ -106,10 +113,7 @@ def diagnosis():
     """Alice, her code and Bob's picture are examined; a chart shows the fever."""
     desk = 124
     parts = [
-        line((10, desk), (750, desk)),
-        picture(22, desk - 87, 1.3),
-        arrow(118, 80, 142, 80),
-        alice(182, desk, 1.2),
+        *alice_looks(desk),
         thermometer(189, 60, 1.2),
         label("Alice", 182, desk + 21, 19),
         label("NaN? silent?", 182, desk + 48, 19, font_style="italic"),
