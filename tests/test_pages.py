@@ -365,6 +365,18 @@ def test_search(book, view):
         assert 20 < len(text) < 300 and not re.search(r"\\[(\[]|\.pdf|Contents", text), text
 
 
+def test_search_finds_the_words_that_people_type(book, browser):
+    """Each leads to the glossary or to one of the chapters on one's own data and troubles."""
+    words = ["BCE", "blurry", "NaN", "annealing", "slerp", "anomaly", "conditional", "saving",
+             "overfitting", "GPU memory", "missing", "bits", "imputation"]  # fmt: skip
+    with served(book) as site, browser.new_page() as page:
+        for word in words:
+            page.goto(f"{site}search.html?q={word}", wait_until="networkidle")
+            page.wait_for_selector("#search-results li a")
+            links = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)")
+            assert any(re.search("glossary|12_your_data|13_diagnosis", a) for a in links), word
+
+
 def test_works_stand_apart_without_labels(book, browser):
     with served(book) as site, browser.new_page() as page:
         page.goto(f"{site}book/bibliography.html", wait_until="load")
