@@ -29,7 +29,15 @@ def own():
     """The names that the chapter's cells for files and tables define."""
     names = dict(np=np, torch=torch, vl=vl, math=math, csv=csv, Path=Path, Image=Image,
                  kinds={"age": "number", "sex": ["A", "B"]})  # fmt: skip
-    for cell in ("read-pictures", "split", "read-table", "mixed-model", "fill", "slerp"):
+    for cell in (
+        "read-pictures",
+        "split",
+        "read-table",
+        "as-numbers",
+        "mixed-model",
+        "fill",
+        "slerp",
+    ):
         exec(CELLS[cell], names)
     return names
 
