@@ -1,147 +1,24 @@
 """The assignments' points: all for the source, none for an empty one, the right ones for variants.
 
-A notebook's cells run in one namespace, without a kernel; a failing cell does not stop the others,
-as in nbgrader. tests/assignments/NN_name.py contains VARIANTS of the answers: "right" ones must get
-full marks, "wrong" ones must lose the test cells that they name. Of a variant's notebook only the
-cells run that its answer can affect, and those that they need.
+tests/assignments/NN_name.py contains VARIANTS of the answers: "right" ones must get full marks,
+"wrong" ones must lose the test cells that they name. Of a variant's notebook only the cells run
+that its answer can affect, and those that they need. tests/assignments/mutants/NN_name.toml is
+what `make key-mutants` found about the systematic ones.
 """
 
 import ast
-import contextlib
-import functools
 import importlib.util
-import io
-import linecache
 import re
-import symtable
-from dataclasses import dataclass, field
-from pathlib import Path
+import tomllib
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
-import torch
+from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, concerned, graded, needed, replaced, run
+from key_mutants import MIN_LOST, fingerprint
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = {
-    path.stem: path for path in sorted((ROOT / "chapters" / "assignments").glob("[0-9]*.ipynb"))
-}
-# A call such as torch.manual_seed(0) does not redefine these.
-MODULES = {"math", "nn", "np", "plt", "torch", "vl"}
 ALL = 6  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
-
-
-@dataclass
-class Cell:
-    """A code cell: a test's points, the names it uses, and those it defines for later cells."""
-
-    name: str
-    source: str
-    points: float | None
-    answer: bool
-    uses: set = field(init=False)
-    makes: set = field(init=False)
-
-    def __post_init__(self):
-        table = symtable.symtable(self.source, self.name, "exec")
-        self.makes = {
-            name.get_name()
-            for name in table.get_symbols()
-            if name.is_assigned() or name.is_imported()
-        }
-        # What a test itself defines, it does not use from other cells.
-        self.uses = looked_up(table) - (self.makes if self.points is not None else set())
-        self.makes |= set(map(changed, ast.walk(ast.parse(self.source)))) - MODULES - {None}
-
-
-def looked_up(table):
-    """Return the names that code, including its functions and classes, looks up in the notebook."""
-    top = table.get_type() == "module"
-    names = {
-        name.get_name()
-        for name in table.get_symbols()
-        if name.is_referenced() and (top or name.is_global())
-    }
-    return names.union(*map(looked_up, table.get_children()))
-
-
-def changed(node):
-    """Return the name of the object that code changes.
-
-    x in x[i] = ..., x.y = ... and x.append(...).
-    """
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Attribute)
-    ):
-        node = node.value.func
-    elif not (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store)):
-        return None
-    while isinstance(node, (ast.Subscript, ast.Attribute)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-@functools.cache
-def cells(name):
-    """Return the code cells of an assignment, except the one that installs vaelib in Colab."""
-    code = [cell for cell in nbformat.read(NOTEBOOKS[name], 4).cells if cell.cell_type == "code"]
-    found = []
-    for cell in code:
-        meta = cell.metadata.get("nbgrader", {})
-        if "remove-cell" not in cell.metadata.get("tags", []):
-            points = meta["points"] if meta.get("grade") else None
-            found.append(
-                Cell(
-                    meta.get("grade_id", cell.id), cell.source, points, meta.get("solution", False)
-                )
-            )
-    return found
-
-
-def run(notebook):
-    """Run cells in one namespace; returns {name: error} of the cells that failed."""
-    namespace, failed = {"__name__": "__main__"}, {}
-    torch.manual_seed(0)
-    for cell in notebook:
-        file = f"<{cell.name}>"
-        linecache.cache[file] = len(cell.source), None, cell.source.splitlines(True), file
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(cell.source, file, "exec"), namespace)
-        except Exception as error:
-            failed[cell.name] = error
-    plt.close("all")
-    return failed
-
-
-def graded(notebook):
-    return {cell.name: cell.points for cell in notebook if cell.points is not None}
-
-
-def needed(notebook, targets):
-    """Return the target cells and those that define what they use, in order, but no other tests."""
-    kept, names = [], set()
-    for cell in reversed(notebook):
-        if cell.name in targets or (cell.points is None and cell.makes & names):
-            kept.append(cell)
-            names |= cell.uses
-    return kept[::-1]
-
-
-def concerned(notebook, changed):
-    """Return the test cells that a new answer in the cell `changed` can affect, and their needs."""
-    at = [cell.name for cell in notebook].index(changed)
-    names, targets = set(notebook[at].makes), [changed]
-    for cell in notebook[at + 1 :]:
-        if cell.uses & names and cell.points is None:
-            names |= cell.makes
-        elif cell.uses & names:
-            targets.append(cell.name)
-    return needed(notebook, targets)
 
 
 def variants(name):
@@ -153,20 +30,16 @@ def variants(name):
     return module.VARIANTS
 
 
-def replaced(name, variant):
-    """Return the assignment's code cells with the variant's code as one answer."""
-    assert variant["cell"] in [cell.name for cell in cells(name) if cell.answer], variant["cell"]
-    return [Cell(cell.name, variant["code"], None, True) if cell.name == variant["cell"] else cell
-            for cell in cells(name)]  # fmt: skip
-
-
 def listed(failed):
     return "\n".join(f"{name}: {type(error).__name__}: {error}" for name, error in failed.items())
 
 
+@pytest.mark.parametrize("student", [None, 0, 7, 20_271_128])
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_the_source_gets_full_marks(name):
-    failed = run(cells(name))
+def test_the_source_gets_full_marks(name, student):
+    if student is not None and NUMBER not in [cell.name for cell in cells(name)]:
+        pytest.skip(f"{name} has no student's number yet")
+    failed = run(cells(name, student))
     assert not failed, listed(failed)
 
 
@@ -232,7 +105,7 @@ CASES = [pytest.param(name, variant, id=f"{name}-{variant['cell']}-{variant['kin
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_right_variants_keep_and_wrong_variants_lose_their_points(name, variant):
-    notebook = replaced(name, variant)
+    notebook = replaced(name, variant["cell"], variant["code"])
     failed = run(concerned(notebook, variant["cell"]))
     lost = {cell: error for cell, error in failed.items() if cell in graded(notebook)}
     if variant["kind"] == "right":
@@ -251,3 +124,17 @@ def test_each_assignment_has_wrong_and_right_variants():
     if len(NOTEBOOKS) == ALL:
         wrong, right = (sum(kind.count(which) for kind in kinds) for which in ("wrong", "right"))
         assert wrong >= 30 and right >= 10
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_almost_every_mutant_of_the_key_loses_points(name):
+    path = ROOT / "tests" / "assignments" / "mutants" / f"{name}.toml"
+    if not path.exists():
+        pytest.skip(f"{name}: make key-mutants has not been run")
+    table = tomllib.loads(path.read_text("utf-8"))
+    again = f"{name} has changed since; run make key-mutants ARGS={name}"
+    assert table["fingerprint"] == fingerprint(name), again
+    assert table["lost"] >= MIN_LOST * table["mutants"]
+    survived = [mutant for reason in table.get("reason", []) for mutant in reason["mutants"]]
+    assert len(survived) == table["mutants"] - table["lost"]
+    assert all(len(reason["why"]) > 10 for reason in table.get("reason", []))
