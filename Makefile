@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages record \
+.PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages slides record \
         repository lab lab-test colab colab-env colab-test assignments grade grade-demo mutants key-mutants help
 
 help:            ## list the commands
@@ -39,6 +39,9 @@ test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smok
 
 pages: $(VENV)/ready  ## after `make book`: test every page in Chromium, and the plain notebooks for Colab
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
+
+slides: $(VENV)/ready ## after `make book`: write the figures as slides, a page a chapter, to _build/slides
+	$(BIN)/python book/tools/slides.py $(ARGS)
 
 lab-test: $(VENV)/ready ## after `make book`: run plain notebooks in JupyterLab, in Chromium
 	$(BIN)/python -m pip install -q -e '.[lab,browser]' -c requirements.txt

@@ -1,7 +1,7 @@
 """Write plain notebooks for JupyterLab, VS Code, Colab and Kaggle, which show MyST's roles raw.
 
     python book/tools/notebooks.py                        # after `make book`: _build/colab/
-    python book/tools/notebooks.py --assignments FOLDER   # adds the students' notebooks in it
+    python book/tools/notebooks.py --assignments FOLDER   # students' notebooks from elsewhere
     python book/tools/notebooks.py --into notebooks       # adds what is not in that folder yet
 
 Numbers of figures and equations, measured values in the text and outputs are those of the build;
@@ -375,13 +375,17 @@ def main(argv=None, root=ROOT):
         "--build", type=Path, default=root / "_build", help="where `make book` built"
     )
     parser.add_argument("--into", type=Path, help="a reader's folder, where nothing is replaced")
-    parser.add_argument("--assignments", type=Path, help="a folder of students' notebooks")
+    parser.add_argument(
+        "--assignments", type=Path, help="default: what `make assignments` has written"
+    )
     options = parser.parse_args(argv)
     try:
         if options.into:
             add(Path(root), options.build, options.into)
             return 0
-        files = make(Path(root), options.build, options.assignments)
+        made = options.build / "assignments" / "student"
+        students = options.assignments or (made if made.is_dir() else None)
+        files = make(Path(root), options.build, students)
     except ValueError as error:
         print(f"{error} Nothing was written.", file=sys.stderr)
         return 2
@@ -389,6 +393,11 @@ def main(argv=None, root=ROOT):
     shutil.rmtree(out / "chapters", ignore_errors=True)  # chapters that were removed; keeps .git
     write(files, out)
     print(f"{out}: {len(files) - 1} notebooks and their README.md")
+    if students is None:
+        print(
+            "The assignments are not among them, so the chapters' links to them lead nowhere: "
+            "run `make assignments` first."
+        )
     return 0
 
 
