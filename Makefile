@@ -122,7 +122,7 @@ key-mutants: $(VENV)/ready ## change the assignments' keys bit by bit: do the te
 	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python book/grading/key_mutants.py $(ARGS)
 
 grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
-	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py $(ARGS)
+	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_two_repositories.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000
