@@ -16,7 +16,7 @@ COURSE      ?= course
 SUBMISSIONS ?= submissions
 
 .PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages record \
-        repository lab lab-test colab colab-env colab-test assignments grade grade-demo mutants help
+        repository lab lab-test colab colab-env colab-test assignments grade feedback grade-demo mutants help
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -113,6 +113,9 @@ assignments: .venv-grading/ready ## write the student, release and solution vers
 
 grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a sandbox
 	.venv-grading/bin/python book/grading/grading.py --course $(COURSE) $(SUBMISSIONS)
+
+feedback: .venv-grading/ready ## as root: write students' pages, grade files and reading pages to COURSE
+	.venv-grading/bin/python book/grading/feedback.py --course $(COURSE) $(ARGS)
 
 grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
 	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py $(ARGS)

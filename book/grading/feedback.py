@@ -22,7 +22,7 @@ import lms
 import marks
 import reading
 from assignments import REGION, ROOT, load
-from page import counted, escape, number, page, tag
+from page import counted, number, page, tag
 
 LONGEST = 500  # characters of a message
 WITHHELD = "The message was left out: it contains code of a test."
@@ -181,7 +181,8 @@ def student_page(record, title, who):
     facts = [("By tests", f"{number(tests[0])} of {number(tests[1])}")]
     if words[1]:
         open_part = f", {number(words[2])} not yet read" if words[2] else ""
-        facts.append(("By reading", f"{number(words[0])} of {number(words[1])}{open_part}"))
+        known = "" if words[2] == words[1] else f"{number(words[0])} of "
+        facts.append(("By reading", f"{known}{number(words[1])}{open_part}"))
     if record["handed_in"]:
         facts.append(("Handed in", moment(record["handed_in"])))
     if record["due"]:
@@ -193,17 +194,19 @@ def student_page(record, title, who):
         stop = "The notebook was stopped while it ran, and tests after that count 0:"
         body.append(tag("p", f"{stop} {record['stopped']}", "note"))
     body += [tag("p", remark, "note", dir="auto") for remark in for_students(record)]
+    body += [
+        '<table><caption class="hidden">Points of every answer, by parts</caption><thead><tr>',
+        tag("th", "Answer", "name", scope="col") + tag("th", "Result", scope="col"),
+        tag("th", "Points", "points", scope="col") + "</tr></thead>",
+    ]
     for part, cells in parts(record["cells"]):
-        got, most, _ = marks.total({"cells": cells})
-        part = part or "Other cells"
-        body += [
-            f"<section><h2>{escape(part)}</h2>",
-            f'<table><caption class="hidden">{escape(part)}: {counted(got, most)}</caption>',
-            '<thead><tr><th scope="col" class="name">Answer</th><th scope="col">Result</th>'
-            '<th scope="col" class="points">Points</th></tr></thead><tbody>',
-            *[row(cell) for cell in cells],
-            "</tbody></table></section>",
-        ]
+        got, most, unread = marks.total({"cells": cells})
+        got = "–" if unread == most else number(got)
+        heading = tag("h2", part or "Other cells")
+        body += [f'<tbody><tr><th class="part" colspan="2" scope="rowgroup">{heading}</th>',
+                 f'<td class="part points">{got} of {number(most)}</td></tr>',
+                 *[row(cell) for cell in cells], "</tbody>"]  # fmt: skip
+    body.append("</table>")
     file = f"{record['file'].rsplit('/', 1)[-1]}, SHA-256 {record['sha256'][:16]}…"
     body += ["<footer>", tag("p", f"Graded file: {file}", "dim"), tag("p", ASK, "dim"), "</footer>"]
     return page(f"{title}: {counted(points, of)}", body)

@@ -229,15 +229,17 @@ def use(grade, comment, new, before, of):
         if before["answer"] != new["answer"]:
             return AGAIN
         if points is not None and grade.manual_score != points:
-            return (f"the gradebook has {shown(grade.manual_score)} and was kept; the row with "
-                    f"{points:g} was used before.")  # fmt: skip
+            kept = "none" if grade.manual_score is None else f"{grade.manual_score:g}"
+            return (f"the gradebook has {kept} by hand, which was kept; the row with {points:g} "
+                    "was used before.")  # fmt: skip
         grade.needs_manual_grade = grade.needs_manual_grade and points is None
         return None
     said = []
     if points is not None:
         old = grade.manual_score if grade.manual_score is not None else grade.auto_score
         if old != points:
-            said.append(f"{points:g} of {of:g} points in place of {shown(old)}")
+            before = "not read before" if old is None else f"in place of {old:g}"
+            said.append(f"{points:g} of {of:g} points, {before}")
         elif grade.manual_score is None or grade.needs_manual_grade:
             said.append(f"{points:g} of {of:g} points, as before, now read")
         grade.manual_score, grade.needs_manual_grade = points, False
@@ -246,6 +248,3 @@ def use(grade, comment, new, before, of):
         comment.manual_comment = new["comment"]
     return ", ".join(said) + "." if said else None
 
-
-def shown(points):
-    return "none" if points is None else f"{points:g}"

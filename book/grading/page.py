@@ -28,6 +28,8 @@ th, td { text-align: left; vertical-align: top; padding: .45rem .5rem .45rem 0;
   border-top: 1px solid var(--line); }
 thead th { color: var(--dim); font-weight: normal; font-size: .85rem; border-top: 0; }
 tbody th { font-weight: normal; }
+.part { border-top: 0; padding-top: 1.75rem; vertical-align: bottom; }
+.part h2 { margin: 0; }
 th small { display: block; color: var(--dim); font-size: .8rem; line-height: 1.3; }
 .name { width: 30%; } .points { width: 4.8rem; text-align: right; padding-right: 0; }
 code, pre { font-family: ui-monospace, monospace; font-size: .875rem; }
@@ -38,8 +40,8 @@ pre { margin: .25rem 0; white-space: pre-wrap; }
 .box { border: 1px solid var(--line); border-radius: .25rem; padding: .5rem .75rem; min-width: 0; }
 .box pre { white-space: pre; overflow-x: auto; }
 .soft { background: var(--soft); border: 0; }
-.box pre.wrap { white-space: pre-wrap; overflow-x: visible; }
-img { display: block; max-width: 100%; background: #fff; margin: .25rem 0; }
+pre.wrap, .box pre.wrap { font: inherit; white-space: pre-wrap; overflow-x: visible; }
+img { display: block; max-width: min(100%, 36rem); background: #fff; margin: .25rem 0; }
 summary { cursor: pointer; }
 article { border-top: 1px solid var(--line); margin-top: 1.5rem; }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--line); font-size: .85rem; }

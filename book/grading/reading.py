@@ -45,7 +45,7 @@ def notebook(course, kind, student, name):
 
 
 def text_box(text):
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+    text = re.sub(r"\x1b\[[0-9;]*m|(?m:^Fontconfig error: .*\n?)", "", text).rstrip()
     if len(text) > LONGEST_TEXT:
         text = f"{text[:LONGEST_TEXT]}\n… ({len(text) - LONGEST_TEXT:,} more characters)"
     return tag("pre", text) if text else ""
@@ -168,7 +168,7 @@ def answer(label, record, cell, before, notebooks):
         written = tag("p", "No answer.", "dim")
     else:
         written = f'<div class="box soft">{tag("pre", words, "wrap", dir="auto")}</div>'
-    row = f"{label},{record['assignment']},{cell['id']},,"
+    row = ",".join(quoted(part) for part in (label, record["assignment"], cell["id"], "", ""))
     return [
         f'<article><h3>{escape(label)}</h3>',
         written,
@@ -177,6 +177,11 @@ def answer(label, record, cell, before, notebooks):
         evidence(submitted, remade, before, cell["id"], tests),
         "</article>",
     ]  # fmt: skip
+
+
+def quoted(field):
+    """Return a field of a CSV file, in quotes if it needs them."""
+    return '"' + field.replace('"', '""') + '"' if re.search(r'[",;\n]', field) else field
 
 
 def about(record, label):
@@ -213,7 +218,7 @@ def reading_page(course, name, records, labels):
         asked, key = question_of(source, question)
         before = questions[i - 1] if i else None
         body += [f"<section><h2>Question {i + 1}: {tag('code', question)}</h2>"]
-        body += [tag("pre", asked)] if asked else []
+        body += [tag("pre", asked, "wrap")] if asked else []
         if key:
             body.append("<details open><summary>Sample answer and rubric</summary>"
                         f'<div class="box">{tag("pre", key, "wrap")}</div></details>')  # fmt: skip
