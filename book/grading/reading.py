@@ -36,9 +36,21 @@ def notebook(course, kind, student, name):
     """Return a notebook of a course, or None if it is missing or cannot be read."""
     path = Path(course, kind, student, name, f"{name}.ipynb")
     try:
-        return load(path) if path.exists() else None
+        nb = load(path)
+        nb.cells = [cell for cell in nb.cells if sound(cell)]
+        return nb
     except Exception:  # what a student hands in may be anything
         return None
+
+
+def sound(cell):
+    """Say whether a cell has the parts that this page reads, each of the right kind."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("cell_type"), str):
+        return False
+    dicts = [cell.get("metadata"), cell.get("attachments") or {}, *cell.get("outputs", [])]
+    dicts += [*(cell.get("attachments") or {}).values()]
+    dicts += [out.get("data") or {} for out in cell.get("outputs", [])]
+    return isinstance(cell.get("source"), str) and all(isinstance(part, dict) for part in dicts)
 
 
 # ---- Outputs
@@ -162,8 +174,9 @@ def answer(label, record, cell, before, notebooks):
     """Return one student's answer to one question as HTML."""
     submitted, remade = notebooks
     tests = {other["id"] for other in record["cells"] if other["kind"] == "tests"}
-    at = place(submitted, cell["id"]) if submitted else None
-    words = submitted.cells[at].source.strip() if at is not None else ""
+    found = [nb.cells[at].source for nb in notebooks
+             if nb and (at := place(nb, cell["id"])) is not None]  # fmt: skip
+    words = found[0].strip() if found else ""
     if not words or words == "YOUR ANSWER HERE":
         written = tag("p", "No answer.", "dim")
     else:
