@@ -90,6 +90,7 @@ def course(tmp_path):
     plain = [output("stream", name="stdout", text="as handed in 1.25")]
     active = [
         output("display_data", data={"text/html": EVIL, "text/plain": "only the text"}),
+        output("display_data", data={"text/html": EVIL}),
         output("display_data", data={"image/svg+xml": f"<svg>{EVIL}</svg>"}),
         output("display_data", data={"application/javascript": "alert(3)"}),
         output("display_data", data={"image/png": PIXEL}),
@@ -181,7 +182,7 @@ def test_all_pages_are_inert_and_well_formed(course):
     words = {"title": EVIL, "message": f"ValueError: {EVIL}", "comment": f"{EVIL}\nsecond line"}
     cells = [cell | words for cell in a_record()["cells"]]
     change(course, cells=cells, file=f"class.zip/{EVIL}", stopped=EVIL, late_hours=27.3,
-           remarks=[f"{EVIL} was not graded."], to_read=[EVIL])  # fmt: skip
+           remarks=[f"'{EVIL}' was not graded."], to_read=[EVIL])  # fmt: skip
     write(course / "roster.csv", f'student,name\nanna,"{EVIL}"\n')
     assert run(course) == 0
     for path in [*course.glob("feedback/*/*.html"), *course.glob("reading/*.html")]:
@@ -262,6 +263,13 @@ def test_messages_are_one_line_and_quote_no_hidden_test(course, message, expecte
     assert len(expected) <= feedback.LONGEST
 
 
+def test_code_of_a_hidden_test_that_is_public_as_well_may_be_quoted(course):
+    said = "ValueError: assert torch.allclose("
+    cells = a_record()["cells"]
+    cells[0] |= {"message": said, "points": 0.0}
+    assert feedback.cleaned(course, a_record(cells=cells))["cells"][0]["message"] == said
+
+
 def test_messages_of_hidden_tests_can_be_kept_back(course):
     assert run(course, "--no-hidden") == 0
     assert "an underflow" not in page_of(course) and "is not written" in page_of(course)
@@ -269,7 +277,8 @@ def test_messages_of_hidden_tests_can_be_kept_back(course):
 
 def test_remarks_for_the_instructor_do_not_reach_students(course):
     inner = ["Functions that tests use were replaced: torch.Tensor.sum.", "Read: it uses ctypes.",
-             "Its own cells are those of ben.", "nbgrader could not grade it; see reports/x.log."]
+             "It resembles that of ben, which was handed in earlier.",
+             "nbgrader could not grade it; see reports/x.log."]  # fmt: skip
     told = "'anna/old.ipynb' was not graded, only 'anna/new.ipynb'."
     cells = a_record()["cells"]
     cells[0] |= {"points": 2.0, "by_hand": True}
@@ -278,7 +287,7 @@ def test_remarks_for_the_instructor_do_not_reach_students(course):
     assert not marks.held(record)
     made = feedback.student_page(feedback.cleaned(course, record), "A title", "anna")
     assert "was not graded, only" in made and "Points given by hand." in made
-    for word in ("replaced", "ctypes", "those of ben", "reports", "someone"):
+    for word in ("replaced", "ctypes", "of ben", "reports", "someone"):
         assert word not in made
 
 
@@ -287,6 +296,11 @@ def test_half_of_the_points_for_a_ready_made_function(course):
     cells[0] |= {"points": 1.5, "ready_made": True}
     made = feedback.student_page(feedback.cleaned(course, a_record(cells=cells)), "x", "anna")
     assert "half of the points" in made and "✓ passed" in made and "1.5 of 10 points" in made
+
+
+def test_a_course_that_only_root_can_read_is_named(course, monkeypatch, capsys):
+    monkeypatch.setattr(feedback.os, "access", lambda *_: False)
+    assert run(course) == 2 and "readable by root only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["../anna", ".anna", "a/b", ""])
@@ -317,9 +331,12 @@ def gradescope_faults(results):
                 yield key
 
 
-def test_gradescope_gets_its_documented_form(course, tmp_path):
+def test_gradescope_gets_its_documented_form(course, tmp_path, capsys):
     path, made = course / "records" / f"anna--{NAME}.json", tmp_path / "results.json"
+    change(course, remarks=["Read: it uses ctypes."])
     assert feedback.main(["--gradescope", str(made), str(path)]) == 0
+    assert capsys.readouterr().out == "Read: it uses ctypes.\n"  # which instructors see
+    assert "ctypes" not in made.read_text()
     results = json.loads(made.read_text())
     assert not list(gradescope_faults(results))
     assert list(gradescope_faults(results | {"points": 1, "visibility": "later"}))
@@ -338,6 +355,7 @@ def test_gradescope_shows_no_reason_for_a_flag(course):
     record = a_record(flags=["replaced"], remarks=["replaced"], cells=cells)
     results = lms.gradescope(feedback.cleaned(course, record), feedback.late, lambda _: ["late"])
     assert results["score"] == 0 and "replaced" not in json.dumps(results)
+    assert {test["output"] for test in results["tests"]} == {""}
     assert not list(gradescope_faults(results))
 
 

@@ -13,6 +13,7 @@ A page for a student contains nothing of the key: of a test only the last line o
 
 import argparse
 import json
+import os
 import re
 import sys
 from datetime import datetime
@@ -27,7 +28,7 @@ from page import counted, number, page, tag
 LONGEST = 500  # characters of a message
 WITHHELD = "The message was left out: it contains code of a test."
 # Remarks that are for the student as well; all others (similar answers, names to read) are not.
-FOR_STUDENTS = r"was not graded|was graded|must be (called|a regular file)|late|handed in"
+FOR_STUDENTS = r"^'[^']*' was (not )?(graded|taken)|must be (called|a regular file)|^Handed in"
 
 
 # ---- Messages
@@ -242,6 +243,9 @@ def write_pages(course, records, options, roster):
 def run(options):
     """Write everything that --course asks for; returns the exit status."""
     course = options.course
+    if course.exists() and not os.access(course, os.R_OK):
+        print(f"{course} is readable by root only; run this as root.", file=sys.stderr)
+        return 2
     records = marks.records(course)
     if not records:
         print(f"{course / 'records'} has no records; grade first (make grade).", file=sys.stderr)
@@ -282,6 +286,7 @@ def main(argv=None):
             results, path = options.gradescope
             record = json.loads(path.read_text())
             record = cleaned(path.resolve().parents[1], record, not options.no_hidden)
+            print(*record["remarks"], sep="\n")  # for instructors: students do not see stdout
             results.write_text(json.dumps(lms.gradescope(record, late, for_students), indent=1))
             return 0
         return run(options)

@@ -153,7 +153,8 @@ def moodle_zip(course, name, pages):
         for inside, file in named:
             if inside:
                 archive.write(file, inside)
-    said = [f"{path}: {len(pages) - len(without)} pages for Moodle."]
+    count = len(pages) - len(without)
+    said = [f"{path}: {count} page{'' if count == 1 else 's'} for Moodle."]
     if without:
         said.append(f"Not in {path.name}, since the folder they came from has no number of "
                     f"Moodle's: {', '.join(without)}.")  # fmt: skip
@@ -190,7 +191,7 @@ def gradescope(record, late, for_students):
         if unread := marks.total(record)[2]:
             said.append(f"{counted(unread)} by reading not in this score.")
     return {
-        "score": 0.0 if flagged else round(sum(test["score"] for test in tests), 4),
+        "score": round(sum(test["score"] for test in tests), 4),
         "execution_time": round(record["seconds"]),
         "output": "\n".join(sentence for sentence in said if sentence),
         "output_format": "text",
