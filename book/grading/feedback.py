@@ -261,7 +261,7 @@ def run(options):
         said.append(f"{file} is missing, so no grade files for Canvas and Moodle were written.")
     said += reading.write(course, records, options.anonymous)
     print(*said, sep="\n")
-    print(*problems, sep="\n", file=sys.stderr)
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     return 1 if problems else 0
 
 
@@ -286,7 +286,8 @@ def main(argv=None):
             results, path = options.gradescope
             record = json.loads(path.read_text())
             record = cleaned(path.resolve().parents[1], record, not options.no_hidden)
-            print(*record["remarks"], sep="\n")  # for instructors: students do not see stdout
+            for remark in record["remarks"]:
+                print(remark)  # for instructors: students do not see stdout
             results.write_text(json.dumps(lms.gradescope(record, late, for_students), indent=1))
             return 0
         return run(options)
