@@ -11,15 +11,26 @@ import re
 import sys
 from pathlib import Path
 
+import checks
 import demo
 import nbformat
 import pytest
-import sandbox
-from assignments import SOURCES, faults, leaks, make, marked, open_part
+from answers import answered
+from assignments import (
+    IN_A_CLONE,
+    NUMBER,
+    SOURCES,
+    faults,
+    handed_out,
+    leaks,
+    make,
+    marked,
+    open_part,
+    published,
+)
 from conftest import need
 from record import load, text
 from sample_assignment import notebook
-from submissions import LONGEST_FILE, collect
 
 REAL = {path.stem: path for path in sorted(SOURCES.glob("*.ipynb"))}
 
@@ -35,8 +46,8 @@ def nbgrader():
 
 @pytest.fixture
 def room(nbgrader, tmp_path):
-    """Skip if no sandbox can be created, except in CI; fail if one can be created and leaks."""
-    problem = sandbox.check([tmp_path, SOURCES])
+    """Skip if no room can be created, except in CI; fail if one can be created and leaks."""
+    problem, _ = checks.check([tmp_path, SOURCES])
     need(not str(problem).startswith("Grading needs"), problem)
     assert problem is None
 
@@ -105,108 +116,6 @@ def test_leaks_finds_words_of_the_key():
     assert leaks(nb, plain) == ["difference"]
 
 
-# ---- Collecting the submissions: every notebook is graded or named in a remark
-
-
-NAMES = ["01_elbo", "02_iwae"]
-MISNAMED = {  # the file handed in, what it must be called
-    "ben/01_elbo (1).ipynb": "ben/01_elbo.ipynb",
-    "cem/Copy of 01_elbo.ipynb": "cem/01_elbo.ipynb",
-    "dora/Kopie von 02_iwae.ipynb": "dora/02_iwae.ipynb",
-    "eva/01_ELBO.ipynb": "eva/01_elbo.ipynb",
-    "finn/01_elbo.IPYNB": "finn/01_elbo.ipynb",
-    "fred/week3/01_elbo.ipynb": "fred/01_elbo.ipynb",
-    "gus_01_elbo.ipynb": "STUDENT/01_elbo.ipynb",
-    "02_iwae.ipynb": "STUDENT/02_iwae.ipynb",
-    "hana/01-elbo-final.ipynb": "hana/01_elbo.ipynb",
-    "ida/02_iwae.ipynb.txt": "ida/02_iwae.ipynb",
-    "jo/02_iwae.zip": "jo/02_iwae.ipynb",
-}
-
-
-def handed_in(folder, *files):
-    for file in files:
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-    return folder
-
-
-@pytest.mark.parametrize("file", MISNAMED)
-def test_a_misnamed_submission_gets_a_row_that_says_what_it_must_be_called(file, tmp_path):
-    (row,) = collect(handed_in(tmp_path / "in", file), tmp_path / "course", NAMES)
-    name = Path(MISNAMED[file]).stem
-    remark = f"'{file}' was not graded; it must be called '{MISNAMED[file]}'."
-    assert row == {
-        "student": file.split("/")[0],
-        "assignment": name,
-        "graded": False,
-        "remarks": [remark],
-    }
-    assert not (tmp_path / "course").exists()
-
-
-def test_a_notebook_of_unknown_name_and_a_folder_without_any_get_a_row(tmp_path):
-    folder = handed_in(
-        tmp_path / "in",
-        "ann/homework.ipynb",
-        "bob/notes.pdf",
-        "cleo/01_elbo.ipynb",
-        "cleo/data/plot.png",
-        "ann/.ipynb_checkpoints/01_elbo.ipynb",
-        "__MACOSX/x.ipynb",
-        "list.csv",
-    )
-    (folder / "dan").mkdir()
-    rows = {row["student"]: row for row in collect(folder, tmp_path / "course", NAMES)}
-    names = "called one of 01_elbo.ipynb, 02_iwae.ipynb in"
-    assert rows.keys() == {"ann", "bob", "cleo", "dan"} and rows["cleo"]["remarks"] == []
-    assert rows["ann"]["remarks"] == [
-        f"'ann/homework.ipynb' was not graded; it must be {names} 'ann/'."
-    ]
-    assert rows["bob"]["remarks"] == [f"The folder 'bob' contains no notebook {names} 'bob/'."]
-    assert {rows[student]["assignment"] for student in ("ann", "bob", "dan")} == {"unknown"}
-
-
-def test_a_copy_next_to_the_submission_is_named_in_its_row(tmp_path):
-    """One row per student and assignment: a second one could replace the first."""
-    folder = handed_in(
-        tmp_path / "in",
-        "ann/01_elbo.ipynb",
-        "ann/01_elbo (1).ipynb",
-        "ann/01_elbo.html",
-        "bob/01_elbo (1).ipynb",
-        "bob/01_elbo (2).ipynb",
-    )
-    ann, bob = collect(folder, tmp_path / "course", NAMES)
-    assert ann["graded"] and (tmp_path / "course/submitted/ann/01_elbo/01_elbo.ipynb").exists()
-    assert ann["remarks"] == ["'ann/01_elbo (1).ipynb' was not graded, only 'ann/01_elbo.ipynb'."]
-    assert not bob["graded"] and ["(1)" in remark for remark in bob["remarks"]] == [True, False]
-
-
-def test_only_regular_files_of_named_students_are_collected(tmp_path):
-    folder = handed_in(tmp_path / "in", "good/01_elbo.ipynb", "no name!/01_elbo.ipynb")
-    for student in ("link", "large"):
-        (folder / student).mkdir()
-    (folder / "link" / "01_elbo.ipynb").symlink_to(folder / "good" / "01_elbo.ipynb")
-    (folder / "large" / "01_elbo.ipynb").write_bytes(bytes(LONGEST_FILE + 1))
-    rows = collect(folder, tmp_path / "course", NAMES)
-    assert [row["student"] for row in rows if row["graded"]] == ["good"]
-    assert len(rows) == 4 and all(row["remarks"] for row in rows if not row["graded"])
-
-
-# ---- Requirements of the sandbox
-
-
-def test_grading_says_what_the_machine_lacks(monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert sandbox.check([]) == sandbox.missing()
-    assert "needs Linux and root" in sandbox.missing()
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(sandbox.shutil, "which", lambda tool: None if tool == "setpriv" else tool)
-    assert sandbox.missing() == "Grading needs the programs setpriv (package util-linux)."
-
-
 # ---- With nbgrader
 
 
@@ -251,11 +160,9 @@ def test_make_writes_nothing_from_a_faulty_source(nbgrader, tmp_path):
 
 def executed(change):
     """Return the notebook that is executed when the changed student version is submitted."""
-    import grading
-
     submitted = demo.filled(notebook(), ["kl", "bound"])
     change(submitted)
-    return grading.answered(demo.filled(notebook()), submitted)
+    return answered(demo.filled(notebook()), submitted)
 
 
 def test_answers_are_found_by_grade_id_cell_id_or_colabs_id(nbgrader):
@@ -314,20 +221,9 @@ def test_a_students_own_cells_are_kept_but_not_changed_tests_or_metadata(nbgrade
     assert words == "Because < script>of< /script> $a< b$ [x](javascript :y)"
 
 
-def test_a_misnamed_submission_is_in_the_table_of_scores(nbgrader, tmp_path, monkeypatch):
-    import grading
-
-    monkeypatch.setattr(grading, "course", lambda folder, sources: Path(folder))
-    monkeypatch.setattr(grading.sandbox, "check", lambda hidden: None)
-    folder = handed_in(tmp_path / "in", "cem/Copy of 01_elbo.ipynb")
-    (row,) = grading.grade(tmp_path / "course", [Path("01_elbo.ipynb")], folder)
-    assert (row["student"], row["assignment"], row["points"]) == ("cem", "01_elbo", 0.0)
-    assert "must be called 'cem/01_elbo.ipynb'" in row["remarks"]
-
-
 def test_the_check_of_the_sandbox_reports_visible_paths(room):
     """A path that is mounted into the sandbox is reported when it should be hidden."""
-    assert "hidden" in sandbox.check([sys.prefix])
+    assert "hidden" in checks.check([sys.prefix])[0]
 
 
 def test_sample_submissions_get_the_expected_points(room, capsys):

@@ -150,6 +150,7 @@ def in_zip(file, shown, folders, zips, time, left, zone, budget):
     named = [(entry, name_of(entry)) for entry in entries]
     if not entries:
         left(path, "an empty zip file")
+    around = 0 if folders or zips else around_all(name for _, name in named)
     for entry, name in named:
         inner = tuple(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
         here = (*shown, *inner)
@@ -179,9 +180,17 @@ def in_zip(file, shown, folders, zips, time, left, zone, budget):
                 left("/".join(here), f"it cannot be unpacked ({type(error).__name__})")
                 continue
             budget[0] += content.getbuffer().nbytes
-            inside = (*folders, *inner[:-1])
+            inside = (*folders, *inner[around:-1])
             yield from sorted_out(content, entry.file_size, here, inside, (*zips, shown[-1]),
                                   when, left, zone, budget)  # fmt: skip
+
+
+def around_all(names):
+    """Return 1 if all files of a zip file lie in one folder that holds several folders, else 0."""
+    split = [name.split("/") for name in names if not any(map(hidden, name.split("/")[:-1]))]
+    deep = all(len(parts) > 2 or parts[1:] == [""] for parts in split)
+    several = len({parts[1] for parts in split if len(parts) > 2}) > 1
+    return int(deep and several and len({parts[0] for parts in split}) == 1)
 
 
 def may_be_notebook(name):

@@ -181,7 +181,7 @@ def cells_of(source, executed, points, comments, half, suspect):
     found, title, last = [], "", None
     for cell in source.cells:
         if cell.cell_type == "markdown":
-            heads = re.findall(r"(?m)^#+ +(.+?)\s*$", cell.source)
+            heads = re.findall(r"(?m)^#+ +(?!(?:BEGIN|END) )(.+?)\s*$", cell.source)
             title = heads[-1] if heads else title
         if is_answer(cell):
             last = cell.metadata.nbgrader.grade_id
