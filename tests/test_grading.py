@@ -9,7 +9,6 @@ import importlib.util
 import os
 import re
 import sys
-from pathlib import Path
 
 import checks
 import demo
@@ -30,6 +29,7 @@ from assignments import (
 )
 from conftest import need
 from record import load, text
+from repository import BOOTSTRAP
 from sample_assignment import notebook
 
 REAL = {path.stem: path for path in sorted(SOURCES.glob("*.ipynb"))}
@@ -104,6 +104,67 @@ def test_faults_in_a_source_notebook_are_named(pattern, new, message):
     assert count and any(message in sentence for sentence in found), found
 
 
+def answer(name, **metadata):
+    meta = {"schema_version": 3, "grade_id": name, "task": False, "grade": False, "solution": True,
+            "locked": False, "cell_type": "code"} | metadata  # fmt: skip
+    code = "STUDENT = 0\n### BEGIN SOLUTION\nSTUDENT = 1234567\n### END SOLUTION"
+    return nbformat.v4.new_code_cell(code, id=name, metadata={"nbgrader": meta})
+
+
+def test_only_the_students_number_is_an_answer_without_a_test():
+    nb = notebook()
+    nb.cells.insert(3, answer(NUMBER))
+    assert not list(faults(nb))
+    nb.cells.insert(4, answer("another"))
+    assert list(faults(nb)) == ["An answer is not followed by a test."]
+    nb.cells[3], nb.cells[4] = nb.cells[4], nb.cells[3]
+    assert list(faults(nb)) == ["An answer is not followed by a test."]
+
+
+# ---- What is handed out
+
+
+def linking():
+    nb = notebook()
+    nb.cells[0].source += (
+        " See [2](../02_elbo.ipynb), [a part](../04_iwae.ipynb#a-part), [x](https://x.org) and "
+        "f[0](x)."
+    )
+    return nb
+
+
+def test_links_to_chapters_lead_to_the_pages_of_the_book():
+    nb = linking()
+    nb.cells[2].source += '\n"[2](../02_elbo.ipynb)"'
+    for pages in ("https://x.org/course", "https://x.org/course/"):
+        made = handed_out(nb, pages)
+        assert made.cells[0].source.endswith(
+            "See [2](https://x.org/course/chapters/02_elbo.html), "
+            "[a part](https://x.org/course/chapters/04_iwae.html#a-part), [x](https://x.org) and "
+            "f[0](x)."
+        )
+    assert made.cells[2].source == nb.cells[2].source  # code
+    assert handed_out(nb, None).cells[0].source == nb.cells[0].source == linking().cells[0].source
+
+
+def test_the_address_of_the_pages_is_that_of_the_repository_once_it_is_set(tmp_path):
+    config = tmp_path / "_config.yml"
+    for owner, address in {"OWNER": None, "you": "https://you.github.io/vae-family/"}.items():
+        config.write_text(f"repository:\n  url: https://github.com/{owner}/vae-family\n")
+        assert published(config) == address
+
+
+@pytest.mark.parametrize("name", ["sample", *REAL])
+def test_no_handed_out_notebook_sends_a_student_into_a_clone(name):
+    assert IN_A_CLONE in BOOTSTRAP
+    made = handed_out(source(name), "https://x.org")
+    (cell,) = (cell for cell in made.cells if cell.get("id") == "bootstrap")
+    assert "make lab" not in cell.source and "pip install {ADDRESS}" in cell.source
+    compile(cell.source, name, "exec")
+    assert not re.search(r"\]\(\.\./", "".join(
+        cell.source for cell in made.cells if cell.cell_type == "markdown"))  # fmt: skip
+
+
 def test_leaks_finds_words_of_the_key():
     nb = notebook()
     plain = copy.deepcopy(nb)
@@ -148,6 +209,17 @@ def test_the_students_versions_contain_no_word_of_the_key(name, nbgrader, tmp_pa
     assert "checksum" not in text(made["student"]) and "deletable" not in text(made["student"])
     assert [cell.source for cell in made["solution"].cells] == [cell.source for cell in nb.cells]
     assert not any(cell.get("outputs") for version in made.values() for cell in version.cells)
+
+
+def test_links_of_both_students_versions_lead_to_the_pages(nbgrader, tmp_path):
+    path = tmp_path / "00_sample.ipynb"
+    path.write_text(text(linking()), encoding="utf-8")
+    make([path], tmp_path / "built", "https://x.org/course/")
+    for version, target in {"student": "https://x.org/course/chapters/02_elbo.html",
+                            "release": "https://x.org/course/chapters/02_elbo.html",
+                            "solution": "../02_elbo.ipynb"}.items():  # fmt: skip
+        made = load(tmp_path / "built" / version / path.name)
+        assert f"[2]({target})" in made.cells[0].source
 
 
 def test_make_writes_nothing_from_a_faulty_source(nbgrader, tmp_path):
