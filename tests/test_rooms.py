@@ -151,6 +151,11 @@ def test_a_process_has_a_clean_environment_and_a_home_that_vanishes(linux):
     assert environment["HOME"] == environment["TMPDIR"] == home and not os.path.exists(home)
 
 
+def test_an_unknown_room_is_refused():
+    with pytest.raises(ValueError, match="room must be one of namespaces, .*got 'open'"):
+        rooms.launch("open", ["true"])
+
+
 def test_a_process_cannot_read_the_key_where_the_kernel_has_landlock(linux, tmp_path):
     need(landlock.version(), "needs Landlock", ci=False)
     key = tmp_path / "key.ipynb"
@@ -215,7 +220,7 @@ def test_no_process_outlives_a_submission(end, linux):
 
 
 def test_an_interrupt_reaches_the_submission(linux):
-    code = "import time\nprint('on', flush=True)\ntry:\n    time.sleep(100)\n"
+    code = "import time\ntry:\n    print('on', flush=True)\n    time.sleep(100)\n"
     process = started(code + "except KeyboardInterrupt:\n    print('interrupted')")
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGINT)
@@ -307,6 +312,8 @@ def test_a_course_from_the_first_call_to_the_last(nbgrader, tmp_path, monkeypatc
         with grades.book(course) as gradebook:
             grade = gradebook.find_grade("why", name, name, "joerg")
             late = gradebook.find_submission_notebook(name, name, "joerg").late_submission_penalty
+            submission = gradebook.find_submission(name, "joerg")
+            assert submission.total_seconds_late == 36 * 3600  # of timestamp.txt and course.toml
             email = gradebook.find_student("joerg").email
             return grade.manual_score, grade.needs_manual_grade, round(late, 6), email
 

@@ -104,6 +104,19 @@ def result(folder, record, report):
     return record | {"cells": cells}
 
 
+def refreshed(folder, record):
+    """Return a record with the points and comments that the gradebook has now."""
+    points, comments = grades.given(folder, record["student"], record["assignment"],
+                                    record["penalty"])  # fmt: skip
+    if record["failed"]:
+        return record
+    cells = [
+        cell | {"points": points.get(name, cell["points"]), "comment": comments.get(name)}
+        for name, cell in ((cell["id"], cell) for cell in record["cells"])
+    ]
+    return record | {"cells": cells}
+
+
 NO_REPORT = {"stopped": None, "flags": [], "to_read": [], "number": None, "ready_made": []}
 
 
@@ -133,6 +146,8 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
     Returns (rows of scores.csv, the pairs of student and assignment graded now, what is left).
     """
     sources = {path.stem: path for path in sorted(sources)}
+    if not sources:
+        raise ValueError("The folder of the sources contains no notebooks.")
     folder = course(folder, sources.values())
     settings, roster = read_settings(folder, list(sources)), people.read_roster(folder)
     times, names = read_times(folder, settings["zone"]), people.read_names(folder)
@@ -167,13 +182,8 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
         records.write(folder, grade_one(folder, submission, base, chosen, gaps, made[name]))
         graded.append(key)
         show(records.read(folder, *key))
-    every = [result(folder, record, record) if record["assignment"] in sources else record
-             for record in map(with_ready_made, records.read_all(folder))]  # fmt: skip
+    every = [refreshed(folder, record) for record in records.read_all(folder)]
     return records.finish(folder, every, roster), graded, left
-
-
-def with_ready_made(record):
-    return NO_REPORT | {"failed": None} | record
 
 
 def show(record):
@@ -208,8 +218,12 @@ def main(argv=None):
         return 2
     for one in left:
         print(f"Not taken: '{one['file']}': {one['reason']}.")
-    failed = [record for record in records.read_all(options.course) if record["failed"]]
-    failed = [one for one in failed if (one["student"], one["assignment"]) in graded]
+    now = [records.read(options.course, *key) for key in graded]
+    for record in now:
+        for sentence in record["remarks"]:
+            if "number" in sentence:  # compared with the others, so known only at the end
+                print(f"{record['student']}, {record['assignment']}: {sentence}")
+    failed = [record for record in now if record["failed"]]
     print(f"{len(graded)} graded now, {len(rows)} in {options.course / 'scores.csv'}, "
           f"{len(left)} files not taken. Now read the written answers: start Jupyter Lab in "
           f"{options.course}.")  # fmt: skip

@@ -40,6 +40,8 @@ def launch(room, command, files=None, sockets=None, environment=None, stopped=No
     a folder that is shared and writable; stopped: the file to which the reason is written if the
     command is killed.
     """
+    if room not in ROOMS:
+        raise ValueError(f"room must be one of {', '.join(ROOMS)}, got {room!r}.")
     if room == "namespaces":
         command = [word.replace(HERE, sandbox.HOME) for word in command]
         return sandbox.launch(command, files, sockets, environment, stopped)
@@ -74,6 +76,8 @@ def warden(spec):
         for path in owned:
             os.chown(path, user, user)
         command = [*sandbox.unprivileged(user), *command]
+    elif os.geteuid() == 0 and shutil.which("setpriv"):  # root, but without root's rights
+        command = ["setpriv", *sandbox.NO_RIGHTS, *command]
     # This counts all processes of the user, those of other programs too.
     threads = LIMITS["nproc"] + sum(int(p.get("Threads", 1)) for p in of_user(os.getuid()).values())
     readable = [*sandbox.VISIBLE, *sandbox.python(), "/proc"]

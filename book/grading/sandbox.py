@@ -23,13 +23,13 @@ VISIBLE = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu",
 )  # fmt: skip
+NO_RIGHTS = ("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
 
 
 def python():
     """Return the folders of this Python and of vaelib, which a kernel needs next to /usr."""
     return [sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT / "vaelib"),
             str(ROOT / "book" / "receipts")]  # fmt: skip
-
 
 def environment_of(home):
     """Return the environment of a submission; nothing of the grader's is in it."""
@@ -48,9 +48,8 @@ def environment_of(home):
 def unprivileged(user):
     """Return the start of a command that takes away all rights and becomes another user."""
     limits = [f"--{name}={limit}" for name, limit in LIMITS.items()]
-    rights = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs",
-              "--inh-caps=-all", "--bounding-set=-all"]  # fmt: skip
-    return ["prlimit", *limits, "setpriv", *rights]
+    identity = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    return ["prlimit", *limits, "setpriv", *identity, *NO_RIGHTS]
 
 
 def inside(spec):
