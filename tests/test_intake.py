@@ -399,6 +399,9 @@ def test_a_safe_name_is_unique_and_stays(tmp_path):
     (folder / "smithanna_1_2_x.ipynb").unlink()
     taken, _ = take(folder, names=people.read_names(tmp_path))
     assert all(first[one["file"]] == one["student"] for one in taken) and len(taken) == 3
+    put(tmp_path / "more", "smithanna_2/02_iwae.ipynb")  # a folder with a name that was given
+    (one,), _ = take(tmp_path / "more", names=people.read_names(tmp_path))
+    assert (one["student"], one["name"]) == ("smithanna_2", "smithanna")
     for odd in ("..", "-x", "a--b", "=1+1", "x/y", "", "a" * 300):
         made = people.safe(odd)
         assert made and made not in (".", "..") and len(made) <= 60 and "--" not in made

@@ -254,12 +254,20 @@ def nbgrader():
     need(sys.platform == "linux", "needs Linux", ci=False)
 
 
+STUCK = """
+from vaelib.coursework import ready_made
+try:
+    iwae_bound = ready_made("00_sample", "iwae_bound")
+except ValueError:  # the sample has no ready-made functions
+    from vaelib import iwae_bound
+"""
+
+
 def handed(why="A reason of my own."):
     nb = demo.filled(notebook(), ["kl"])
     for cell in nb.cells:
         if cell.id == "bound":
-            cell.source = ("from vaelib.coursework import ready_made\n"
-                           "iwae_bound = ready_made('02_iwae', 'bound')")  # fmt: skip
+            cell.source = STUCK
         if cell.id == "why":
             cell.source = why
     return nbformat.v4.writes(nb)
