@@ -113,10 +113,10 @@ repository: $(VENV)/ready ## set the book's address: make repository URL=https:/
 	touch $@
 
 assignments: .venv-grading/ready ## write the student, release and solution versions to _build/assignments
-	.venv-grading/bin/python book/grading/assignments.py
+	.venv-grading/bin/python book/grading/assignments.py $(ARGS)
 
-grade: .venv-grading/ready ## as root: grade SUBMISSIONS/STUDENT/01_elbo.ipynb ..., each in a sandbox
-	.venv-grading/bin/python book/grading/grading.py --course $(COURSE) $(SUBMISSIONS)
+grade: .venv-grading/ready ## as root: grade the folder or zip file SUBMISSIONS; ARGS="--student anna --again"
+	.venv-grading/bin/python book/grading/grading.py --course $(COURSE) "$(SUBMISSIONS)" $(ARGS)
 
 key-mutants: $(VENV)/ready ## change the assignments' keys bit by bit: do the tests notice? ARGS="02_iwae"
 	$(BIN)/python -m pip install -q -e '.[mutants]' -c requirements.txt
@@ -126,8 +126,8 @@ feedback: .venv-grading/ready ## as root: write students' pages, grade files and
 	.venv-grading/bin/python book/grading/feedback.py --course $(COURSE) $(ARGS)
 
 grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
-	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_reading.py \
-	    tests/test_two_repositories.py $(ARGS)
+	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_rooms.py \
+	    tests/test_reading.py tests/test_two_repositories.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000

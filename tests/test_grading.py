@@ -9,17 +9,28 @@ import importlib.util
 import os
 import re
 import sys
-from pathlib import Path
 
+import checks
 import demo
 import nbformat
 import pytest
-import sandbox
-from assignments import SOURCES, faults, leaks, make, marked, open_part
+from answers import answered
+from assignments import (
+    IN_A_CLONE,
+    NUMBER,
+    SOURCES,
+    faults,
+    handed_out,
+    leaks,
+    make,
+    marked,
+    open_part,
+    published,
+)
 from conftest import need
 from record import load, text
+from repository import BOOTSTRAP
 from sample_assignment import notebook
-from submissions import LONGEST_FILE, collect
 
 REAL = {path.stem: path for path in sorted(SOURCES.glob("*.ipynb"))}
 
@@ -35,8 +46,8 @@ def nbgrader():
 
 @pytest.fixture
 def room(nbgrader, tmp_path):
-    """Skip if no sandbox can be created, except in CI; fail if one can be created and leaks."""
-    problem = sandbox.check([tmp_path, SOURCES])
+    """Skip if no room can be created, except in CI; fail if one can be created and leaks."""
+    problem, _ = checks.check([tmp_path, SOURCES])
     need(not str(problem).startswith("Grading needs"), problem)
     assert problem is None
 
@@ -93,6 +104,67 @@ def test_faults_in_a_source_notebook_are_named(pattern, new, message):
     assert count and any(message in sentence for sentence in found), found
 
 
+def answer(name, **metadata):
+    meta = {"schema_version": 3, "grade_id": name, "task": False, "grade": False, "solution": True,
+            "locked": False, "cell_type": "code"} | metadata  # fmt: skip
+    code = "STUDENT = 0\n### BEGIN SOLUTION\nSTUDENT = 1234567\n### END SOLUTION"
+    return nbformat.v4.new_code_cell(code, id=name, metadata={"nbgrader": meta})
+
+
+def test_only_the_students_number_is_an_answer_without_a_test():
+    nb = notebook()
+    nb.cells.insert(3, answer(NUMBER))
+    assert not list(faults(nb))
+    nb.cells.insert(4, answer("another"))
+    assert list(faults(nb)) == ["An answer is not followed by a test."]
+    nb.cells[3], nb.cells[4] = nb.cells[4], nb.cells[3]
+    assert list(faults(nb)) == ["An answer is not followed by a test."]
+
+
+# ---- What is handed out
+
+
+def linking():
+    nb = notebook()
+    nb.cells[0].source += (
+        " See [2](../02_elbo.ipynb), [a part](../04_iwae.ipynb#a-part), [x](https://x.org) and "
+        "f[0](x)."
+    )
+    return nb
+
+
+def test_links_to_chapters_lead_to_the_pages_of_the_book():
+    nb = linking()
+    nb.cells[2].source += '\n"[2](../02_elbo.ipynb)"'
+    for pages in ("https://x.org/course", "https://x.org/course/"):
+        made = handed_out(nb, pages)
+        assert made.cells[0].source.endswith(
+            "See [2](https://x.org/course/chapters/02_elbo.html), "
+            "[a part](https://x.org/course/chapters/04_iwae.html#a-part), [x](https://x.org) and "
+            "f[0](x)."
+        )
+    assert made.cells[2].source == nb.cells[2].source  # code
+    assert handed_out(nb, None).cells[0].source == nb.cells[0].source == linking().cells[0].source
+
+
+def test_the_address_of_the_pages_is_that_of_the_repository_once_it_is_set(tmp_path):
+    config = tmp_path / "_config.yml"
+    for owner, address in {"OWNER": None, "you": "https://you.github.io/vae-family/"}.items():
+        config.write_text(f"repository:\n  url: https://github.com/{owner}/vae-family\n")
+        assert published(config) == address
+
+
+@pytest.mark.parametrize("name", ["sample", *REAL])
+def test_no_handed_out_notebook_sends_a_student_into_a_clone(name):
+    assert IN_A_CLONE in BOOTSTRAP
+    made = handed_out(source(name), "https://x.org")
+    (cell,) = (cell for cell in made.cells if cell.get("id") == "bootstrap")
+    assert "make lab" not in cell.source and "pip install {ADDRESS}" in cell.source
+    compile(cell.source, name, "exec")
+    assert not re.search(r"\]\(\.\./", "".join(
+        cell.source for cell in made.cells if cell.cell_type == "markdown"))  # fmt: skip
+
+
 def test_leaks_finds_words_of_the_key():
     nb = notebook()
     plain = copy.deepcopy(nb)
@@ -103,108 +175,6 @@ def test_leaks_finds_words_of_the_key():
     assert "logsumexp" in leaks(nb, nb) and "Jensen" in leaks(nb, nb) and "extreme" in leaks(nb, nb)
     plain.cells[3].source += " difference"
     assert leaks(nb, plain) == ["difference"]
-
-
-# ---- Collecting the submissions: every notebook is graded or named in a remark
-
-
-NAMES = ["01_elbo", "02_iwae"]
-MISNAMED = {  # the file handed in, what it must be called
-    "ben/01_elbo (1).ipynb": "ben/01_elbo.ipynb",
-    "cem/Copy of 01_elbo.ipynb": "cem/01_elbo.ipynb",
-    "dora/Kopie von 02_iwae.ipynb": "dora/02_iwae.ipynb",
-    "eva/01_ELBO.ipynb": "eva/01_elbo.ipynb",
-    "finn/01_elbo.IPYNB": "finn/01_elbo.ipynb",
-    "fred/week3/01_elbo.ipynb": "fred/01_elbo.ipynb",
-    "gus_01_elbo.ipynb": "STUDENT/01_elbo.ipynb",
-    "02_iwae.ipynb": "STUDENT/02_iwae.ipynb",
-    "hana/01-elbo-final.ipynb": "hana/01_elbo.ipynb",
-    "ida/02_iwae.ipynb.txt": "ida/02_iwae.ipynb",
-    "jo/02_iwae.zip": "jo/02_iwae.ipynb",
-}
-
-
-def handed_in(folder, *files):
-    for file in files:
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-    return folder
-
-
-@pytest.mark.parametrize("file", MISNAMED)
-def test_a_misnamed_submission_gets_a_row_that_says_what_it_must_be_called(file, tmp_path):
-    (row,) = collect(handed_in(tmp_path / "in", file), tmp_path / "course", NAMES)
-    name = Path(MISNAMED[file]).stem
-    remark = f"'{file}' was not graded; it must be called '{MISNAMED[file]}'."
-    assert row == {
-        "student": file.split("/")[0],
-        "assignment": name,
-        "graded": False,
-        "remarks": [remark],
-    }
-    assert not (tmp_path / "course").exists()
-
-
-def test_a_notebook_of_unknown_name_and_a_folder_without_any_get_a_row(tmp_path):
-    folder = handed_in(
-        tmp_path / "in",
-        "ann/homework.ipynb",
-        "bob/notes.pdf",
-        "cleo/01_elbo.ipynb",
-        "cleo/data/plot.png",
-        "ann/.ipynb_checkpoints/01_elbo.ipynb",
-        "__MACOSX/x.ipynb",
-        "list.csv",
-    )
-    (folder / "dan").mkdir()
-    rows = {row["student"]: row for row in collect(folder, tmp_path / "course", NAMES)}
-    names = "called one of 01_elbo.ipynb, 02_iwae.ipynb in"
-    assert rows.keys() == {"ann", "bob", "cleo", "dan"} and rows["cleo"]["remarks"] == []
-    assert rows["ann"]["remarks"] == [
-        f"'ann/homework.ipynb' was not graded; it must be {names} 'ann/'."
-    ]
-    assert rows["bob"]["remarks"] == [f"The folder 'bob' contains no notebook {names} 'bob/'."]
-    assert {rows[student]["assignment"] for student in ("ann", "bob", "dan")} == {"unknown"}
-
-
-def test_a_copy_next_to_the_submission_is_named_in_its_row(tmp_path):
-    """One row per student and assignment: a second one could replace the first."""
-    folder = handed_in(
-        tmp_path / "in",
-        "ann/01_elbo.ipynb",
-        "ann/01_elbo (1).ipynb",
-        "ann/01_elbo.html",
-        "bob/01_elbo (1).ipynb",
-        "bob/01_elbo (2).ipynb",
-    )
-    ann, bob = collect(folder, tmp_path / "course", NAMES)
-    assert ann["graded"] and (tmp_path / "course/submitted/ann/01_elbo/01_elbo.ipynb").exists()
-    assert ann["remarks"] == ["'ann/01_elbo (1).ipynb' was not graded, only 'ann/01_elbo.ipynb'."]
-    assert not bob["graded"] and ["(1)" in remark for remark in bob["remarks"]] == [True, False]
-
-
-def test_only_regular_files_of_named_students_are_collected(tmp_path):
-    folder = handed_in(tmp_path / "in", "good/01_elbo.ipynb", "no name!/01_elbo.ipynb")
-    for student in ("link", "large"):
-        (folder / student).mkdir()
-    (folder / "link" / "01_elbo.ipynb").symlink_to(folder / "good" / "01_elbo.ipynb")
-    (folder / "large" / "01_elbo.ipynb").write_bytes(bytes(LONGEST_FILE + 1))
-    rows = collect(folder, tmp_path / "course", NAMES)
-    assert [row["student"] for row in rows if row["graded"]] == ["good"]
-    assert len(rows) == 4 and all(row["remarks"] for row in rows if not row["graded"])
-
-
-# ---- Requirements of the sandbox
-
-
-def test_grading_says_what_the_machine_lacks(monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert sandbox.check([]) == sandbox.missing()
-    assert "needs Linux and root" in sandbox.missing()
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(sandbox.shutil, "which", lambda tool: None if tool == "setpriv" else tool)
-    assert sandbox.missing() == "Grading needs the programs setpriv (package util-linux)."
 
 
 # ---- With nbgrader
@@ -241,6 +211,17 @@ def test_the_students_versions_contain_no_word_of_the_key(name, nbgrader, tmp_pa
     assert not any(cell.get("outputs") for version in made.values() for cell in version.cells)
 
 
+def test_links_of_both_students_versions_lead_to_the_pages(nbgrader, tmp_path):
+    path = tmp_path / "00_sample.ipynb"
+    path.write_text(text(linking()), encoding="utf-8")
+    make([path], tmp_path / "built", "https://x.org/course/")
+    for version, target in {"student": "https://x.org/course/chapters/02_elbo.html",
+                            "release": "https://x.org/course/chapters/02_elbo.html",
+                            "solution": "../02_elbo.ipynb"}.items():  # fmt: skip
+        made = load(tmp_path / "built" / version / path.name)
+        assert f"[2]({target})" in made.cells[0].source
+
+
 def test_make_writes_nothing_from_a_faulty_source(nbgrader, tmp_path):
     path = tmp_path / "01_bad.ipynb"
     path.write_text(text(notebook()).replace('"schema_version": 3', '"schema_version": 2'))
@@ -251,11 +232,9 @@ def test_make_writes_nothing_from_a_faulty_source(nbgrader, tmp_path):
 
 def executed(change):
     """Return the notebook that is executed when the changed student version is submitted."""
-    import grading
-
     submitted = demo.filled(notebook(), ["kl", "bound"])
     change(submitted)
-    return grading.answered(demo.filled(notebook()), submitted)
+    return answered(demo.filled(notebook()), submitted)
 
 
 def test_answers_are_found_by_grade_id_cell_id_or_colabs_id(nbgrader):
@@ -314,20 +293,9 @@ def test_a_students_own_cells_are_kept_but_not_changed_tests_or_metadata(nbgrade
     assert words == "Because < script>of< /script> $a< b$ [x](javascript :y)"
 
 
-def test_a_misnamed_submission_is_in_the_table_of_scores(nbgrader, tmp_path, monkeypatch):
-    import grading
-
-    monkeypatch.setattr(grading, "course", lambda folder, sources: Path(folder))
-    monkeypatch.setattr(grading.sandbox, "check", lambda hidden: None)
-    folder = handed_in(tmp_path / "in", "cem/Copy of 01_elbo.ipynb")
-    (row,) = grading.grade(tmp_path / "course", [Path("01_elbo.ipynb")], folder)
-    assert (row["student"], row["assignment"], row["points"]) == ("cem", "01_elbo", 0.0)
-    assert "must be called 'cem/01_elbo.ipynb'" in row["remarks"]
-
-
 def test_the_check_of_the_sandbox_reports_visible_paths(room):
     """A path that is mounted into the sandbox is reported when it should be hidden."""
-    assert "hidden" in sandbox.check([sys.prefix])
+    assert "hidden" in checks.check([sys.prefix])[0]
 
 
 def test_sample_submissions_get_the_expected_points(room, capsys):

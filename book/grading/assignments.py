@@ -1,9 +1,11 @@
 """Generate the versions of the assignments from their sources in chapters/assignments, by nbgrader.
 
     make assignments        # or: .venv-grading/bin/python book/grading/assignments.py
+    make assignments ARGS="--pages https://you.github.io/course/"
 
 writes _build/assignments/student (plain notebooks with gaps), release (the same with nbgrader's
-checksums and locks) and solution (the answer key). `course` creates nbgrader's course folder.
+checksums and locks) and solution (the answer key). In the first two, links to chapters lead to the
+published pages. `course` creates nbgrader's course folder.
 """
 
 import argparse
@@ -18,9 +20,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "book" / "tools"))
 from record import load, strip, text  # noqa: E402
+from repository import PLACEHOLDER, read_url, site_address  # noqa: E402
 
 SOURCES = ROOT / "chapters" / "assignments"
 BUILT = ROOT / "_build" / "assignments"
+NUMBER = "number"  # the answer with the student's number, which no test follows
+CHAPTER = re.compile(r"\]\(\.\./(\w+)\.ipynb(#[^()\s]*)?\)")  # a link to a chapter
+# The bootstrap cell's advice; a clone of the book contains the key, so students get another one.
+IN_A_CLONE = "run `make lab` in a clone of the book"
+IN_A_TERMINAL = "run `pip install {ADDRESS}` in a terminal"
 STUBS = "YOUR CODE HERE raise NotImplementedError YOUR ANSWER HERE"
 REGION = r"(?ms)^[^\n]*### BEGIN {0}\n(.*?)^[^\n]*### END {0}"  # the text between two marks
 os.environ["PATH"] = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"  # nbgrader calls `alembic`
@@ -98,8 +106,8 @@ def faults(nb):
             )
         elif grade:
             points[cell.cell_type] += meta["points"]
-        answer = solution and not grade and cell.get("id") != "number"  # its number is not tested
-        kinds += "a" * answer + "t" * (grade and not solution)
+        if cell.get("id") != NUMBER:
+            kinds += "a" * (solution and not grade) + "t" * (grade and not solution)
     if re.search("aa|a$", kinds) or "t" not in kinds:
         yield "An answer is not followed by a test."
     title = "".join(cell.source for cell in nb.cells[:1])
@@ -144,6 +152,26 @@ def solution(nb):
     return strip(preprocessed(nb, p.LockCells, p.ClearOutput))
 
 
+def published(config=ROOT / "_config.yml"):
+    """Return the address of the book's pages, or None if it is not set yet."""
+    url = read_url(config)
+    return None if PLACEHOLDER in url else site_address(url)
+
+
+def handed_out(nb, pages):
+    """Return a copy of nb for students: links lead to the pages, and none into a clone.
+
+    pages: the address of the pages; None: links stay relative, as in a clone.
+    """
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        if cell.cell_type == "markdown" and pages:
+            cell.source = CHAPTER.sub(rf"]({pages.rstrip('/')}/chapters/\1.html\2)", cell.source)
+        if cell.get("id") == "bootstrap":
+            cell.source = cell.source.replace(IN_A_CLONE, IN_A_TERMINAL)
+    return nb
+
+
 def course(folder, sources):
     """Create or update nbgrader's course folder, readable by root only, with release versions."""
     from nbgrader.apps import NbGraderAPI
@@ -172,16 +200,28 @@ def course(folder, sources):
     return folder
 
 
-def make(sources, built=BUILT):
-    """Write all versions. ValueError: a student's version contains a word of the key."""
+def make(sources, built=BUILT, pages=None):
+    """Write all versions. ValueError: a student's version contains a word of the key.
+
+    pages: the address of the book's pages, default that of _config.yml.
+    """
     if problems := [f"{path}: {problem}" for path in sources for problem in faults(load(path))]:
         raise ValueError("\n".join(problems))
+    pages = pages or published()
+    given = {path: handed_out(load(path), pages) for path in sources}
     with tempfile.TemporaryDirectory() as folder:
-        course(folder, sources)
-        released = {path: load(Path(folder, "release", path.stem, path.name)) for path in sources}
+        copies = [Path(folder, path.name) for path in sources]
+        for path, made in zip(copies, given.values(), strict=True):
+            path.write_text(text(made), encoding="utf-8")
+        course(Path(folder, "course"), copies)
+        released = {
+            path: load(Path(folder, "course", "release", path.stem, path.name)) for path in sources
+        }
     for path in sources:
-        nb = load(path)
-        versions = {"student": student(nb), "release": released[path], "solution": solution(nb)}
+        nb = given[path]
+        versions = {
+            "student": student(nb), "release": released[path], "solution": solution(load(path))
+        }  # fmt: skip
         for version in ("student", "release"):
             if leaked := leaks(nb, versions[version]):
                 words = ", ".join(leaked)
@@ -198,14 +238,19 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sources", type=Path, default=SOURCES)
     parser.add_argument("--built", type=Path, default=BUILT)
+    parser.add_argument("--pages", help="the address of your book's pages, for links to chapters")
     options = parser.parse_args(argv)
+    if options.pages and not re.match(r"https?://[^\s()]+$", options.pages):
+        print(f"--pages must be an address such as https://you.github.io/course/, "
+              f"got '{options.pages}'.", file=sys.stderr)  # fmt: skip
+        return 2
     sources = sorted(options.sources.glob("*.ipynb"))
     if not sources:
         print(f"{options.sources} contains no notebooks.", file=sys.stderr)
         return 2
     shutil.rmtree(options.built, ignore_errors=True)
     try:
-        make(sources, options.built)
+        make(sources, options.built, options.pages)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -190,7 +190,7 @@ ATTACKS = [
      "loot": "3 letters left"},
     {"name": "key", "does": "looks for the key, other processes, the network, a way out",
      "code": LOOK, "loot": "[] of the key, 0 foreign processes",
-     "remark": "Read: it uses __code__, ctypes, socket."},
+     "remark": "Read: it uses __code__, ctypes, kill, socket, subprocess."},
     {"name": "loop", "does": "loops forever", "code": "while True:\n    pass"},
     {"name": "deaf-loop", "does": "loops forever and ignores interrupts",
      "remark": "could not be interrupted",
@@ -230,7 +230,7 @@ ATTACKS = [
     {"name": "browser", "does": "sends scripts to the instructor's browser", "code": BROWSER,
      "change": script},
     {"name": "rubbish", "does": "submits a file that is not a notebook", "raw": '{"cells": [',
-     "cheats": True, "remark": "nbgrader could not grade it"},
+     "cheats": True, "remark": "it cannot be read as JSON"},
     {"name": "peek", "does": "NOT PREVENTED: reads the expected value in the test's own variables",
      "answers": {"gap": "import sys\n\n\ndef gap(*arguments):\n"
                         "    return sys._getframe(1).f_globals['expected']"},

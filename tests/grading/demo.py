@@ -22,8 +22,8 @@ from attacks import ATTACKS
 from sample_assignment import ROOT, notebook
 
 sys.path.insert(0, str(ROOT / "book" / "grading"))
-import sandbox  # noqa: E402
-from assignments import SOURCES, answers, load, marked, student, text  # noqa: E402
+import checks  # noqa: E402
+from assignments import NUMBER, SOURCES, answers, load, marked, student, text  # noqa: E402
 
 ATTACKED = "00_sample_assignment"
 HONEST, ATTACK_AFTER = "kl", "kl-test"  # the cell an attack answers correctly; its own cell's place
@@ -51,7 +51,7 @@ def share(source, right):
                 made = {statement.name}
             uses_broken = bool(names(statement, ast.Load) & broken)
             lost |= uses_broken
-            left_out = meta.get("solution") and cell.id not in right
+            left_out = meta.get("solution") and cell.id not in {*right, NUMBER}
             broken = broken | made if uses_broken or left_out else broken - made
         if meta.get("grade") and not lost:
             points += meta["points"]
@@ -73,9 +73,17 @@ def filled(source, right=(), none=()):
     return nb
 
 
+def numbered(nb, number):
+    """Write a student's number into the cell for it, if there is one."""
+    for cell in nb.cells:
+        if cell.id == NUMBER:
+            cell.source = f"STUDENT = {number}"
+    return nb
+
+
 def half(source):
     """Return the answers that are right, and those that return None; the others are left out."""
-    cells = [cell.id for cell in answers(source)]
+    cells = [cell.id for cell in answers(source) if cell.id != NUMBER]
     right, rest = cells[: len(cells) // 2], cells[len(cells) // 2 :]
     return right, rest[1::2]
 
@@ -107,10 +115,11 @@ def submissions(sources):
     made = []
     for name, source in sources.items():
         key = filled(source, [cell.id for cell in source.cells])
-        made.append(("perfect", name, key, total(source), "submits the key"))
+        made.append(("perfect", name, numbered(key, 1001), total(source), "submits the key"))
         right, none = half(source)
         does = "half of the answers, the others left out or None"
-        made.append(("half", name, filled(source, right, none), share(source, right), does))
+        nb = numbered(filled(source, right, none), 1002)
+        made.append(("half", name, nb, share(source, right), does))
     for i, attack in enumerate(ATTACKS):
         nb, source = attacker(sources[ATTACKED], attack), sources[ATTACKED]
         expected = share(source, [HONEST]) * (not attack["cheats"]) + attack.get("wins", 0)
@@ -163,7 +172,11 @@ def run(folder, sources, only=""):
             path.write_text(raw.get(student_name) or nbformat.v4.writes(nb), encoding="utf-8")
             expectations[student_name, name] = {"expected": expected, "does": does}
     course = Path(folder, "course")
-    rows = grading.grade(course, paths.values(), Path(folder, "handed-in"))
+    rows, _, left = grading.grade(course, paths.values(), Path(folder, "handed-in"))
+    nothing = {"points": 0.0, "of": 0.0, "to_read": 0.0, "seconds": 0.0}
+    for one in left:
+        who, name = one["file"].removesuffix(".ipynb").split("/")
+        rows.append({"student": who, "assignment": name, "remarks": one["reason"], **nothing})
     for row in rows:
         row |= expectations[row["student"], row["assignment"]]
         row["loot"] = loot(course, row["student"])
@@ -200,7 +213,7 @@ def table(rows):
 
 
 def main(only=""):
-    if problem := sandbox.missing():
+    if problem := checks.missing():
         print(problem, file=sys.stderr)
         return 2
     os.environ.update(VAELIB_PROFILE="smoke", GRADING_TIMEOUT="20", GRADING_TOTAL="120")

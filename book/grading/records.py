@@ -1,0 +1,200 @@
+"""The records of a course: one JSON file for each submission, and scores.csv made from all of them.
+
+course/records/STUDENT--ASSIGNMENT.json has the keys that `new` and grading.py write; points and
+comments of written answers are read from nbgrader's gradebook again whenever they are shown.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from answers import is_answer, of_kind
+from dates import late_hours, penalty, written
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST_MESSAGE = 300
+COLUMNS = ("student", "name", "assignment", "points", "of", "to_read", "read points", "late hours",
+           "remarks", "seconds", "penalty")  # fmt: skip
+
+
+def place(folder, student, assignment):
+    return Path(folder, "records", f"{student}--{assignment}.json")
+
+
+def read(folder, student, assignment):
+    """Return the record of a submission, or None."""
+    path = place(folder, student, assignment)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def read_all(folder):
+    """Return all records, in the order of assignments and students."""
+    paths = Path(folder, "records").glob("*.json")
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(found, key=lambda record: (record["assignment"], record["student"]))
+
+
+def write(folder, record):
+    path = place(folder, record["student"], record["assignment"])
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(part, path)
+
+
+def made_with(source):
+    """Return what a result depends on besides the submission: the source notebook and vaelib."""
+    library, digest = sorted((ROOT / "vaelib").rglob("*.py")), hashlib.sha256()
+    for path in library:
+        digest.update(path.read_bytes())
+    return {
+        "source": hashlib.sha256(Path(source).read_bytes()).hexdigest(),
+        "vaelib": f"{version('vaelib')} {digest.hexdigest()[:12]}",
+        "profile": os.environ.get("VAELIB_PROFILE", "default"),
+    }
+
+
+def unchanged(record, submission, made):
+    """Return whether a record holds for a submission as it is now."""
+    return bool(record) and not record["failed"] and record["made_with"] == made and (
+        record["sha256"] == submission["sha256"])  # fmt: skip
+
+
+def of_intake(submission, settings):
+    """Return the part of a record that the intake knows."""
+    due = settings["due"].get(submission["assignment"])
+    hours = late_hours(submission["handed_in"], due)
+    said = bool(submission["late"] and submission["handed_in"] is None)
+    return {
+        "student": submission["student"], "name": submission["name"],
+        "assignment": submission["assignment"], "file": submission["file"],
+        "sha256": submission["sha256"], "handed_in": written(submission["handed_in"]),
+        "due": written(due), "late_hours": hours, "late_by_lms": said,
+        "penalty": penalty(hours, settings["late"]), "intake": submission["intake"],
+    }  # fmt: skip
+
+
+def remarks(record, roster, owners):
+    """Return the sentences of the column remarks. owners: {number: students who wrote it}."""
+    said = [record["failed"], record["stopped"], *record["flags"]]
+    if record["to_read"]:
+        said.append(f"Read: it uses {', '.join(record['to_read'])}.")
+    if half := [cell["id"] for cell in record["cells"] if cell["ready_made"]]:
+        said.append(f"Half of the points, with a ready-made function: {', '.join(half)}.")
+    said += record["intake"]
+    if record["asks_number"] and not record["failed"]:
+        number, student = record["number"], record["student"]
+        listed = roster.get(student, {}).get("number")
+        others = sorted(owners.get(number, set()) - {student}) if number else []
+        if number is None:
+            said.append("The cell 'number' has no student number.")
+        elif number == 0:
+            said.append("The student number is 0.")
+        elif listed is not None and listed != number:
+            said.append(f"The student number is {number}, in roster.csv it is {listed}.")
+        if others:
+            said.append(f"The number {number} is also that of {', '.join(others)}.")
+    if record["late_hours"]:
+        taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
+        said.append(f"{record['late_hours']:.1f} hours late{taken}.")
+    if record["late_by_lms"]:
+        said.append("Canvas says that it was late, but not by how much: write its time into "
+                    "handed_in.csv.")  # fmt: skip
+    return [sentence for sentence in said if sentence]
+
+
+def finish(folder, records, roster):
+    """Write all records with their remarks, and scores.csv; returns the rows."""
+    owners = {}
+    for record in records:
+        if record["number"]:
+            owners.setdefault(record["number"], set()).add(record["student"])
+    for record in records:
+        record["remarks"] = remarks(record, roster, owners)
+        write(folder, record)
+    rows = [row_of(record) for record in records]
+    table(Path(folder, "scores.csv"), COLUMNS, rows)
+    return rows
+
+
+def row_of(record):
+    """Return a record's row of scores.csv; points are those before anything for lateness."""
+    tests = [cell for cell in record["cells"] if cell["kind"] == "tests"]
+    reading = [cell for cell in record["cells"] if cell["kind"] == "reading"]
+    return {
+        "student": record["student"], "name": record["name"], "assignment": record["assignment"],
+        "points": sum(cell["points"] or 0 for cell in tests),
+        "of": sum(cell["of"] for cell in tests),
+        "to_read": sum(cell["of"] for cell in reading if cell["points"] is None),
+        "read points": sum(cell["points"] or 0 for cell in reading),
+        "late hours": record["late_hours"], "remarks": " ".join(record["remarks"]),
+        "seconds": record["seconds"], "penalty": record["penalty"],
+    }  # fmt: skip
+
+
+def table(path, columns, rows):
+    """Write a table; a spreadsheet would take a text such as '=...' for a formula."""
+    def plain(value):
+        formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
+        return f"'{value}" if formula else value
+
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([plain(row[column]) for column in columns] for row in rows)
+
+
+# ---- The cells of a record
+
+
+def message_of(cell, source, suspect):
+    """Return the last line of a test's failure, or None.
+
+    source: the test's text. A hidden test's text must not reach the student: a message that
+    contains a line of it, or any message of a suspect submission, is left out.
+    """
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    if not errors:
+        return None
+    kind, value = errors[-1].ename, re.sub(r"\x1b\[[\d;]*m", "", str(errors[-1].evalue)).strip()
+    last = (value.splitlines() or [""])[-1].strip()
+    hidden = "HIDDEN TESTS" in source
+    lines = [line.strip() for line in source.splitlines() if len(line.strip()) >= 20]
+    if kind != "NotGraded" and hidden and (suspect or any(line in value for line in lines)):
+        return f"{kind} in a hidden test"
+    if kind not in ("AssertionError", "NotGraded") or not last:
+        last = f"{kind}: {last}" if last else kind
+    return last if len(last) <= LONGEST_MESSAGE else last[: LONGEST_MESSAGE - 1] + "…"
+
+
+def cells_of(source, executed, points, comments, half, suspect):
+    """Return the list `cells` of a record.
+
+    source, executed: notebooks; executed may be None. points, comments: {cell: value}.
+    """
+    cells = executed.cells if executed else []
+    outputs = {cell.metadata.nbgrader.grade_id: cell for cell in cells if of_kind(cell, "grade")}
+    found, title, last = [], "", None
+    for cell in source.cells:
+        if cell.cell_type == "markdown":
+            heads = re.findall(r"(?m)^#+ +(?!(?:BEGIN|END) )(.+?)\s*$", cell.source)
+            title = heads[-1] if heads else title
+        if is_answer(cell):
+            last = cell.metadata.nbgrader.grade_id
+        if not of_kind(cell, "grade"):
+            continue
+        meta = cell.metadata.nbgrader
+        tests = cell.cell_type == "code"
+        found.append({
+            "id": meta.grade_id, "title": title, "kind": "tests" if tests else "reading",
+            "hidden": "HIDDEN TESTS" in cell.source, "answers": [last] if last else [],
+            "points": points.get(meta.grade_id, 0.0), "of": float(meta.points),
+            "message": message_of(outputs[meta.grade_id], cell.source, suspect)
+            if tests and meta.grade_id in outputs else None,
+            "comment": comments.get(meta.grade_id), "ready_made": meta.grade_id in half,
+        })  # fmt: skip
+    return found
