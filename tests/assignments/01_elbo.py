@@ -1019,7 +1019,8 @@ def score_gradients(f, mean, log_var, k):
         "what": "The library does the work.",
         "code": """
 def log_bernoulli(x, logits):
-    return vl.likelihoods.Bernoulli()(logits).log_prob(x)
+    pixels = torch.distributions.Bernoulli(logits=logits, validate_args=False)
+    return vl.likelihoods.IndependentBernoulli(pixels, 1).log_prob(x)
 """,
     },
     {
