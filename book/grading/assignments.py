@@ -98,8 +98,7 @@ def faults(nb):
             )
         elif grade:
             points[cell.cell_type] += meta["points"]
-        number = cell.get("id") == "number"  # the one answer that is not tested
-        kinds += "a" * (solution and not grade and not number) + "t" * (grade and not solution)
+        kinds += "a" * (solution and not grade) + "t" * (grade and not solution)
     if re.search("aa|a$", kinds) or "t" not in kinds:
         yield "An answer is not followed by a test."
     title = "".join(cell.source for cell in nb.cells[:1])
