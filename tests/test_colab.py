@@ -249,6 +249,19 @@ def test_markdown_without_a_plain_form_is_refused(page, source):
         plain.plain(source, page)
 
 
+def test_a_courses_own_assignments_come_before_the_books(home, capsys):
+    """A teacher's public repository shows the notebooks of its private one, in handed_out/."""
+    assert notebooks.main([], home) == 0
+    assert "run `make assignments` first" in capsys.readouterr().out
+    for folder, words in (("_build/assignments/student", "The book's."), ("handed_out", "Ours.")):
+        (home / folder).mkdir(parents=True)
+        nb = new_notebook(cells=[new_markdown_cell(words, id="title")])
+        nbformat.write(nb, home / folder / "01_do.ipynb")
+        assert notebooks.main([], home) == 0 and "make assig" not in capsys.readouterr().out
+        made = nbformat.read(home / "_build/colab/chapters/assignments/01_do.ipynb", 4)
+        assert words in made.cells[0].source
+
+
 def test_the_branch_colab_of_a_small_book(home, capsys):
     given = new_markdown_cell("# Assignment 1\n\nSee [chapter 2](../02_two.ipynb).", id="title")
     asked = new_code_cell(

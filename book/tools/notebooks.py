@@ -345,7 +345,7 @@ def commit_of(root):
 
 
 def add(root, build, folder):
-    """Write the build's chapters, and the assignments if `make assignments` has written them.
+    """Write the build's chapters, and the students' assignments if there are any.
 
     A notebook that is in the folder is the reader's: it is not replaced.
     """
@@ -353,7 +353,7 @@ def add(root, build, folder):
     if not chapters:
         raise ValueError(f"{build / 'html/notebooks'} has no notebooks, so run `make book` first.")
     made = {path.name: path.read_text(encoding="utf-8") for path in chapters}
-    if (students := build / "assignments/student").is_dir():
+    if students := students_folder(root, build):
         book = read_book(root, build, students)
         made |= {
             f"assignments/{path.name}": text(
@@ -369,6 +369,12 @@ def add(root, build, folder):
             print(f"{here}: kept as it is; remove it to get the book's.")
 
 
+def students_folder(root, build):
+    """Return where the students' notebooks are: a course's own, or the book's; None: nowhere."""
+    places = root / "handed_out", build / "assignments" / "student"
+    return next((place for place in places if place.is_dir()), None)
+
+
 def main(argv=None, root=ROOT):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -376,15 +382,14 @@ def main(argv=None, root=ROOT):
     )
     parser.add_argument("--into", type=Path, help="a reader's folder, where nothing is replaced")
     parser.add_argument(
-        "--assignments", type=Path, help="default: what `make assignments` has written"
+        "--assignments", type=Path, help="default: handed_out/, or what `make assignments` wrote"
     )
     options = parser.parse_args(argv)
     try:
         if options.into:
             add(Path(root), options.build, options.into)
             return 0
-        made = options.build / "assignments" / "student"
-        students = options.assignments or (made if made.is_dir() else None)
+        students = options.assignments or students_folder(Path(root), options.build)
         files = make(Path(root), options.build, students)
     except ValueError as error:
         print(f"{error} Nothing was written.", file=sys.stderr)
