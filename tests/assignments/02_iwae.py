@@ -1340,13 +1340,13 @@ def catches(program):
     weight = torch.diag(torch.tensor([1.0, 0.7]))
     oracle = oracles.LinearGaussian(weight, torch.zeros(2), 1.0)
     model = oracle.vae()
-    x = torch.tensor([[0.0, 1.0], [5.0, -4.0]]).repeat(1000, 1)
+    x = torch.tensor([[0.0, 1.0], [3.5, -2.5]]).repeat(1000, 1)
     code = torch.tensor([0.5, 0.0, 0.4, 0.5]).expand(len(x), 4)
     model.encoder.forward = lambda x: code
     right = oracle.posterior(x)
-    mean, variance = program.posterior_moments(model, x, 300)
-    found, error = program.mean_and_error(model, x, 300)
-    codes = program.resampled(model, x, 300, 300)
+    mean, variance = program.posterior_moments(model, x, 500)
+    found, error = program.mean_and_error(model, x, 500)
+    codes = program.resampled(model, x, 500, 500)
     off = []
     for i in range(2):
         m, v = right.mean[i], right.variance[i]
