@@ -307,7 +307,13 @@ def gaussian_tc(covariance):
     c = covariance + 1e-6 * torch.eye(len(covariance), dtype=covariance.dtype)
     return 0.5 * (c.diagonal().log().sum() - torch.linalg.slogdet(c)[1])
 '''),
-    (TC, "the diagonal is changed in place", ["gaussian-tc-test"], '''
+    (TC, "something added to the diagonal of the correlations", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    r = covariance / torch.outer(std, std)
+    return -0.5 * torch.linalg.slogdet(r + 1e-6 * torch.eye(len(r), dtype=r.dtype))[1]
+'''),
+    (TC, "the covariance is changed in place", ["gaussian-tc-test"], '''
 def gaussian_tc(covariance):
     std = covariance.diagonal().sqrt()
     covariance /= torch.outer(std, std)
@@ -549,7 +555,7 @@ def paired_interval(a, b, level=0.95):
     half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
     return d.mean(), d.mean() - half, d.mean() + half
 '''),
-    (INTERVAL, "the arguments are sorted in place, in pairs", ["paired-interval-coverage"], '''
+    (INTERVAL, "an argument is changed in place", ["paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
     if len(a) != len(b) or len(a) < 2:
         raise ValueError("fewer than two pairs")
