@@ -145,6 +145,132 @@ def log_prior(z):
 )
 
 wrong(
+    "log-prior",
+    "computed without gradients: codes are never pulled back",
+    [""],
+    """
+@torch.no_grad()
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+""",
+)
+
+wrong(
+    "log-prior",
+    "the library's density under another name",
+    [""],
+    """
+from vaelib import logistic_unit_variance as made
+
+
+def log_prior(z):
+    return made(z.shape[1]).to(z.dtype)().log_prob(z)
+""",
+)
+
+wrong(
+    "log-prior",
+    "always float32",
+    [""],
+    """
+def log_prior(z):
+    t = z.float().abs() * math.pi / math.sqrt(3)
+    each = -t - 2 * torch.log1p(torch.exp(-t)) + math.log(math.pi / math.sqrt(3))
+    return each.sum(-1)
+""",
+)
+
+wrong(
+    "log-prior",
+    "the codes are scaled in place",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.detach().div_(s).abs() if not z.requires_grad else z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+""",
+)
+
+wrong(
+    "log-prior",
+    "ln s for two coordinates, whatever their number",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t))).sum(-1) - 2 * math.log(s)
+""",
+)
+
+right(
+    "log-prior",
+    "in double precision and back, constants of numpy",
+    """
+def log_prior(z):
+    s = np.sqrt(3) / np.pi
+    t = torch.abs(z.double() / s)
+    each = -t - 2 * torch.nn.functional.softplus(-t) - np.log(s)
+    return torch.sum(each, dim=1).to(z.dtype)
+""",
+)
+
+right("log-prior", "ready-made", 'log_prior = cw.ready_made("05_vim", "log_prior")')
+right("prior-quantile", "ready-made", 'prior_quantile = cw.ready_made("05_vim", "prior_quantile")')
+right("info-vae", "ready-made", 'info_vae = cw.ready_made("05_vim", "info_vae")')
+right(
+    "correct-under-noise",
+    "ready-made",
+    'correct_under_noise = cw.ready_made("05_vim", "correct_under_noise")',
+)
+right("crossed", "ready-made", 'crossed = cw.ready_made("05_vim", "crossed")')
+
+wrong(
+    "prior-quantile",
+    "computed without gradients",
+    [""],
+    """
+@torch.no_grad()
+def prior_quantile(u):
+    return torch.logit(u, 1e-7) * math.sqrt(3) / math.pi
+""",
+)
+
+wrong(
+    "prior-quantile",
+    "the result in another dtype",
+    [""],
+    """
+def prior_quantile(u):
+    return torch.logit(u.double(), 1e-12) * math.sqrt(3) / math.pi
+""",
+)
+
+wrong(
+    "prior-quantile",
+    "float32 inside, for float64 too",
+    [""],
+    """
+def prior_quantile(u):
+    return (torch.logit(u.float(), 1e-7) * math.sqrt(3) / math.pi).to(u.dtype)
+""",
+)
+
+wrong(
+    "prior-quantile",
+    "the ends are sent to the middle",
+    [""],
+    """
+def prior_quantile(u):
+    z = math.sqrt(3) / math.pi * torch.logit(u)
+    return torch.where(z.isfinite(), z, torch.zeros_like(z))
+""",
+)
+
+wrong(
     "prior-quantile",
     "unit scale",
     [""],
@@ -251,267 +377,146 @@ def prior_quantile(u):
 """,
 )
 
-# Part 2: entropy and information -----------------------------------------------------
+# Part 2: a colleague's program -------------------------------------------------------
 
-wrong(
-    "entropy",
-    "the standard deviation taken for the logistic's scale",
-    [""],
-    """
-def entropy(family, std):
-    if family == "normal":
-        return 0.5 * torch.log(2 * math.pi * math.e * std**2)
-    if family == "logistic":
-        return 2 + torch.log(std)
-    raise ValueError(family)
-""",
-)
-
-wrong(
-    "entropy",
-    "bits",
-    [""],
-    """
-def entropy(family, std):
-    if family == "normal":
-        return 0.5 * torch.log2(2 * math.pi * math.e * std**2)
-    if family == "logistic":
-        return (2 + torch.log(std * math.sqrt(3) / math.pi)) / math.log(2)
-    raise ValueError(family)
-""",
-)
-
-wrong(
-    "entropy",
-    "std used as the variance: right at 1 only",
-    [""],
-    """
-def entropy(family, std):
-    if family == "normal":
-        return 0.5 * torch.log(2 * math.pi * math.e * std)
-    if family == "logistic":
-        return 2 + torch.log(torch.sqrt(3 * std) / math.pi)
-    raise ValueError(family)
-""",
-)
-
-wrong(
-    "entropy",
-    "kept from falling below 0, as if it were the entropy of a discrete variable",
-    [""],
-    """
-def entropy(family, std):
-    if family == "normal":
-        return torch.log(math.sqrt(2 * math.pi * math.e) * std).clamp(min=0)
-    if family == "logistic":
-        return (2 + torch.log(std * math.sqrt(3) / math.pi)).clamp(min=0)
-    raise ValueError(family)
-""",
-)
-
-right(
-    "entropy",
-    "the entropy of the standard form, and ln std",
-    """
-def entropy(family, std):
-    normal = math.log(2 * math.pi * math.e) / 2
-    unit = {"normal": normal, "logistic": 2 + math.log(3) / 2 - math.log(math.pi)}
-    if family not in unit:
-        raise ValueError(f"no entropy of {family} here")
-    return unit[family] + std.log()
-""",
-)
-
-right(
-    "entropy",
-    "torch's normal; the logistic by quadrature of -p ln p",
-    """
-def entropy(family, std):
-    if family == "normal":
-        return torch.distributions.Normal(torch.zeros_like(std), std).entropy()
-    if family != "logistic":
-        raise ValueError(family)
-    t, step = torch.linspace(-60, 60, 12_001, dtype=torch.float64), 0.01
-    log_p = -t - 2 * torch.nn.functional.softplus(-t)  # scale 1
-    return -(log_p.exp() * log_p).sum() * step + torch.log(std * 3**0.5 / math.pi)
-""",
-)
-
-wrong(
-    "information",
-    "the mixture is a sum, not a mean: ln N short",
-    ["", "-hidden"],
-    """
-def information(z, mean, log_var):
-    log_q = (-0.5 * ((z[:, None] - mean) ** 2 / log_var.exp() + log_var)).sum(-1)
-    return (log_q.diagonal() - torch.logsumexp(log_q, 1)).mean()
-""",
-)
-
-wrong(
-    "information",
-    "exp(log_var) taken for a standard deviation",
-    ["-hidden"],
-    """
-def information(z, mean, log_var):
-    log_q = (-0.5 * ((z[:, None] - mean) / log_var.exp()) ** 2 - log_var).sum(-1)
-    return (log_q.diagonal() - torch.logsumexp(log_q, 1)).mean() + math.log(len(z))
-""",
-)
-
-wrong(
-    "information",
-    "the coordinates' informations added up, as if they were independent",
-    ["-hidden"],
-    """
-def information(z, mean, log_var):
-    log_q = -0.5 * ((z[:, None] - mean) ** 2 / log_var.exp() + log_var)
-    own = log_q.diagonal().T
-    each = (own - torch.logsumexp(log_q, 1)).mean(0) + math.log(len(z))
-    return each.sum().clamp(max=math.log(len(z)))
-""",
-)
-
-wrong(
-    "information",
-    "the posterior of each code summed over codes: the wrong axis",
-    ["", "-hidden"],
-    """
-def information(z, mean, log_var):
-    log_q = (-0.5 * ((z[:, None] - mean) ** 2 / log_var.exp() + log_var)).sum(-1)
-    return (log_q.diagonal() - torch.logsumexp(log_q, 0)).mean() + math.log(len(z))
-""",
-)
-
-wrong(
-    "information",
-    "densities instead of their logs",
-    ["", "-hidden"],
-    """
-def information(z, mean, log_var):
+_LINE = """
+lines = mine.source.splitlines()
+LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
+"""
+_CASES = """
+def catches(program):
+    g = torch.Generator().manual_seed(4)
+    mean = 2 * torch.randn(300, 1, generator=g) + 0.7 * torch.randn(300, 2, generator=g)
+    log_var = 0.8 * torch.randn(300, 2, generator=g) - 0.5
+    found = program.surgery(mean, log_var, draws=60, seed=0)
+    more = program.surgery(mean, log_var, draws=60, seed=1)
+    spread = 0.06
     q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
-    density = q.log_prob(z[:, None]).sum(-1).exp()
-    return (torch.log(density.diagonal()) - torch.log(density.mean(1))).mean()
-""",
-)
+    z = q.sample((60,))
+    own = q.log_prob(z).sum(-1)
+    every = torch.stack([torch.distributions.Normal(m, s).log_prob(z).sum(-1)
+                         for m, s in zip(mean, (0.5 * log_var).exp())])
+    told = (own - torch.logsumexp(every, 0)).mean().item() + math.log(300)
+    kl = vl.gaussian_kl(mean, log_var).mean().item()
+    known = {"kl": kl, "information": told, "mismatch": kl - told}
+    off = {key: abs(0.5 * (found[key] + more[key]) - known[key]) for key in known}
+    apart = torch.cumsum(20 + torch.zeros(300, 2), 0)
+    alone = program.surgery(apart, 0 * apart, draws=1)["information"]
+    return max(off.values()) > spread or abs(alone - math.log(300)) > 0.001
+"""
 
+wrong("mistake", "a guess: every program is wrong", [""], "def catches(program):\n"
+      "    return True\n" + _LINE)  # fmt: skip
+wrong("mistake", "the check is right, the line is not", [""], _CASES + "\nLINE = 28\n")
 wrong(
-    "information",
-    "without the own posterior in the mixture",
+    "mistake",
+    "the text is compared, not what is computed",
     ["", "-hidden"],
     """
-def information(z, mean, log_var):
-    log_q = (-0.5 * ((z[:, None] - mean) ** 2 / log_var.exp() + log_var)).sum(-1)
-    own = log_q.diagonal()
-    others = log_q.masked_fill(torch.eye(len(z), dtype=torch.bool), -math.inf)
-    return (own - torch.logsumexp(others, 1)).mean() + math.log(len(z) - 1)
-""",
+def catches(program):
+    return program.source == mine.source
+"""
+    + _LINE,
 )
-
 wrong(
-    "information",
-    "the width of the posteriors left out of the density",
+    "mistake",
+    "equal to the own program: other mistakes and other right forms are not told apart",
     ["-hidden"],
     """
-def information(z, mean, log_var):
-    log_q = (-0.5 * (z[:, None] - mean) ** 2 / log_var.exp()).sum(-1)
-    return (log_q.diagonal() - torch.logsumexp(log_q, 1)).mean() + math.log(len(z))
-""",
+def catches(program):
+    g = torch.Generator().manual_seed(4)
+    mean, log_var = torch.randn(2, 300, 2, generator=g)
+    return program.surgery(mean, log_var) == mine.surgery(mean, log_var)
+"""
+    + _LINE,
 )
-
 wrong(
-    "information",
-    "the average KL to the prior instead, an upper bound",
+    "mistake",
+    "unlike a right program to the last digit: other right forms are refused",
+    [""],
+    """
+known = {"kl": 0.6, "information": 0.0, "mismatch": 0.6}
+
+
+def catches(program):
+    few = torch.zeros(40, 2)
+    found = program.surgery(few, few - 1, draws=3, seed=0)
+    return any(abs(found[key] - known[key]) > 1e-6 for key in known)
+"""
+    + _LINE,
+)
+wrong(
+    "mistake",
+    "a tolerance below the spread of the draws",
+    [""],
+    _CASES.replace("spread = 0.06", "spread = 0.001") + _LINE,
+)
+wrong(
+    "mistake",
+    "only the average KL is held against its closed form",
+    ["-hidden"],
+    """
+def catches(program):
+    g = torch.Generator().manual_seed(4)
+    mean, log_var = torch.randn(2, 300, 2, generator=g)
+    found = program.surgery(mean, log_var, draws=50, seed=0)
+    return abs(found["kl"] - vl.gaussian_kl(mean, log_var).mean().item()) > 0.1
+"""
+    + _LINE,
+)
+wrong(
+    "mistake",
+    "information and mismatch must add up, which they always do",
+    [""],
+    """
+def catches(program):
+    g = torch.Generator().manual_seed(4)
+    found = program.surgery(*torch.randn(2, 300, 2, generator=g), draws=5)
+    return abs(found["kl"] - found["information"] - found["mismatch"]) > 1e-3
+"""
+    + _LINE,
+)
+wrong(
+    "mistake",
+    "no more pictures than a batch: a mixture of the batch is not seen",
+    ["-hidden"],
+    _CASES.replace("300", "90") + _LINE,
+)
+wrong(
+    "mistake",
+    "the own program is run, whatever is asked about",
     ["", "-hidden"],
-    """
-def information(z, mean, log_var):
-    return vl.gaussian_kl(mean, log_var).mean()
-""",
+    _CASES.replace("program.surgery", "mine.surgery") + _LINE,
 )
 
+right("mistake", "a mixture in a loop, two seeds", _CASES + _LINE)
 right(
-    "information",
-    "torch.distributions, one posterior at a time",
+    "mistake",
+    "three experiments with known values: closed KL, ln N, equal posteriors with a turn",
     """
-def information(z, mean, log_var):
-    N, columns = len(z), []
-    for m in range(N):
-        q = torch.distributions.Normal(mean[m], torch.exp(log_var[m] / 2))
-        columns.append(q.log_prob(z).sum(1))
-    log_q = torch.stack(columns, dim=1)
-    own = torch.diag(log_q)
-    return torch.mean(own - torch.logsumexp(log_q, dim=1) + math.log(N))
-""",
-)
+def catches(program):
+    g = torch.Generator().manual_seed(9)
+    mean, log_var = torch.randn(400, 3, generator=g), torch.randn(400, 3, generator=g) - 1
+    closed = vl.gaussian_kl(mean, log_var).mean().item()
+    if abs(program.surgery(mean, log_var, draws=40)["kl"] - closed) > 0.15:
+        return True
+    apart = 50.0 * torch.randperm(120, generator=g)[:, None] + torch.zeros(120, 4)
+    told = program.surgery(apart, apart * 0 - 4)["information"]
+    if abs(told - math.log(120)) > 0.01:
+        return True
+    two = torch.tensor([1.0, -1.0]).repeat(60)[:, None] * torch.ones(120, 2)
+    told = program.surgery(two, 0 * two, draws=400)["information"]
+    exact = oracles.two_gaussian_information(2**0.5)  # the distance along the diagonal
+    unequal = program.surgery(0 * two, torch.linspace(-3, 3, 120)[:, None] + 0 * two, 200)
+    return bool(abs(told - exact) > 0.02) or unequal["mismatch"] < 0
 
-right(
-    "information",
-    "ratios to the own density, squares multiplied out by einsum",
-    """
-def information(z, mean, log_var):
-    precision = torch.exp(-log_var)
-    log_q = -0.5 * (torch.einsum("nq,mq->nm", z**2, precision)
-                    - 2 * torch.einsum("nq,mq->nm", z, mean * precision)
-                    + (mean**2 * precision + log_var).sum(1))
-    ratio = log_q - log_q.diagonal()[:, None]
-    return math.log(len(z)) - torch.logsumexp(ratio, 1).mean()
-""",
+
+from vaelib import oracles
+"""
+    + _LINE,
 )
 
 # Part 3: the objective ---------------------------------------------------------------
-
-_ROWS = """
-def family_row(member, weight=1.0):
-    rows = {"VAE": (0, 1), "beta-VAE": %s, "VIM": %s, "VAE+MMD": %s}
-    if member not in rows:
-        raise ValueError(member)
-    return rows[member]
-"""
-
-wrong(
-    "family-row",
-    "beta-VAE as (0, beta): the ELBO with a divergence",
-    [""],
-    _ROWS % ("(0, weight)", "(1, weight)", "(0, 1 + weight)"),
-)
-wrong(
-    "family-row",
-    "alpha of the beta-VAE with the wrong sign",
-    [""],
-    _ROWS % ("(weight - 1, weight)", "(1, weight)", "(0, 1 + weight)"),
-)
-wrong(
-    "family-row",
-    "VIM with the KL left in",
-    [""],
-    _ROWS % ("(1 - weight, weight)", "(0, weight)", "(0, 1 + weight)"),
-)
-wrong(
-    "family-row",
-    "lam taken for the factor of D in the ELBO with a divergence",
-    [""],
-    _ROWS % ("(1 - weight, weight)", "(1, weight)", "(0, weight)"),
-)
-
-right(
-    "family-row",
-    "a chain of ifs, by the two factors",
-    """
-def family_row(member, weight=1.0):
-    if member == "VAE":
-        kl, d = 1, 0
-    elif member == "beta-VAE":
-        kl, d = weight, 0
-    elif member == "VIM":
-        kl, d = 0, weight
-    elif member == "VAE+MMD":
-        kl, d = 1, weight
-    else:
-        raise ValueError("unknown member " + member)
-    alpha = 1 - kl
-    return alpha, d + 1 - alpha
-""",
-)
 
 _INFO = """
 def info_vae(model, x, alpha, lam, divergence):
@@ -558,13 +563,13 @@ wrong(
 wrong(
     "info-vae",
     "the reconstruction divided by the number of pixels",
-    ["", "-hidden"],
+    ["", "-gradient"],
     changed((".log_prob(x)\n", ".log_prob(x) / x.shape[1]\n")),
 )
 wrong(
     "info-vae",
     "the average over the batch instead of one value an image",
-    ["", "-hidden"],
+    [""],
     changed((".log_prob(x)\n", ".log_prob(x).mean()\n")),
 )
 wrong(
@@ -576,49 +581,49 @@ wrong(
 wrong(
     "info-vae",
     "the mean is decoded, and compared",
-    ["-hidden"],
+    ["-gradient", "-training"],
     changed((_DRAW, "mean")),
 )
 wrong(
     "info-vae",
     "log_var taken for log std",
-    ["-hidden"],
+    ["-gradient", "-training"],
     changed(("(0.5 * log_var)", "log_var")),
 )
 wrong(
     "info-vae",
     "the prior of the code is forgotten: normal draws, whatever the model's prior",
-    ["-hidden"],
+    ["-training"],
     changed(("model.prior.rsample((len(x),))", "torch.randn_like(z)")),
 )
 wrong(
     "info-vae",
     "the divergence sees codes without a gradient",
-    ["-hidden"],
+    ["-gradient"],
     changed(("divergence(z, ", "divergence(z.detach(), ")),
 )
 wrong(
     "info-vae",
     "codes drawn without the path: no gradient reaches the encoder",
-    ["-hidden"],
+    ["-gradient"],
     changed((_DRAW, "model.posterior(x).sample()")),
 )
 wrong(
     "info-vae",
     "a row that rewards mismatch passes",
-    ["-hidden"],
+    [""],
     changed(('    if alpha + lam < 1:\n        raise ValueError("alpha + lam")\n', "")),
 )
 wrong(
     "info-vae",
     "the posterior means are compared with the prior",
-    ["-hidden"],
+    ["-training"],
     changed(("divergence(z, ", "divergence(mean, ")),
 )
 wrong(
     "info-vae",
     "a KL is formed for alpha = 1 too, which a logistic prior has not",
-    ["-training", "-hidden"],
+    ["-training"],
     """
 def info_vae(model, x, alpha, lam, divergence):
     if alpha + lam < 1:
@@ -640,7 +645,7 @@ wrong(
 wrong(
     "info-vae",
     "draws of the prior made once and used for ever",
-    ["-hidden"],
+    ["-training"],
     changed(
         ("divergence(z, model.prior.rsample((len(x),)))", "divergence(z, _draws(model, len(x)))"),
     )
@@ -693,7 +698,106 @@ def info_vae(model, x, alpha, lam, divergence):
 """,
 )
 
-# Part 4: noise, and pairs ------------------------------------------------------------
+_KL = "vl.gaussian_kl(mean, log_var)"
+
+
+def untrained(what, *changes):
+    wrong("info-vae", what, ["-gradient"], changed(*changes))
+
+
+def dependent(what, *changes):
+    wrong("info-vae", what, ["-training"], changed(*changes))
+
+
+untrained("the KL is charged but not trained: the VAE is none", (_KL, f"{_KL}.detach()"))
+untrained("the KL of the mean only is trained", (_KL, "vl.gaussian_kl(mean, log_var.detach())"))
+untrained("the KL of the width only is trained", (_KL, "vl.gaussian_kl(mean.detach(), log_var)"))
+untrained(
+    "the divergence is reported, not trained",
+    ("(alpha + lam - 1) * mismatch", "(alpha + lam - 1) * mismatch.detach()"),
+)
+untrained("the width of the draws is not trained", ("(0.5 * log_var)", "(0.5 * log_var.detach())"))
+untrained("the decoder is not trained", ("    objective = rec", "    objective = 0 * rec"))
+untrained(
+    "a second, detached code is decoded",
+    ("model.likelihood(z, x)", "model.likelihood(z.detach(), x)"),
+)
+wrong(
+    "info-vae",
+    "one noise for all coordinates of a code",
+    ["-training"],
+    changed(("torch.randn_like(mean)", "torch.randn_like(mean[:, :1])")),
+)
+dependent("one noise for all pictures", ("randn_like(mean)", "randn_like(mean[:1])"))
+dependent(
+    "one draw of the prior, repeated",
+    ("model.prior.rsample((len(x),))", "model.prior.rsample((1,)).expand(len(x), -1)"),
+)
+dependent(
+    "codes and draws of the prior from one noise",
+    (
+        "    mismatch =",
+        "    torch.manual_seed(len(seen_)), seen_.append(0)\n    mismatch =",
+    ),
+    ("model.prior.rsample((len(x),))", "9.069 * (z - mean) / (0.5 * log_var).exp()"),
+)
+VARIANTS[-1]["code"] = "seen_ = []\n\n\n" + VARIANTS[-1]["code"]
+dependent(
+    "the global seed is set inside: every batch has the same noise",
+    ("    mean, log_var = model", "    torch.manual_seed(0)\n    mean, log_var = model"),
+)
+dependent(
+    "gradients are switched off for good",
+    ("    objective = rec", "    torch.set_grad_enabled(False)\n    objective = rec"),
+)
+wrong(
+    "info-vae",
+    "the library's function under another name",
+    ["-training"],
+    """
+from vaelib import info_vae as made
+
+
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    return made(model, x, alpha, lam, divergence)
+""",
+)
+wrong(
+    "info-vae",
+    "the pictures are cut to [0, 1] in place",
+    [""],
+    changed(("    mean, log_var = model", "    x.clamp_(-0.5, 1)\n    mean, log_var = model")),
+)
+wrong(
+    "info-vae",
+    "pictures are made float32",
+    [""],
+    changed(("    mean, log_var = model", "    x = x.float()\n    mean, log_var = model")),
+)
+
+right(
+    "info-vae",
+    "all terms in one sum, the noise from NumPy's shape, the KL by hand",
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if not alpha + lam - 1 >= 0:
+        raise ValueError("alpha + lam is below 1")
+    mu, log_var = model.encode(x)
+    noise = torch.randn(mu.shape, dtype=mu.dtype)
+    z = torch.addcmul(mu, torch.sqrt(torch.exp(log_var)), noise)
+    out = {"reconstruction": model.likelihood(z, x).log_prob(x),
+           "divergence": divergence(z, model.prior.rsample([x.shape[0]]))}
+    terms = [out["reconstruction"], -(lam + alpha - 1) * out["divergence"].expand(len(x))]
+    if abs(1 - alpha) > 0:
+        each = torch.square(mu) + torch.exp(log_var) - 1 - log_var
+        terms.append((alpha - 1) * each.sum(-1) / 2)
+    return {"objective": sum(terms), **out}
+""",
+)
+
+# Part 4: noise, and the split of a variance -------------------------------------------
 
 _NOISE = """
 def correct_under_noise(classify, x, labels, levels, draws, seed):
@@ -835,99 +939,161 @@ def correct_under_noise(classify, x, labels, levels, draws, seed):
 """,
 )
 
-_PAIRED = """
-def paired(a, b, over=0):
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.shape != b.shape or a.shape[over] < 2:
-        raise ValueError("paired")
-    d = np.moveaxis(a - b, over, 0)
-    d = d.reshape(len(d), -1).mean(1)
-    n = len(d)
-    sd = d.std(ddof=1)
-    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
-    return {"mean": d.mean(), "sd": sd, "low": d.mean() - half, "high": d.mean() + half}
+wrong(
+    "correct-under-noise",
+    "one noise for all pixels of a picture",
+    [""],
+    _NOISE.replace("*x.shape", "len(x), 1"),
+)
+wrong(
+    "correct-under-noise",
+    "one noise for all pictures",
+    [""],
+    _NOISE.replace("*x.shape", "1, x.shape[1]"),
+)
+wrong(
+    "correct-under-noise",
+    "NumPy's global generator is seeded and not given back",
+    ["-hidden"],
+    _NOISE.replace("generator = torch", "np.random.seed(seed)\n    generator = torch"),
+)
+wrong(
+    "correct-under-noise",
+    "the levels are sorted first",
+    ["-hidden"],
+    _NOISE.replace("in levels", "in sorted(levels)"),
+)
+wrong(
+    "correct-under-noise",
+    "uniform noise of the same spread",
+    [""],
+    _NOISE.replace("torch.randn(draws, *x.shape, generator=generator)",
+                   "12**0.5 * (torch.rand(draws, *x.shape, generator=generator) - 0.5)"),
+)  # fmt: skip
+wrong(
+    "correct-under-noise",
+    "level 0 stands for a little noise",
+    ["-hidden"],
+    _NOISE.replace("level * e", "max(level, 0.02) * e"),
+)
+
+right(
+    "correct-under-noise",
+    "a new generator for each level, one batch of all draws",
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    found = []
+    for level in levels:
+        g = torch.Generator()
+        g.manual_seed(int(seed))
+        noisy = x[None] + torch.randn(draws, len(x), x.shape[1], generator=g) * level
+        said = classify(noisy.clip(0, 1).reshape(-1, x.shape[1]))
+        found.append((said.reshape(draws, len(x)) == labels).to(torch.float64).mean(dim=0))
+    return torch.stack(found, dim=0)
+""",
+)
+
+_CROSSED = """
+def crossed(d):
+    d = np.asarray(d, dtype=float)
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    r, n = d.shape
+    rows, columns = d.mean(1), d.mean(0)
+    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
+    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
+    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
+    return {"mean": d.mean(), "seeds": seeds, "pictures": pictures, "rest": rest,
+            "error": variance**0.5}
 """
 
 
-def wrong_pairs(what, *changes):
-    wrong("paired", what, ["", "-hidden"], changed(*changes, code=_PAIRED))
+def wrong_split(what, loses, *changes):
+    wrong("crossed", what, loses, changed(*changes, code=_CROSSED))
 
 
-_T = "stats.t.ppf(0.975, n - 1)"
-wrong_pairs("the variance of a population: ddof=0", ("std(ddof=1)", "std()"))
-wrong_pairs("1.96 for three seeds", (_T, "1.96"))
-wrong_pairs("the spread of one run, not of the mean", (" / np.sqrt(n)", ""))
-wrong_pairs("5 % on each side", (_T, "stats.t.ppf(0.95, n - 1)"))
-wrong_pairs("n degrees of freedom", (_T, "stats.t.ppf(0.975, n)"))
-wrong_pairs("b - a", ("moveaxis(a - b", "moveaxis(b - a"))
-wrong_pairs("pseudoreplication: every number a unit", ("reshape(len(d), -1).mean(1)", "ravel()"))
-wrong_pairs("the root of all numbers, not of the units", ("np.sqrt(n)", "np.sqrt(a.size)"))
-wrong_pairs(
-    "not paired: two variances added",
-    (
-        "sd = d.std(ddof=1)",
-        "u, v = (np.moveaxis(x, over, 0).reshape(n, -1).mean(1) for x in (a, b))\n"
-        "    sd = np.sqrt(u.var(ddof=1) + v.var(ddof=1))",
-    ),
-)
-
-wrong(
-    "paired",
-    "an interval for each picture by itself",
+wrong_split("variances of populations", ["", "-hidden"], ("rows.var(ddof=1)", "rows.var()"))
+wrong_split("of the pictures too", ["", "-hidden"], ("columns.var(ddof=1)", "columns.var()"))
+wrong_split("the rest over R N", ["", "-hidden"], ("((r - 1) * (n - 1))", "(r * n)"))
+wrong_split("the rest is not subtracted", ["", "-hidden"], (" - rest / n", ""))
+wrong_split("the rest of one seed is subtracted", ["", "-hidden"], (" - rest / n", " - rest / r"))
+wrong_split("R and N changed over", ["", "-hidden"], ("rest / r\n", "rest / n\n"))
+wrong_split("the pictures are left out", ["", "-hidden"], ("max(pictures, 0) / n + ", ""))
+wrong_split("the seeds are left out", ["", "-hidden"], ("max(seeds, 0) / r + ", ""))
+wrong_split("the rest is left out", ["", "-hidden"], (" + rest / (r * n)", ""))
+wrong_split("the variance, not its root", ["", "-hidden"], ("variance**0.5", "variance"))
+wrong_split(
+    "both squared errors added: the rest counts three times",
     ["", "-hidden"],
-    """
-def paired(a, b, over=0):
-    d = np.asarray(a) - np.asarray(b)
-    n, mean, sd = d.shape[over], d.mean(over), d.std(over, ddof=1)
-    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
-    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
-""",
-)
-
-wrong(
-    "paired",
-    "over is ignored: always the first axis",
+    ("variance = max(seeds, 0) / r + max(pictures, 0) / n",
+     "variance = rows.var(ddof=1) / r + columns.var(ddof=1) / n"),
+)  # fmt: skip
+wrong_split(
+    "pseudoreplication",
+    ["", "-hidden"],
+    ("variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)",
+     "variance = d.var(ddof=1) / d.size"),
+)  # fmt: skip
+wrong_split(
+    "negative estimates are set to 0, so they are not unbiased",
     ["-hidden"],
-    changed(("np.moveaxis(a - b, over, 0)", "a - b"), code=_PAIRED),
+    ("    variance =", "    seeds, pictures = max(seeds, 0), max(pictures, 0)\n    variance ="),
 )
-wrong(
-    "paired",
-    "a single unit passes, with an interval of nan",
+wrong_split(
+    "negative estimates make the error smaller",
     ["-hidden"],
-    changed((" or a.shape[over] < 2", ""), code=_PAIRED),
+    ("max(seeds, 0) / r + max(pictures, 0) / n", "seeds / r + pictures / n"),
+)
+wrong_split(
+    "d is centred in place",
+    ["-hidden"],
+    ("    r, n = d.shape", "    mean = d.mean()\n    d -= mean\n    r, n = d.shape"),
+    ('"mean": d.mean()', '"mean": mean'),
+)
+wrong_split("a single seed passes, with nan", [""], (" or min(d.shape) < 2", ""))
+wrong_split("a single picture passes", [""], ("min(d.shape) < 2", "len(d) < 2"))
+wrong_split(
+    "the mean of the medians",
+    ["-hidden"],
+    ('"mean": d.mean()', '"mean": np.median(d, 1).mean()'),
 )
 
 right(
-    "paired",
-    "sums by hand, the interval by scipy",
+    "crossed",
+    "with torch, in loops",
     """
-def paired(a, b, over=0):
-    a, b = np.array(a, dtype=float), np.array(b, dtype=float)
-    if a.shape != b.shape:
-        raise ValueError("a and b do not match")
-    n = a.shape[over]
-    if n < 2:
-        raise ValueError("one unit has no spread")
-    d = [np.mean(np.take(a, i, axis=over) - np.take(b, i, axis=over)) for i in range(n)]
-    mean = sum(d) / n
-    sd = math.sqrt(sum((value - mean) ** 2 for value in d) / (n - 1))
-    low, high = stats.t.interval(0.95, n - 1, loc=mean, scale=sd / n**0.5)
-    return dict(mean=mean, sd=sd, low=low, high=high)
+def crossed(d):
+    d = torch.as_tensor(d, dtype=torch.float64)
+    if d.dim() != 2 or d.shape[0] < 2 or d.shape[1] < 2:
+        raise ValueError("two seeds and two pictures are needed")
+    R, N = d.shape
+    total = 0.0
+    for i in range(R):
+        for j in range(N):
+            total += (d[i, j] - d[i].mean() - d[:, j].mean() + d.mean()) ** 2
+    rest = total / (R - 1) / (N - 1)
+    seeds = torch.var(d.mean(1)) - rest / N
+    pictures = torch.var(d.mean(0)) - rest / R
+    error = (seeds.clamp(min=0) / R + pictures.clamp(min=0) / N + rest / R / N).sqrt()
+    return dict(mean=d.mean(), seeds=seeds, pictures=pictures, rest=rest, error=error)
 """,
 )
-
 right(
-    "paired",
-    "scipy's test of paired samples, on the units' means",
+    "crossed",
+    "by an analysis of variance",
     """
-def paired(a, b, over=0):
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.shape[over] < 2:
-        raise ValueError("paired needs equal shapes and two units")
-    others = tuple(axis for axis in range(a.ndim) if axis != over % a.ndim)
-    a, b = a.mean(axis=others), b.mean(axis=others)
-    interval = stats.ttest_rel(a, b).confidence_interval(0.95)
-    return {"mean": np.mean(a - b), "sd": np.std(a - b, ddof=1),
-            "low": interval.low, "high": interval.high}
+def crossed(d):
+    d = np.array([[float(value) for value in row] for row in d]) if np.ndim(d) == 2 else None
+    if d is None or len(d) < 2 or len(d[0]) < 2:
+        raise ValueError("crossed: d")
+    R, N = np.shape(d)
+    ms_seeds = N * np.var(d.mean(1), ddof=1)
+    ms_pictures = R * np.var(d.mean(0), ddof=1)
+    total = np.sum((d - d.mean()) ** 2)
+    ms_rest = (total - (R - 1) * ms_seeds - (N - 1) * ms_pictures) / (R - 1) / (N - 1)
+    seeds, pictures = (ms_seeds - ms_rest) / N, (ms_pictures - ms_rest) / R
+    parts = np.maximum(seeds, 0) / R, np.maximum(pictures, 0) / N, ms_rest / R / N
+    return {"mean": np.mean(d), "seeds": seeds, "pictures": pictures, "rest": ms_rest,
+            "error": np.sqrt(sum(parts))}
 """,
 )
