@@ -16,7 +16,8 @@ COURSE      ?= course
 SUBMISSIONS ?= submissions
 
 .PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages slides record \
-        repository lab lab-test colab colab-env colab-test assignments grade grade-demo mutants key-mutants help
+        repository lab lab-test colab colab-env colab-test assignments grade feedback \
+        grade-demo mutants key-mutants help
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -121,8 +122,12 @@ key-mutants: $(VENV)/ready ## change the assignments' keys bit by bit: do the te
 	$(BIN)/python -m pip install -q -e '.[mutants]' -c requirements.txt
 	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python book/grading/key_mutants.py $(ARGS)
 
+feedback: .venv-grading/ready ## as root: write students' pages, grade files and reading pages to COURSE
+	.venv-grading/bin/python book/grading/feedback.py --course $(COURSE) $(ARGS)
+
 grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
-	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_rooms.py tests/test_two_repositories.py $(ARGS)
+	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_rooms.py tests/test_reading.py \
+	    tests/test_two_repositories.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000

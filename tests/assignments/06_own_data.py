@@ -4,7 +4,10 @@ Each replaces the whole source of one answer cell. The wrong ones fail exactly t
 "loses" names, the right ones fail none.
 """
 
+from vaelib import coursework as cw
+
 VARIANTS = []
+STUDENT = 1234567  # the key's number
 
 
 def wrong(cell, what, loses, code):
@@ -223,6 +226,23 @@ for what, loses, *changes in (
 ):  # fmt: skip
     wrong("log-row", what, loses, changed(_ROW, *changes))
 
+for what, loses, *changes in (
+    ("no gradient through the counts", _ALL[2:],
+     ("value * o - o.exp()", "(value * o - o.exp()).detach() - 0")),
+    ("no gradient through the normaliser of the names", _ALL[2:],
+     ("torch.log_softmax(o, -1)", "(o - torch.logsumexp(o, -1, True).detach())")),
+    ("gradients are switched off for good", _ALL[1:],
+     ("seen = ~x", "torch.set_grad_enabled(False)\n    seen = ~x")),
+    ("tensors must be contiguous", _ALL[1:2],
+     ("seen = ~x", "out = out.view(-1).view(out.shape)\n    seen = ~x")),
+    ("a single row loses its axis", _ALL[1:2], ("return torch.stack(parts).sum(0)",
+     "return torch.stack([part.squeeze() for part in parts]).sum(0)")),
+    ("float32 whatever is given", _ALL[1:],
+     ("safe = x.masked", "x = x.float()\n    safe = x.masked"),
+     ("torch.stack(parts).sum(0)", "torch.stack(parts).sum(0).float()")),
+):  # fmt: skip
+    wrong("log-row", what, loses, changed(_ROW, *changes))
+
 wrong(
     "log-row",
     "the gap is taken out after the formula: NaN on the way back",
@@ -314,6 +334,11 @@ for what, *changes in (
     ("the mean width for all", ("width.log().sum()", "values * width.mean().log()")),
     ("the mean over rows", ("-(log_p", "-(torch.as_tensor(log_p).mean()")),
     ("the cell is forgotten", ("log_p + width.log().sum()", "log_p")),
+    ("log_p is changed in place", ("return -(log_p + width.log().sum())",
+     "log_p += width.log().sum()\n    return -log_p")),
+    ("cell is changed in place", ("width.log().sum()", "width.contiguous().log_().sum()")),
+    ("the library's function under another name", ("    width =", "    from vaelib import "
+     "bits_per_dimension as f\n    f(log_p, values)\n    width =")),
 ):
     wrong("bits", what, [""], changed(_BITS, *changes))
 right("bits", "widths of ones for a probability", _BITS)
@@ -370,6 +395,14 @@ for what, loses, *changes in (
      ("(log_w - log_w.max(0).values)", "log_w.clamp(-80, 80)")),
     ("x is filled in place", _BOTH, ("return torch.where(gap, mean, x),",
      "x[gap] = mean[gap]\n    return x,")),
+    ("log_w is changed in place", ["-hidden"], ("(log_w - log_w.max(0).values)",
+     "log_w.sub_(log_w.max(0).values)")),
+    ("the spread has k - 1", _BOTH, ("(w * (means - mean) ** 2).sum(0)",
+     "(w * (means - mean) ** 2).sum(0) * len(w) / (len(w) - 1)")),
+    ("gradients are switched off for good", ["-hidden"],
+     ("gap = x.isnan()", "torch.set_grad_enabled(False)\n    gap = x.isnan()")),
+    ("the axes of one code and one row are lost", ["-hidden"],
+     ("(w / w.sum(0)).unsqueeze(-1)", "(w / w.sum(0)).squeeze().unsqueeze(-1)")),
 ):  # fmt: skip
     wrong("fill", what, loses, changed(_FILL, *changes))
 right("fill", "the largest log-weight subtracted", _FILL)
@@ -502,6 +535,67 @@ def diagnose(suspect):
 """,
 )
 
+_PROGRAM = cw.program("06_own_data", STUDENT).source.splitlines()
+_PLACES = [place["wrong"] for place in cw._choices("06_own_data")[1]]
+_LINE = [line.strip() in _PLACES for line in _PROGRAM].index(True) + 1
+_CATCHES = f"""
+LINE = {_LINE}
+
+def catches(program):
+    train, rows, step = WINES[TRAIN], WINES[VALIDATION], STEP
+    mean = np.nanmean(train.numpy(), 0)
+    sd = np.nanstd(train.numpy(), 0)
+    z = (rows.numpy() - mean) / sd
+    log_p = -z**2 / 2 - np.log(2 * np.pi) / 2 + np.log(step.numpy() / sd)
+    bits = -np.nanmean(log_p) / np.log(2)
+    return not abs(program.baseline(train, rows, step) - bits) < 1e-3
+"""
+for what, *changes in (
+    ("another line", (f"LINE = {_LINE}", f"LINE = {_LINE + 1}")),
+    ("no line", (f"LINE = {_LINE}", "LINE = 0")),
+    ("every program is wrong", ("return not abs", "return True or abs")),
+    ("every program but mine is right", ("return not abs", "return program is mine and not abs")),
+    ("asks about the training rows only", ("WINES[VALIDATION]", "train")),
+    ("asks about a table without gaps",
+     ("WINES[TRAIN], WINES[VALIDATION]", "(WINES[i].nan_to_num(1.0) for i in (TRAIN, VALIDATION))"),
+     ("train, rows, step = (", "train, rows = ("), (", STEP\n", "\n    step = STEP\n")),
+    ("asks about columns with the deviation 1", ("    mean = np", "    m = train.nanmean(0)\n"
+     "    s = (train - m).square().nanmean(0).sqrt()\n"
+     "    train, rows = train / s, rows / s\n    mean = np")),
+    ("compares without a tolerance", ("< 1e-3", "< 1e-12")),
+    ("a tolerance of a tenth of a bit", ("< 1e-3", "< 0.1")),
+    ("NaN is right", ("not abs(program.baseline(train, rows, step) - bits) < 1e-3",
+     "abs(program.baseline(train, rows, step) - bits) > 1e-3")),
+    ("an average over columns, where the program counts values", ("np.nanmean(log_p)",
+     "np.nanmean(log_p, 0).mean()")),
+    ("reads the source", ("return not abs", "return 'standardize(rows, rows)' in program.source "
+     "or not abs")),
+):  # fmt: skip
+    wrong("find-line", what, [""], changed(_CATCHES, *changes))
+right("find-line", "NumPy on the wines", _CATCHES)
+right(
+    "find-line",
+    "the formula of the derivation on training rows, then rows that are moved, in float32",
+    f"""
+LINE = np.int64({_LINE})
+
+def catches(program):
+    nan = math.nan
+    train = torch.tensor([[1.0, 30.0, nan], [4.0, nan, 2.0], [nan, 50.0, 9.0],
+                          [3.0, 10.0, 4.0], [7.0, nan, 5.0]])
+    step = torch.tensor([0.5, 2.0, 0.1])
+    columns = [[v for v in column.tolist() if v == v] for column in train.T]
+    bits = [math.log2(np.std(c) * math.sqrt(2 * math.pi * math.e) / w)
+            for c, w in zip(columns, step.tolist())]
+    known = sum(b * len(c) for b, c in zip(bits, columns)) / sum(map(len, columns))
+    sd = torch.tensor([np.std(c) for c in columns]).float()
+    moved = known + 0.5 / math.log(2)  # each value a standard deviation further
+    answers = [program.baseline(train, train, step), known,
+               program.baseline(train, train + sd, step),  moved]
+    return np.bool_(not np.allclose(answers[::2], answers[1::2], atol=1e-3))
+""",
+)
+
 # Part 6: an honest choice ----------------------------------------------------------------
 
 _CHOOSE = """
@@ -564,12 +658,26 @@ def choose_size(sizes, validation, test):
 """,
 )
 
+right(
+    "choose-size",
+    "torch in float32",
+    """
+def choose_size(sizes, validation, test):
+    validation, test = (torch.as_tensor(a, dtype=torch.float32) for a in (validation, test))
+    means = validation.mean(1)
+    if validation.shape[1] < 2 or means.isnan().all():
+        raise ValueError("too few runs")
+    best = means[~means.isnan()].max()
+    at = min((n, i) for i, n in enumerate(sizes) if means[i] == best)[1]
+    return {"size": sizes[at], "mean": test[at].mean().item(), "sd": test[at].std().item()}
+""",
+)
+
 # Part 6: own results ---------------------------------------------------------------------
 
 _RESULTS = """
 def my_results():
     return {
-        "student": 42,
         "data": "daily visits to the four libraries of my town, its open data",
         "rows": (200, 50, 50), "unit": "nats per row",
         "sizes": [1, 3, 9], "seeds": (0, 1, 2, 3),
@@ -577,7 +685,7 @@ def my_results():
                        [-8.1, float("nan"), -8.3, -8.2]],
         "test": [[-9.3, -9.4, -9.2, -9.5], [-8.3, -8.4, -8.2, -8.0],
                  [-8.2, float("nan"), -8.4, -8.3]],
-        "bits": {"Poisson": 5.4, "negative binomial": 4.9},
+        "bits": {"Poisson": 5.4, "negative binomial": 4.9, "baseline": 6.2},
         "caption": "Log-likelihood of held-out days by size of the code, four seeds. "
                    "Three numbers are enough.",
     }
@@ -594,6 +702,7 @@ for what, *changes in (
     ("one seed four times", ("(0, 1, 2, 3)", "(0, 0, 0, 0)")),
     ("a size lacks a score", ("[-8.1, float(\"nan\"), -8.3, -8.2]", "[-8.1, -8.3, -8.2]")),
     ("one likelihood", ('"Poisson": 5.4, ', "")),
+    ("no baseline", ("baseline", "normal")),
     ("no caption", ("four seeds. ", ""), ("Three numbers are enough.", ""),
      ("Log-likelihood of held-out days by size of the code, ", "")),
     ("axes without names", ('    ax.set_ylabel("nats per day")\n', "")),

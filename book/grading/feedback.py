@@ -1,0 +1,300 @@
+"""What comes back from grading: pages for students, grade files, reading pages for instructors.
+
+    make feedback                       # or: python book/grading/feedback.py --course course
+    python book/grading/feedback.py --gradescope /autograder/results/results.json RECORD.json
+
+reads course/records and the gradebook, first writes course/marks.csv into the gradebook, and writes
+  course/feedback/STUDENT/ASSIGNMENT.html    one page a submission, for the student
+  course/feedback/ASSIGNMENT-moodle.zip      the same pages, as Moodle takes them
+  course/grades-canvas.csv, grades-moodle.csv
+  course/reading/ASSIGNMENT.html             the written answers, for the instructor
+A page for a student contains nothing of the key: of a test only the last line of its failure.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import lms
+import marks
+import reading
+from assignments import REGION, ROOT, load
+from page import counted, number, page, tag
+
+LONGEST = 500  # characters of a message
+WITHHELD = "The message was left out: it contains code of a test."
+# Remarks that are for the student as well; all others (similar answers, names to read) are not.
+FOR_STUDENTS = r"^'[^']*' was (not )?(graded|taken)|must be (called|a regular file)|^Handed in"
+
+
+# ---- Messages
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)
+
+
+def secrets(course, name):
+    """Return {cell: code of its hidden tests} without text in quotes, and the public code."""
+    path = Path(course, "source", name, f"{name}.ipynb")
+    hidden, public = {}, ""
+    for cell in load(path).cells if path.exists() else []:
+        code = "\n".join(re.findall(REGION.format("HIDDEN TESTS"), cell.source + "\n"))
+        if code:
+            # The texts of assertions are meant to be seen.
+            parts = re.split(r"""[fr]?(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", code)
+            hidden[cell.id] = [squeezed(part) for part in parts]
+        public += squeezed(re.sub(REGION.format("HIDDEN TESTS"), "", cell.source + "\n"))
+    return hidden, public
+
+
+def quotes(message, hidden, public, length=20):
+    """Say whether a message contains 20 characters of a hidden test that are not public."""
+    message = squeezed(message)
+    pieces = {part[i : i + length] for part in hidden for i in range(len(part) - length + 1)}
+    return any(piece in message and piece not in public for piece in pieces)
+
+
+def line(message, hidden=(), public=""):
+    """Return the one line that a student sees of a failure, never a traceback."""
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message or "").split())
+    if quotes(text, hidden, public):
+        return WITHHELD
+    text = re.sub(r"^(AssertionError|NotGraded)(:\s*|$)", "", text)
+    text = re.sub(r"^NotImplementedError:?$", "The function is not written.", text.strip())
+    text = text or "A test failed without a message."
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def cleaned(course, record, hidden_messages=True):
+    """Return a copy of a record in which messages are those that students see."""
+    hidden, public = secrets(course, record["assignment"])
+    cells = []
+    for cell in record["cells"]:
+        message = None
+        if cell["kind"] == "tests" and not passed(cell):
+            secret = hidden.get(cell["id"], [])
+            message = line(cell["message"], secret, public)
+            if any(flag in message for flag in record["flags"]):
+                message = "Read by an instructor."  # never why a submission was flagged
+            elif cell["hidden"] and not hidden_messages:
+                message = "Failed."
+        cells.append(cell | {"message": message})
+    return record | {"cells": cells}
+
+
+def passed(cell):
+    full = cell["of"] / 2 if cell["ready_made"] else cell["of"]
+    return cell["points"] is not None and cell["points"] >= full
+
+
+# ---- The page of a student
+
+
+ASK = ("Of a failed test you see the last line of its message. If a line does not help you, ask; "
+       "keep this page and your notebook for that.")  # fmt: skip
+
+
+def title_of(course, name):
+    """Return the first heading of an assignment, or its name."""
+    path = Path(course, "source", name, f"{name}.ipynb")
+    cells = load(path).cells if path.exists() else []
+    found = re.search(r"(?m)^# (.+)$", cells[0].source) if cells else None
+    return found[1].strip() if found else name
+
+
+def late(hours):
+    """Return how late a submission is, as a phrase, or None."""
+    if hours <= 0:
+        return None
+    days, rest = divmod(round(hours), 24)
+    parts = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in ((days, "day"), (rest, "hour"))
+             if n]  # fmt: skip
+    return f"{' and '.join(parts) or 'less than half an hour'} late"
+
+
+def moment(iso):
+    """Return a time of a record, '2026-11-28 21:40 UTC'."""
+    then = datetime.fromisoformat(iso)
+    zone = then.tzname() or ""
+    return f"{then:%Y-%m-%d %H:%M} {zone}".strip()
+
+
+def for_students(record):
+    """Return the remarks that are meant for the student."""
+    flags = set(record["flags"])
+    return [remark for remark in record["remarks"]
+            if remark not in flags and re.search(FOR_STUDENTS, remark)]  # fmt: skip
+
+
+def result(cell):
+    """Return the cell of a table that says what came of an answer, as HTML."""
+    if cell["points"] is None:
+        said = tag("span", "not yet read", "open")
+    elif cell["kind"] == "reading":
+        said = tag("span", "read", "dim") if not cell["comment"] else ""
+    elif passed(cell):
+        said = tag("span", "✓ passed", "good")
+    else:
+        said = tag("span", "✗ ", "bad") + tag("span", cell["message"] or "Failed.", dir="auto")
+    if cell["ready_made"]:
+        said += tag("p", "A ready-made function was used: half of the points.", "dim")
+    if cell.get("by_hand"):
+        said += tag("p", "Points given by hand.", "dim")
+    if cell["comment"]:
+        said += tag("div", cell["comment"], "text", dir="auto")
+    return said
+
+
+def row(cell):
+    kind = "written answer"
+    if cell["kind"] == "tests":
+        kind = "hidden tests" if cell["hidden"] else "visible tests"
+    points = "–" if cell["points"] is None else number(cell["points"])
+    most = tag("span", f" of {number(cell['of'])}", "dim")
+    return (f'<tr><th scope="row">{tag("code", marks.answer_of(cell))}{tag("small", kind)}</th>'
+            f'<td>{result(cell)}</td><td class="points">{points}{most}</td></tr>')  # fmt: skip
+
+
+def parts(cells):
+    """Return [(title, cells)] of consecutive cells with the same title."""
+    found = []
+    for cell in cells:
+        if not found or found[-1][0] != cell["title"]:
+            found.append((cell["title"], []))
+        found[-1][1].append(cell)
+    return found
+
+
+def student_page(record, title, who):
+    """Return a student's page as HTML; `record` is a cleaned one."""
+    points, of, unread = marks.total(record)
+    tests = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "tests"]})
+    words = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "reading"]})
+    body = [tag("h1", title), tag("p", who, "dim"), tag("p", counted(points, of), "total")]
+    if unread:
+        note = f"{counted(unread)} not yet read: the sum can still rise."
+        body.append(tag("p", note, "note"))
+    facts = [("By tests", f"{number(tests[0])} of {number(tests[1])}")]
+    if words[1]:
+        open_part = f", {number(words[2])} not yet read" if words[2] else ""
+        known = "" if words[2] == words[1] else f"{number(words[0])} of "
+        facts.append(("By reading", f"{known}{number(words[1])}{open_part}"))
+    if record["handed_in"]:
+        facts.append(("Handed in", moment(record["handed_in"])))
+    if record["due"]:
+        facts.append(("Due", moment(record["due"])))
+    if phrase := late(record["late_hours"]):
+        facts.append(("Late", phrase.removesuffix(" late")))
+    body.append("<dl>" + "".join(tag("dt", a) + tag("dd", b) for a, b in facts) + "</dl>")
+    if record["stopped"]:
+        stop = "The notebook was stopped while it ran, and tests after that count 0:"
+        body.append(tag("p", f"{stop} {record['stopped']}", "note"))
+    body += [tag("p", remark, "note", dir="auto") for remark in for_students(record)]
+    body += [
+        '<table><caption class="hidden">Points of every answer, by parts</caption><thead><tr>',
+        tag("th", "Answer", "name", scope="col") + tag("th", "Result", scope="col"),
+        tag("th", "Points", "points", scope="col") + "</tr></thead>",
+    ]
+    for part, cells in parts(record["cells"]):
+        got, most, unread = marks.total({"cells": cells})
+        got = "–" if unread == most else number(got)
+        heading = tag("h2", part or "Other cells")
+        body += [f'<tbody><tr><th class="part" colspan="2" scope="rowgroup">{heading}</th>',
+                 f'<td class="part points">{got} of {number(most)}</td></tr>',
+                 *[row(cell) for cell in cells], "</tbody>"]  # fmt: skip
+    body.append("</table>")
+    file = f"{record['file'].rsplit('/', 1)[-1]}, SHA-256 {record['sha256'][:16]}…"
+    body += ["<footer>", tag("p", f"Graded file: {file}", "dim"), tag("p", ASK, "dim"), "</footer>"]
+    return page(f"{title}: {counted(points, of)}", body)
+
+
+def write_pages(course, records, options, roster):
+    """Write the pages of all students and the zips for Moodle; returns sentences."""
+    said, pages, back = [], {}, []
+    names = {row["student"]: row["name"] for row in roster if row["name"]}
+    titles = {name: title_of(course, name) for name in {r["assignment"] for r in records}}
+    for record in records:
+        name, student = record["assignment"], record["student"]
+        file = Path(course, "feedback", student, f"{name}.html")
+        flagged, unread = marks.held(record), marks.total(record)[2]
+        if flagged or (unread and options.only_complete):
+            file.unlink(missing_ok=True)
+            back.append(f"{student} {name} ({'flagged' if flagged else 'not yet read'})")
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        who = names.get(student, student)
+        clean = cleaned(course, record, not options.no_hidden)
+        file.write_text(student_page(clean, titles[name], who), encoding="utf-8")
+        pages.setdefault(name, []).append((record, who, file))
+    written = sum(len(files) for files in pages.values())
+    said.append(f"{written} feedback page{'' if written == 1 else 's'} in {course / 'feedback'}.")
+    if back:
+        said.append(f"Held back: {', '.join(back)}.")
+    for name in titles:
+        said += lms.moodle_zip(course, name, pages.get(name, []))
+    return said
+
+
+def run(options):
+    """Write everything that --course asks for; returns the exit status."""
+    course = options.course
+    if course.exists() and not os.access(course, os.R_OK):
+        print(f"{course} is readable by root only; run this as root.", file=sys.stderr)
+        return 2
+    records = marks.records(course)
+    if not records:
+        print(f"{course / 'records'} has no records; grade first (make grade).", file=sys.stderr)
+        return 2
+    changes, problems = marks.apply(course, records)
+    records = marks.refresh(course, records)
+    file = course / "roster.csv"
+    roster = lms.read_roster(file) if file.exists() else []
+    said = [*changes, *write_pages(course, records, options, roster)]
+    if roster:
+        said += lms.write_grades(course, records, roster, options)
+    else:
+        said.append(f"{file} is missing, so no grade files for Canvas and Moodle were written.")
+    said += reading.write(course, records, options.anonymous)
+    print(*said, sep="\n")
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--course", type=Path, default=ROOT / "course")
+    parser.add_argument("--only-complete", action="store_true",
+                        help="no page for a submission with points that are not yet read")
+    parser.add_argument("--no-hidden", action="store_true",
+                        help="no messages of tests that have a hidden part")
+    parser.add_argument("--zeros", action="store_true",
+                        help="0 points in the grade files for what was never handed in")
+    parser.add_argument("--column", action="append", default=[], metavar="NAME=TITLE",
+                        help="the title of an assignment in Canvas and Moodle")
+    parser.add_argument("--anonymous", action="store_true",
+                        help="reading pages with numbers in place of names")
+    parser.add_argument("--gradescope", nargs=2, type=Path, metavar=("RESULTS", "RECORD"),
+                        help="write Gradescope's results.json for one record, and nothing else")
+    options = parser.parse_args(argv)
+    try:
+        if options.gradescope:
+            results, path = options.gradescope
+            record = json.loads(path.read_text())
+            record = cleaned(path.resolve().parents[1], record, not options.no_hidden)
+            for remark in record["remarks"]:
+                print(remark)  # for instructors: students do not see stdout
+            results.write_text(json.dumps(lms.gradescope(record, late, for_students), indent=1))
+            return 0
+        return run(options)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

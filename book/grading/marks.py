@@ -1,0 +1,250 @@
+"""The points of a course: the records, nbgrader's gradebook, and the instructor's marks.csv.
+
+A record is what grading writes after each submission, course/records/STUDENT--ASSIGNMENT.json.
+Points and comments of written answers are read from the gradebook whenever they are shown.
+course/marks.csv (student, assignment, cell, points, comment) gives points without a notebook
+server: `apply` writes its rows into the gradebook, and says what each of them changed.
+"""
+
+import csv
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+
+from assignments import load
+
+COLUMNS = ["student", "assignment", "cell", "points", "comment"]
+USED = "marks-used.json"  # the rows that were used, and which answer they were for
+
+
+def records(course):
+    """Return the records of a course, by assignment and student."""
+    found = [json.loads(path.read_text()) for path in Path(course, "records").glob("*.json")]
+    for record in found:
+        for name in (record["student"], record["assignment"]):
+            if not re.fullmatch(r"[^/\\\0.][^/\\\0]*", name):
+                raise ValueError(f"A record's names must be names of folders, got {name!r}.")
+    return sorted(found, key=lambda record: (record["assignment"], record["student"]))
+
+
+def total(record):
+    """Return the points that are known, the maximum, and the points that nobody has read yet."""
+    known = sum(cell["points"] for cell in record["cells"] if cell["points"] is not None)
+    unread = sum(cell["of"] for cell in record["cells"] if cell["points"] is None)
+    return known, sum(cell["of"] for cell in record["cells"]), unread
+
+
+def held(record):
+    """Say whether a submission is held back: flagged, and nobody gave points by hand yet."""
+    return bool(record["flags"]) and not any(cell.get("by_hand") for cell in record["cells"])
+
+
+def table(path, needed):
+    """Return the rows of a CSV file as dicts, with the number of their line.
+
+    A comma or a semicolon separates; columns have any order. ValueError: one clear sentence.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must be saved as CSV in UTF-8.") from None
+    head = lines[0] if lines else ""
+    reader = csv.DictReader(lines, delimiter=";" if head.count(";") > head.count(",") else ",")
+    names = [(name or "").strip().lower() for name in reader.fieldnames or []]
+    if missing := [name for name in needed if name not in names]:
+        raise ValueError(f"{path} must have a column {', '.join(missing)}, got {', '.join(names)}.")
+    rows = []
+    reader.fieldnames = names
+    for row in reader:
+        row = {name: (row[name] or "").strip() for name in names if name}
+        if any(row.values()):
+            rows.append(row | {"line": reader.line_num})
+    return rows
+
+
+# ---- nbgrader's gradebook
+
+
+def gradebook(course):
+    """Open the gradebook of a course, or return None if there is none."""
+    file = Path(course).resolve() / "gradebook.db"
+    if not file.exists():
+        return None
+    from nbgrader.api import Gradebook
+
+    return Gradebook(f"sqlite:///{file}", "vae-family")
+
+
+def refresh(course, records):
+    """Put the points and comments of the gradebook into the records; changes the records."""
+    if (book := gradebook(course)) is None:
+        return records
+    from nbgrader.api import MissingEntry
+
+    with book:
+        for record in records:
+            name, student, commented = record["assignment"], record["student"], set()
+            for cell in record["cells"]:
+                try:
+                    grade = book.find_grade(cell["id"], name, name, student)
+                except MissingEntry:
+                    continue
+                by_hand = grade.manual_score is not None or bool(grade.extra_credit)
+                if cell["kind"] == "reading":
+                    cell["points"] = None if grade.needs_manual_grade else grade.score
+                elif by_hand:
+                    cell["points"], cell["by_hand"] = grade.score, True
+                answer = answer_of(cell)
+                try:
+                    comment = book.find_comment(answer, name, name, student)
+                except MissingEntry:
+                    continue
+                if cell["kind"] == "reading":
+                    cell["comment"] = comment.comment
+                elif answer not in commented:  # several tests may follow one answer
+                    cell["comment"] = comment.manual_comment
+                    commented.add(answer)
+    return records
+
+
+def answer_of(cell):
+    """Return the id of the answer that a graded cell is about."""
+    return cell["id"] if cell["kind"] == "reading" else (cell["answers"] or [cell["id"]])[-1]
+
+
+# ---- marks.csv
+
+
+def anonymous_key(course, name):
+    """Return {'student 1': 'anna', ...} of an assignment's anonymous reading page, or {}."""
+    path = Path(course, "reading", f"{name}-key.csv")
+    if not path.exists():
+        return {}
+    return {row["number"]: row["student"] for row in table(path, ["number", "student"])}
+
+
+def points_of(text):
+    """Return a number, None if the field is empty. ValueError: it is no number."""
+    return float(text.replace(",", ".")) if text else None
+
+
+def fault(row, record, earlier):
+    """Return what is wrong with a row of marks.csv, or None."""
+    if record is None:
+        return (f"no submission of '{row['assignment']}' by '{row['student']}' has been graded; "
+                "check both names.")  # fmt: skip
+    cell = next((cell for cell in record["cells"] if cell["id"] == row["cell"]), None)
+    if cell is None:
+        ids = [cell["id"] for cell in record["cells"] if cell["kind"] == "reading"]
+        return f"cell must be one of {', '.join(ids)} or a test's, got '{row['cell']}'."
+    try:
+        points = points_of(row["points"])
+    except ValueError:
+        points = math.nan
+    if points is not None and not 0 <= points <= cell["of"]:
+        return f"points must be a number from 0 to {cell['of']:g}, got '{row['points']}'."
+    if earlier:
+        return f"line {earlier} is about the same cell; delete one of the two."
+    return None
+
+
+def checked(course, records):
+    """Return the rows of marks.csv, each with its record and cell, and sentences on wrong rows."""
+    path = Path(course, "marks.csv")
+    known = {(record["student"], record["assignment"]): record for record in records}
+    good, problems, seen, keys = [], [], {}, {}
+    for row in table(path, COLUMNS):
+        if not (row["points"] or row["comment"]):
+            continue  # a row of the prepared file that is not filled in yet
+        name = row["assignment"]
+        keys.setdefault(name, anonymous_key(course, name))
+        if (row["student"], name) not in known:
+            row["student"] = keys[name].get(row["student"], row["student"])
+        place = (row["student"], name, row["cell"])
+        record = known.get(place[:2])
+        if problem := fault(row, record, seen.get(place)):
+            problems.append(f"{path.name}, line {row['line']}: {problem}")
+            continue
+        seen[place] = row["line"]
+        cell = next(cell for cell in record["cells"] if cell["id"] == row["cell"])
+        good.append((row, record, cell))
+    return good, problems
+
+
+def fingerprint(course, record, cell):
+    """Return a hash of the answer that points were given for."""
+    name = record["assignment"]
+    path = Path(course, "autograded", record["student"], name, f"{name}.ipynb")
+    text = record["sha256"]
+    if path.exists():
+        wanted = {answer_of(cell), *cell["answers"]}
+        text = "\n".join(other.source for other in load(path).cells if other.get("id") in wanted)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def apply(course, records):
+    """Write course/marks.csv into the gradebook; returns what changed, and what is wrong with it.
+
+    Both are lists of sentences. If a row is wrong, no row is used. A row that was used before does
+    nothing; it never overwrites points that were changed in Formgrader since, and never counts for
+    another answer that was handed in since.
+    """
+    course = Path(course)
+    if not (course / "marks.csv").exists():
+        return [], []
+    rows, problems = checked(course, records)
+    book = None if problems else gradebook(course)
+    if book is None:
+        return [], problems or [f"{course / 'gradebook.db'} is missing: grade first."]
+    file = course / USED
+    used, said = json.loads(file.read_text()) if file.exists() else {}, []
+    with book:
+        for row, record, cell in rows:
+            name, student = record["assignment"], record["student"]
+            grade = book.find_grade(cell["id"], name, name, student)
+            comment = book.find_comment(answer_of(cell), name, name, student)
+            new = {"points": points_of(row["points"]), "comment": row["comment"],
+                   "answer": fingerprint(course, record, cell)}  # fmt: skip
+            place = "|".join([student, name, cell["id"]])
+            sentence = use(grade, comment, new, used.get(place), cell["of"])
+            if sentence:
+                said.append(f"{student}, {name}, {cell['id']}: {sentence}")
+            if sentence != AGAIN:
+                used[place] = new
+        book.db.commit()
+    file.write_text(json.dumps(used, indent=1))
+    return said, []
+
+
+AGAIN = ("another answer was handed in since this row was used, which was left out; "
+         "read the answer, then change the row.")  # fmt: skip
+
+
+def use(grade, comment, new, before, of):
+    """Put one row into the gradebook; returns a sentence on what changed, or None."""
+    points = new["points"]
+    if before and all(before[key] == new[key] for key in ("points", "comment")):
+        if before["answer"] != new["answer"]:
+            return AGAIN
+        if points is not None and grade.manual_score != points:
+            kept = "none" if grade.manual_score is None else f"{grade.manual_score:g}"
+            return (f"the gradebook has {kept} by hand, which was kept; the row with {points:g} "
+                    "was used before.")  # fmt: skip
+        grade.needs_manual_grade = grade.needs_manual_grade and points is None
+        return None
+    said = []
+    if points is not None:
+        old = grade.manual_score if grade.manual_score is not None else grade.auto_score
+        if old != points:
+            before = "not read before" if old is None else f"in place of {old:g}"
+            said.append(f"{points:g} of {of:g} points, {before}")
+        elif grade.manual_score is None or grade.needs_manual_grade:
+            said.append(f"{points:g} of {of:g} points, as before, now read")
+        grade.manual_score, grade.needs_manual_grade = points, False
+    if new["comment"] and new["comment"] != comment.manual_comment:
+        said.append("another comment" if comment.manual_comment else "a comment")
+        comment.manual_comment = new["comment"]
+    return ", ".join(said) + "." if said else None
+
