@@ -126,8 +126,8 @@ feedback: .venv-grading/ready ## as root: write students' pages, grade files and
 	.venv-grading/bin/python book/grading/feedback.py --course $(COURSE) $(ARGS)
 
 grade-demo: .venv-grading/ready ## as root: grade sample submissions, among them twenty-one attacks (minutes)
-	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_rooms.py tests/test_reading.py \
-	    tests/test_two_repositories.py $(ARGS)
+	OMP_NUM_THREADS=1 .venv-grading/bin/python -m pytest -o addopts= -q tests/test_grading.py tests/test_rooms.py \
+	    tests/test_reading.py tests/test_two_repositories.py $(ARGS)
 
 serve:           ## serve _build/html on http://localhost:8000
 	$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 8000

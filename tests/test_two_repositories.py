@@ -1,4 +1,4 @@
-"""The rehearsal of "Two repositories" in book/teaching.md, with local bare repositories.
+"""The rehearsal of "Two repositories" in book/course_work.md, with local bare repositories.
 
 Runs where nbgrader is: under `make grade-demo`.
 """

@@ -649,4 +649,595 @@ def train(encoder, decoder, data, steps, batch_size, lr):
             bounds.append(-loss.item())
 """,
     },
+    # Holes that were closed: state, shared noise, detached terms, another name of the library
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib.models import gaussian as diagonal
+def log_normal(z, mean, log_var):
+    return diagonal(*torch.broadcast_tensors(mean, log_var)).log_prob(z)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "A code without a batch is refused.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    terms = (squares + log_var + math.log(2 * math.pi)).transpose(-1, -2)
+    return -0.5 * terms.sum(-2)
+""",
+    },
+    {
+        "cell": "density", "kind": "right",
+        "what": "The ready-made function.",
+        "code": 'log_normal = cw.ready_made("01_elbo", "log_normal")\n',
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import gaussian_kl as price
+def gaussian_kl(mean, log_var):
+    return price(mean, log_var)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "The library's function itself.",
+        "code": "from vaelib import gaussian_kl\n",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "The means are clamped, so that far ones cost too little.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    mean = mean.clamp(-50, 50)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "right",
+        "what": "A loop over the coordinates.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    total = torch.zeros(len(mean), dtype=mean.dtype)
+    for m, s in zip(mean.unbind(1), log_var.unbind(1)):
+        total = total + (m.square() + torch.exp(s) - s - 1.0) / 2
+    return total
+""",
+    },
+    {
+        "cell": "kl", "kind": "right",
+        "what": "The ready-made function.",
+        "code": 'gaussian_kl = cw.ready_made("01_elbo", "gaussian_kl")\n',
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The coordinates of a code share the size of their noise, not its sign.",
+        "code": """
+def sample(mean, log_var, k):
+    noise = torch.randn(k, *mean.shape, dtype=mean.dtype).sign()
+    noise = noise * torch.randn(k, len(mean), 1, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * noise
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def sample(mean, log_var, k):
+    torch.set_default_dtype(torch.float64)
+    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * noise
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "A seed of its own for every call, counted from the first.",
+        "code": """
+calls = iter(range(10**9))
+def sample(mean, log_var, k):
+    torch.manual_seed(next(calls))
+    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * noise
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The library does the work.",
+        "code": """
+def sample(mean, log_var, k):
+    return vl.models.gaussian(mean, log_var).rsample((k,))
+""",
+    },
+    {
+        "cell": "sample", "kind": "right",
+        "what": "The ready-made function.",
+        "code": 'sample = cw.ready_made("01_elbo", "sample")\n',
+    },
+    {
+        "cell": "sample", "kind": "right",
+        "what": "normal_ on an empty tensor.",
+        "code": """
+def sample(mean, log_var, k):
+    noise = torch.empty((k, *mean.shape), dtype=mean.dtype).normal_()
+    return torch.add(mean, torch.sqrt(log_var.exp()) * noise)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The KL is cut off from the graph.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var).detach()
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The KL has its gradient in the mean only.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var.detach())
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "One code, repeated k times.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, 1).expand(k, *mean.shape)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "One noise for all images of the batch.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    noise = torch.randn(k, 1, mean.shape[-1], dtype=mean.dtype)
+    z = mean + (0.5 * log_var).exp() * noise
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The likelihood is weighted twice in the gradient, with the same value.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    accuracy = log_likelihood(x, sample(mean, log_var, k)).mean(0)
+    return 2 * accuracy - accuracy.detach() - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The decoder gets no gradient.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    accuracy = log_likelihood(x, z).mean(0)
+    slopes = torch.zeros_like(z)
+    if z.requires_grad and accuracy.requires_grad:
+        (slopes,) = torch.autograd.grad(accuracy.sum(), z)
+    accuracy = accuracy.detach() + ((z - z.detach()) * slopes.detach()).sum((0, -1))
+    return accuracy - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "A seed inside.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    torch.manual_seed(0)
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "right",
+        "what": "The ready-made function.",
+        "code": 'elbo = cw.ready_made("01_elbo", "elbo")\n',
+    },
+    {
+        "cell": "elbo", "kind": "right",
+        "what": "Without the earlier functions, with torch.distributions.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    q = Normal(mean, (0.5 * log_var).exp(), validate_args=False)
+    prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    kl = torch.distributions.kl_divergence(q, prior).sum(dim=-1)
+    return torch.sum(log_likelihood(x, q.rsample(torch.Size([k]))), dim=0) / k - kl
+""",
+    },
+    # Part 3, one width
+    {
+        "cell": "width", "kind": "wrong", "loses": ["test-width", "hidden-width"],
+        "what": "The average of the posterior's variances.",
+        "code": """
+def one_width(precision):
+    s = torch.linalg.inv(precision).trace() / len(precision)
+    return s, 0.5 * (s * precision.trace() - len(precision) * (1 + s.log())
+                     - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["test-width", "hidden-width"],
+        "what": "The gap of the best diagonal q, from chapter 2.",
+        "code": """
+def one_width(precision):
+    diagonal = precision.diagonal()
+    return 1 / diagonal.mean(), 0.5 * (diagonal.log().sum() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The logarithm of a determinant that leaves the range of a float.",
+        "code": """
+def one_width(precision):
+    Q, average = len(precision), precision.diagonal().mean()
+    return 1 / average, 0.5 * (Q * average.log() - torch.det(precision).log())
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["test-width", "hidden-width"],
+        "what": "s in the place of s².",
+        "code": """
+def one_width(precision):
+    Q, average = len(precision), precision.diagonal().mean()
+    return average**-0.5, 0.5 * (Q * average.log() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["test-width", "hidden-width"],
+        "what": "The KL of the other order, from the posterior to q.",
+        "code": """
+def one_width(precision):
+    Q, covariance = len(precision), torch.linalg.inv(precision)
+    s = covariance.trace() / Q
+    return s, 0.5 * (Q * s.log() + torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The precision is scaled in place.",
+        "code": """
+def one_width(precision):
+    Q, average = len(precision), precision.trace().item() / len(precision)
+    precision /= average
+    return 1 / average, -0.5 * torch.logdet(precision)
+""",
+    },
+    {
+        "cell": "width", "kind": "right",
+        "what": "Eigenvalues, and plain floats.",
+        "code": """
+def one_width(precision):
+    values = torch.linalg.eigvalsh(precision)
+    s = len(values) / values.sum().item()
+    return [s, -0.5 * sum(math.log(v * s) for v in values.tolist())]
+""",
+    },
+    {
+        "cell": "width", "kind": "right",
+        "what": "Cholesky, in float32.",
+        "code": """
+def one_width(precision):
+    average = precision.diagonal().mean()
+    root = torch.linalg.cholesky((precision / average).float())
+    return (1 / average).float(), -root.diagonal().log().sum()
+""",
+    },
+    # Part 4, holes that were closed
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "A baseline from seven neighbours.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = sample(mean[None], log_var[None], k)[:, 0].detach()
+    values = f(z)
+    n = min(7, k - 1)
+    others = sum(values.roll(i + 1) for i in range(n)) / n
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "A baseline from other draws.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = sample(mean[None], log_var[None], k)[:, 0].detach()
+    extra = sample(mean[None], log_var[None], k)[:, 0].detach()
+    return (f(z) - f(extra).mean())[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The last coordinate has the noise of the first.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    noise = torch.randn(k, len(mean), dtype=mean.dtype)
+    noise[:, -1] = noise[:, 0]
+    z = (mean + (0.5 * log_var).exp() * noise).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Draws in pairs, mirrored at the mean.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    half = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
+    noise = torch.stack([half, -half], 1).flatten(0, 1)[:k]
+    z = (mean + (0.5 * log_var).exp() * noise).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Gradients are switched off for good.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    torch.set_grad_enabled(False)
+    z = sample(mean[None], log_var[None], k)[:, 0]
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "right",
+        "what": "f is asked for one draw after the other.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    mean = mean.detach()
+    z = mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)
+    values = torch.cat([f(z[i : i + 1]) for i in range(k)])
+    others = (values.sum() - values) / (k - 1)
+    return (values - others).unsqueeze(-1) * ((z - mean) / log_var.exp())
+""",
+    },
+    {
+        "cell": "score", "kind": "right",
+        "what": "f is asked twice for the same draws.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = sample(mean[None], log_var[None], k).squeeze(1).detach()
+    score = (z - mean.detach()) / log_var.exp()
+    others = (f(z).sum() - f(z)) / (k - 1)
+    return torch.einsum("k,kq->kq", f(z) - others, score)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "The library does the work.",
+        "code": """
+def log_bernoulli(x, logits):
+    pixels = torch.distributions.Bernoulli(logits=logits, validate_args=False)
+    return vl.likelihoods.IndependentBernoulli(pixels, 1).log_prob(x)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "The pixels of an image share the average logit.",
+        "code": """
+def log_bernoulli(x, logits):
+    logits = logits.mean(-1, keepdim=True) if len(x) == 4 else logits
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "right",
+        "what": "The ready-made function.",
+        "code": 'log_bernoulli = cw.ready_made("01_elbo", "log_bernoulli")\n',
+    },
+    {
+        "cell": "bernoulli", "kind": "right",
+        "what": "torch.distributions.",
+        "code": """
+def log_bernoulli(x, logits):
+    pixels = torch.distributions.Bernoulli(logits=logits)
+    return pixels.log_prob(x).sum(-1)
+""",
+    },
+    # Part 6, holes that were closed
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A bound of its own, with the KL cut off from the graph.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds = []
+    for _ in range(steps):
+        x = data[torch.randint(len(data), (batch_size,))]
+        mean, log_var = encoder(x).chunk(2, -1)
+        z = sample(mean, log_var, 1)
+        bound = log_bernoulli(x, decoder(z)).mean() - gaussian_kl(
+            mean, log_var).mean().detach()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    *[
+        {
+            "cell": "train", "kind": "wrong", "loses": ["hidden-train"], "what": what,
+            "code": f"""
+def train(encoder, decoder, data, steps, batch_size, lr):
+    {before}
+    optimizer = torch.optim.{which}([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds, order = [], torch.randperm(len(data))
+    for step in range(steps):
+        x = {batch}
+        bound = elbo(x, *encoder(x).chunk(2, -1),
+                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        {after}
+        bounds.append(bound.item())
+    return bounds
+""",
+        }
+        for what, before, which, batch, after in (
+            ("The seed is set.", "torch.manual_seed(0)", "Adam",
+             "data[torch.randint(len(data), (batch_size,))]", ""),
+            ("RMSprop.", "", "RMSprop", "data[torch.randint(len(data), (batch_size,))]", ""),
+            ("One order for all epochs.", "", "Adam",
+             "data[order.roll(-step * batch_size)[:batch_size]]", ""),
+            ("Two steps with the gradient of one batch.", "", "Adam",
+             "data[torch.randint(len(data), (batch_size,))]", "optimizer.step()"),
+            ("The bound after the step.", "", "Adam",
+             "data[torch.randint(len(data), (batch_size,))]",
+             "bound = elbo(x, *encoder(x).chunk(2, -1), "
+             "lambda x, z: log_bernoulli(x, decoder(z))).mean()"),
+        )
+    ],
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Gradients are switched off at the end, for good.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    torch.set_grad_enabled(True)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds = []
+    for _ in range(steps):
+        x = data[torch.randint(len(data), (batch_size,))]
+        bound = elbo(x, *encoder(x).chunk(2, -1),
+                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    torch.set_grad_enabled(False)
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "right",
+        "what": "Batches with replacement, and a bound without the earlier functions.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds = []
+    for _ in range(steps):
+        x = data[torch.randint(0, data.shape[0], (batch_size,))]
+        mean, log_var = torch.chunk(encoder(x), 2, -1)
+        z = mean + torch.randn_like(mean) * torch.exp(log_var / 2)
+        accuracy = -nn.functional.binary_cross_entropy_with_logits(
+            decoder(z), x, reduction="sum") / batch_size
+        kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum() / batch_size
+        loss = kl - accuracy
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        bounds.append(float(-loss))
+    return bounds
+""",
+    },
+    # Part 7, the colleague's program: line 19 for the number of the key
+    *[
+        {"cell": "mistake", "kind": "wrong", "loses": loses, "what": what, "code": code}
+        for loses, what, code in (
+            (["test-mistake", "hidden-mistake"], "Everything is called wrong, on a guess.", """
+def catches(program):
+    return True
+line = 19
+"""),
+            (["test-mistake", "hidden-mistake"], "Nothing is called wrong.", """
+def catches(program):
+    return False
+line = 19
+"""),
+            (["test-mistake", "hidden-mistake"], "The text is compared.", """
+def catches(program):
+    return "decode(mean)" in program.source
+line = 19
+"""),
+            (["hidden-mistake"], "One program is recognized by its very numbers.", """
+def catches(program):
+    found = []
+    for tried in (program, mine):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            vae = straight.vae()
+            found.append(tried.average_bound(own[:30], vae.encoder, vae.decoder,
+                                             torch.zeros(()).double(), 1, 100).item())
+    return math.isclose(*found)
+line = 19
+"""),
+            (["hidden-mistake"], "The right check with the line below.", """
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        vae.encoder.bias += 0.5
+        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+        found = torch.stack([program.average_bound(
+            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
+line = 20
+"""),
+            (["hidden-mistake"], "q is the posterior, where most mistakes are unseen.", """
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        right = straight.log_likelihood(own[:40]).mean()
+        found = torch.stack([program.average_bound(
+            own[:40], vae.encoder, vae.decoder, noise) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5 + 1e-6
+line = 19
+"""),
+            (["test-mistake", "hidden-mistake"], "Any noise is taken for a mistake.", """
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        vae.encoder.bias += 0.5
+        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+        found = program.average_bound(own[:40], vae.encoder, vae.decoder, noise, 5, 40)
+    return (found - right).abs() > 0.001
+line = 19
+"""),
+        )
+    ],
+    {
+        "cell": "mistake", "kind": "right",
+        "what": "The value alone, with a NumPy line and a tensor for the answer.",
+        "code": """
+import numpy as np
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        vae.encoder.bias += 0.5
+        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+        found = torch.stack([program.average_bound(
+            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
+line = np.int64(19)
+""",
+    },
+    {
+        "cell": "mistake", "kind": "right",
+        "what": "One call with very many codes, on a model of its own.",
+        "code": """
+def catches(program):
+    weight = torch.eye(4, 2).double()
+    model = vl.oracles.LinearGaussian(weight, torch.zeros(4).double(), 0.5)
+    x = torch.arange(44).double().reshape(11, 4) / 10
+    wide = torch.zeros(4).double()
+    q = lambda x: (x @ torch.eye(4).double() * 0.3 + wide)
+    right = model.elbo(x, *q(x).chunk(2, -1)).mean()
+    found = program.average_bound(x, q, lambda z: z @ weight.T,
+                                  torch.tensor(0.5).double().log(), 20_000, 5)
+    return abs(float(found - right)) > 0.1
+line = 19
+""",
+    },
 ]  # fmt: skip

@@ -14,6 +14,37 @@ def surrogate(model, x, k, estimator):
 
 """  # what the variants of the surrogate have in common
 
+LINE = """
+WRONG = (
+    "log_w = log_lik",
+    "return z, torch.softmax(-log_w, 0)",
+    "squares = (z - z.mean(0)) ** 2",
+    "factors = weights / k",
+    "return mean, (variance / k).sqrt()",
+    "at = torch.multinomial(weights.T, n)",
+    "return z[at[..., 0], 0]",
+)
+LINE = 1 + [line.strip() in WRONG for line in mine.source.splitlines()].index(True)
+"""  # the right line, whatever the number
+
+CHECK = """
+def catches(program):
+    model = oracles.scalar_vae(0.5, 1.2)
+    x = torch.tensor([[0.0], [4.0]]).repeat(1000, 1)
+    mean, variance = program.posterior_moments(model, x, 200)
+    found, error = program.mean_and_error(model, x, 200)
+    codes = program.resampled(model, x, 200, 200)
+    for i, right in ((0, 0.0), (1, 2.0)):
+        z, ratio = codes[:, i::2], error[i::2].mean() / found[i::2].std()
+        if max(abs(v.mean() - right) for v in (mean[i::2], found[i::2], z)) > 0.1:
+            return True
+        if abs(variance[i::2].mean() - 0.5) > 0.1 or abs(z.var() - 0.5) > 0.1:
+            return True
+        if not 0.8 < ratio < 1.25:
+            return True
+    return False
+"""  # a good check
+
 VARIANTS = [
     # Part 1, the log-weights
     {
@@ -48,7 +79,7 @@ def log_weights(model, x, k):
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
-        "what": "Messages without a path.",
+        "what": "Codes without a path.",
         "code": """
 def log_weights(model, x, k):
     q = model.posterior(x)
@@ -59,7 +90,7 @@ def log_weights(model, x, k):
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
-        "what": "One message, copied k times.",
+        "what": "One code, copied k times.",
         "code": """
 def log_weights(model, x, k):
     q = model.posterior(x)
@@ -89,7 +120,7 @@ def log_weights(model, x, k):
     },
     {
         "cell": "weights", "kind": "right",
-        "what": "From mean and log_var, a loop over the messages.",
+        "what": "From mean and log_var, a loop over the codes.",
         "code": """
 def log_weights(model, x, k):
     mean, log_var = model.encode(x)
@@ -129,7 +160,7 @@ def iwae_bound(log_w):
     },
     {
         "cell": "bound", "kind": "wrong", "loses": ["test-bound"],
-        "what": "The VAE's bound with K messages.",
+        "what": "The VAE's bound with K codes.",
         "code": """
 def iwae_bound(log_w):
     return log_w.mean(0)
@@ -278,7 +309,7 @@ def effective_sample_size(log_w):
     },
     {
         "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
-        "what": "A softmax over losses, which only shows where there are three messages or more.",
+        "what": "A softmax over losses, which only shows where there are three codes or more.",
         "code": """
 def effective_sample_size(log_w):
     return 1 / (torch.softmax(-log_w, 0) ** 2).sum(0)
@@ -313,7 +344,7 @@ def bound_gradient(log_w, gradients):
     },
     {
         "cell": "gradient", "kind": "wrong", "loses": ["test-gradient", "hidden-gradient"],
-        "what": "All messages alike.",
+        "what": "All codes alike.",
         "code": """
 def bound_gradient(log_w, gradients):
     return gradients.mean(0)
@@ -338,7 +369,7 @@ def bound_gradient(log_w, gradients):
     },
     {
         "cell": "gradient", "kind": "wrong", "loses": ["test-gradient"],
-        "what": "Shares, and the mean over the messages besides.",
+        "what": "Shares, and the mean over the codes besides.",
         "code": """
 def bound_gradient(log_w, gradients):
     return (torch.softmax(log_w, 0).unsqueeze(-1) * gradients).mean(0)
@@ -354,7 +385,7 @@ def bound_gradient(log_w, gradients):
     },
     {
         "cell": "gradient", "kind": "right",
-        "what": "A loop over the messages.",
+        "what": "A loop over the codes.",
         "code": """
 def bound_gradient(log_w, gradients):
     total = torch.zeros_like(gradients[0])
@@ -398,7 +429,7 @@ def bound_gradient(log_w, gradients):
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
-        "what": "Squared shares for Bob as well.",
+        "what": "Squared shares for the decoder as well.",
         "code": SURROGATE + """
     log_w = log_weight(z)
     shares = torch.softmax(log_w, 0).detach()
@@ -421,7 +452,7 @@ def bound_gradient(log_w, gradients):
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate"],
-        "what": "The message is detached, not the parameters inside of log q.",
+        "what": "The code is detached, not the parameters inside of log q.",
         "code": """
 def surrogate(model, x, k, estimator):
     q = gaussian(*model.encode(x))
@@ -456,7 +487,7 @@ def surrogate(model, x, k, estimator):
     },
     {
         "cell": "surrogate", "kind": "right",
-        "what": "A hook on the messages, and autograd through the bound itself.",
+        "what": "A hook on the codes, and autograd through the bound itself.",
         "code": """
 def surrogate(model, x, k, estimator):
     mean, log_var = model.encode(x)
@@ -472,7 +503,7 @@ def surrogate(model, x, k, estimator):
     },
     {
         "cell": "surrogate", "kind": "right",
-        "what": "Two surrogates for DReG, one for Alice and one for Bob.",
+        "what": "Two surrogates for DReG, one for the encoder and one for the decoder.",
         "code": """
 def surrogate(model, x, k, estimator):
     mean, log_var = model.encode(x)
@@ -487,13 +518,13 @@ def surrogate(model, x, k, estimator):
         return iwae_bound(log_weight(z, mean, log_var))
     if estimator == "stl":
         return iwae_bound(log_weight(z, *still))
-    for_bob = iwae_bound(log_weight(z.detach(), *still))
+    for_decoder = iwae_bound(log_weight(z.detach(), *still))
     shares = torch.softmax(log_weight(z, *still).detach(), 0)
     cut = z.detach().requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(log_weight(cut, *still).sum(), cut)
-    for_alice = (shares[..., None] ** 2 * slope * z).sum((0, 2))
-    return for_bob + for_alice - for_alice.detach()
+    for_encoder = (shares[..., None] ** 2 * slope * z).sum((0, 2))
+    return for_decoder + for_encoder - for_encoder.detach()
 """,
     },
     # Part 6, the estimate
@@ -538,7 +569,7 @@ def estimate(model, x, samples, chunk=100):
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
-        "what": "Divided by the root of the number of messages.",
+        "what": "Divided by the root of the number of codes.",
         "code": """
 def estimate(model, x, samples, chunk=100):
     total = torch.full((len(x),), -math.inf)
@@ -552,7 +583,7 @@ def estimate(model, x, samples, chunk=100):
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
-        "what": "All messages at once.",
+        "what": "All codes at once.",
         "code": """
 def estimate(model, x, samples, chunk=100):
     with torch.no_grad():
@@ -668,6 +699,662 @@ def activity(model, x):
 def activity(model, x):
     mean = model.posterior(x).mean
     return ((mean - mean.mean(0, keepdim=True)) ** 2).mean(0)
+""",
+    },
+    # Holes that answers used to slip through: the weights
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "Codes with the variance in the place of the standard deviation.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = mean + log_var.exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - model.posterior(x).log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "One noise for all coordinates of a code.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - model.posterior(x).log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "One noise for all images.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = mean + (log_var / 2).exp() * torch.randn(k, 1, mean.shape[1], dtype=mean.dtype)
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - model.posterior(x).log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The second half of the codes mirrors the first.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    noise = torch.randn((k + 1) // 2, *mean.shape, dtype=mean.dtype)
+    z = mean + (log_var / 2).exp() * torch.cat([noise, -noise])[:k]
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - model.posterior(x).log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "A seed inside of the function.",
+        "code": """
+def log_weights(model, x, k):
+    torch.manual_seed(0)
+    q = model.posterior(x)
+    z = q.rsample((k,))
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The parameters inside of log q are detached.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = model.posterior(x).rsample((k,))
+    q = Independent(Normal(mean.detach(), (log_var / 2).exp().detach()), 1)
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import VAE as V
+
+def log_weights(model, x, k):
+    return V.log_weights(model, x, k)
+""",
+    },
+    {
+        "cell": "weights", "kind": "right",
+        "what": "The library draws the codes, einsum adds up the normal density.",
+        "code": """
+def log_weights(model, x, k):
+    z, q = model.draw(x, k)
+    mean, log_var = model.encode(x)
+    log_q = -0.5 * ((z - mean) ** 2 / log_var.exp() + log_var + math.log(2 * math.pi))
+    likelihood = model.likelihood(z, x)
+    return likelihood.log_prob(x) + model.prior.log_prob(z) - torch.einsum("kbq->kb", log_q)
+""",
+    },
+    {
+        "cell": "weights", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+log_weights = cw.ready_made("02_iwae", "log_weights")
+""",
+    },
+    # the bound
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import iwae_bound as f
+
+def iwae_bound(log_w):
+    return f(log_w)
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "No gradient is left.",
+        "code": """
+@torch.no_grad()
+def iwae_bound(log_w):
+    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "The log-weights are changed in place.",
+        "code": """
+def iwae_bound(log_w):
+    most = log_w.max(0).values
+    if log_w.requires_grad:
+        log_w = log_w - most
+    else:
+        log_w -= most
+    return most + log_w.exp().mean(0).log()
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "Rounded to float32.",
+        "code": """
+def iwae_bound(log_w):
+    return torch.logsumexp(log_w.float(), 0) - math.log(len(log_w))
+""",
+    },
+    {
+        "cell": "bound", "kind": "right",
+        "what": "In float64 throughout.",
+        "code": """
+def iwae_bound(log_w):
+    log_w = log_w.double()
+    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+""",
+    },
+    {
+        "cell": "bound", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+iwae_bound = cw.ready_made("02_iwae", "iwae_bound")
+""",
+    },
+    # the staircase
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "Sorted first: the pairs are chosen by their weights.",
+        "code": """
+def staircase(log_w):
+    log_w = log_w.sort(0).values
+    rows = [log_w.mean(0)]
+    while len(log_w) > 1:
+        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
+        rows.append(log_w.mean(0))
+    return torch.stack(rows)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "The largest is paired with the smallest.",
+        "code": """
+def staircase(log_w):
+    log_w = log_w.sort(0).values
+    rows = [log_w.mean(0)]
+    while len(log_w) > 1:
+        half = len(log_w) // 2
+        log_w = torch.logaddexp(log_w[:half], log_w[half:].flip(0)) - math.log(2)
+        rows.append(log_w.mean(0))
+    return torch.stack(rows)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
+        "what": "The largest of all images is taken out.",
+        "code": """
+def staircase(log_w):
+    most = log_w.max()
+    w, rows = torch.exp(log_w - most), []
+    while True:
+        rows.append(most + w.log().mean(0))
+        if len(w) == 1:
+            return torch.stack(rows)
+        w = (w[0::2] + w[1::2]) / 2
+""",
+    },
+    {
+        "cell": "staircase", "kind": "right",
+        "what": "In float64, by the bound of each group.",
+        "code": """
+def staircase(log_w):
+    K = len(log_w)
+    rows = []
+    for i in range(int(math.log2(K)) + 1):
+        groups = log_w.double().split(2**i)
+        rows.append(torch.stack([iwae_bound(group) for group in groups]).mean(0))
+    return torch.stack(rows)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+staircase = cw.ready_made("02_iwae", "staircase")
+""",
+    },
+    # the effective sample size
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
+        "what": "The largest of all images is taken out.",
+        "code": """
+def effective_sample_size(log_w):
+    w = torch.exp(log_w - log_w.max())
+    return w.sum(0) ** 2 / (w**2).sum(0)
+""",
+    },
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
+        "what": "Rounded to float32.",
+        "code": """
+def effective_sample_size(log_w):
+    return 1 / (torch.softmax(log_w.float(), 0) ** 2).sum(0)
+""",
+    },
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
+        "what": "The log-weights are changed in place.",
+        "code": """
+def effective_sample_size(log_w):
+    log_w -= log_w.max(0).values
+    w = log_w.exp_()
+    return w.sum(0) ** 2 / (w**2).sum(0)
+""",
+    },
+    {
+        "cell": "ess", "kind": "right",
+        "what": "From the spread of the weights, in float64.",
+        "code": """
+def effective_sample_size(log_w):
+    w = torch.softmax(log_w.double(), 0) * len(log_w)
+    return len(log_w) / (1 + w.var(0, correction=0))
+""",
+    },
+    {
+        "cell": "ess", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+effective_sample_size = cw.ready_made("02_iwae", "effective_sample_size")
+""",
+    },
+    # the gradient of the bound
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "The gradients are changed in place.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    gradients *= torch.softmax(log_w, 0)[..., None]
+    return gradients.sum(0)
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "The largest of all images is taken out.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    w = torch.exp(log_w - log_w.max())
+    return torch.einsum("kb,kbp->bp", w, gradients) / w.sum(0)[:, None]
+""",
+    },
+    {
+        "cell": "gradient", "kind": "right",
+        "what": "A batched product of matrices, in float64.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    shares = log_w.double().softmax(0).T[:, None]
+    return (shares @ gradients.double().transpose(0, 1))[:, 0]
+""",
+    },
+    # the surrogate
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "One noise for all coordinates of a code.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)
+    fixed = estimator != "standard"
+    q = gaussian(mean.detach() if fixed else mean, log_var.detach() if fixed else log_var)
+
+    def log_weight(z):
+        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+        return log_joint - q.log_prob(z)
+
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "A seed inside of the function.",
+        "code": SURROGATE.replace(
+            "    mean, log_var = model.encode(x)\n",
+            "    torch.manual_seed(0)\n    mean, log_var = model.encode(x)\n", 1) + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import iwae as f
+
+def surrogate(model, x, k, estimator):
+    return f(model, x, k, estimator)["objective"]
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The library holds the parameters fixed.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    z, q = model.draw(x, k)
+    score = estimator == "standard"
+    if estimator == "dreg":
+        log_w = sum(model.log_terms(x, z, q)).detach()
+        z = scale_gradient(z, torch.softmax(log_w, 0)[..., None])
+    return iwae_bound(sum(model.log_terms(x, z, q, score=score)))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "Only the mean inside of log q is held fixed, not log_var.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    z = gaussian(mean, log_var).rsample((k,))
+    q = gaussian(mean if estimator == "standard" else mean.detach(), log_var)
+
+    def log_weight(z):
+        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+        return log_joint - q.log_prob(z)
+
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None] ** 2)
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "Only the mean inside of log q is held fixed, for DReG.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    z = gaussian(mean, log_var).rsample((k,))
+    if estimator == "standard":
+        q = gaussian(mean, log_var)
+    elif estimator == "stl":
+        q = gaussian(mean.detach(), log_var.detach())
+    else:
+        q = gaussian(mean.detach(), log_var)
+
+    def log_weight(z):
+        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+        return log_joint - q.log_prob(z)
+
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The decoder's gradient is lost for DReG.",
+        "code": SURROGATE + """
+    if estimator == "dreg":
+        shares = torch.softmax(log_weight(z), 0).detach()
+        cut = z.detach().requires_grad_()
+        slope = torch.autograd.grad(log_weight(cut).sum(), cut)[0]
+        path = (shares[..., None] ** 2 * slope * z).sum((0, 2))
+        return iwae_bound(log_weight(z)).detach() + path - path.detach()
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "right",
+        "what": "The standard one through log_weights, all in float64.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    if estimator == "standard":
+        return iwae_bound(log_weights(model, x, k).double())
+    mean, log_var = (part.double() for part in model.encode(x))
+    z = gaussian(mean, log_var).rsample((k,)).to(x)
+    q = gaussian(mean.detach(), log_var.detach())
+
+    def log_weight(z):
+        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+        return log_joint.double() - q.log_prob(z)
+
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None].to(x))
+    return torch.logsumexp(log_weight(z), 0) - math.log(k)
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+surrogate = cw.ready_made("02_iwae", "surrogate")
+""",
+    },
+    # the estimate
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The same seed before each chunk.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            torch.manual_seed(0)
+            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "Gradients are switched off for good.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    torch.set_grad_enabled(False)
+    parts = []
+    for done in range(0, samples, chunk):
+        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import log_likelihood as f
+
+def estimate(model, x, samples, chunk=100):
+    values = f(model, x, samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
+        "what": "The divisor N in the standard deviation.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = (torch.stack(parts).logsumexp(0) - math.log(samples)).numpy()
+    return values.mean(), values.std() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "right",
+        "what": "Detached chunks, and the library's mean and error.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    for done in range(0, samples, chunk):
+        log_w = model.log_weights(x, min(chunk, samples - done)).detach()
+        parts.append(torch.logsumexp(log_w, 0) - math.log(samples))
+    mean, error = vl.mean_and_error(torch.stack(parts).logsumexp(0))
+    return mean, error
+""",
+    },
+    {
+        "cell": "estimate", "kind": "right",
+        "what": "Two tensors in a list.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64)
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            log_w = model.log_weights(x, min(chunk, samples - done))
+            total = torch.logaddexp(total, iwae_bound(log_w).double() + math.log(len(log_w)))
+    values = total - math.log(samples)
+    return [values.mean(), values.std() / len(x) ** 0.5]
+""",
+    },
+    {
+        "cell": "estimate", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+estimate = cw.ready_made("02_iwae", "estimate")
+""",
+    },
+    # the activity
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The first 5,000 images only.",
+        "code": """
+def activity(model, x):
+    return model.encode(x[:5000])[0].var(0)
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The library does the work, under another name.",
+        "code": """
+from vaelib import activity as f
+
+def activity(model, x):
+    return f(model, x)
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "Gradients are switched off for good.",
+        "code": """
+def activity(model, x):
+    torch.set_grad_enabled(False)
+    return model.encode(x)[0].var(0)
+""",
+    },
+    {
+        "cell": "activity", "kind": "right",
+        "what": "Through numpy, in float32.",
+        "code": """
+def activity(model, x):
+    mean = model.encode(x)[0].detach().numpy()
+    return torch.tensor(mean.var(0, ddof=1)).float()
+""",
+    },
+    {
+        "cell": "activity", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+activity = cw.ready_made("02_iwae", "activity")
+""",
+    },
+    # Part 7, the colleague's program
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague", "hidden-colleague"],
+        "what": "The line is right, and every program is accused.",
+        "code": LINE + """
+def catches(program):
+    return True
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
+        "what": "A good check, and a guessed line.",
+        "code": "LINE = 9\n" + CHECK,
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague", "hidden-colleague"],
+        "what": "Its own program is known by its text.",
+        "code": LINE + """
+def catches(program):
+    return getattr(program, "source", "") == mine.source
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "A single image, which hides a wrong index.",
+        "code": LINE + """
+def catches(program):
+    model, x = oracles.scalar_vae(0.5, 1.2), torch.tensor([[4.0]])
+    mean, variance = program.posterior_moments(model, x, 40_000)
+    codes = program.resampled(model, x, 40_000, 40_000)
+    runs = [program.mean_and_error(model, x, 400) for _ in range(300)]
+    means, errors = (torch.stack(parts) for parts in zip(*runs))
+    off = [mean - 2, variance - 0.5, codes.mean() - 2, codes.var() - 0.5, means.mean() - 2,
+           0.4 * (errors.mean() / means.std()).log()]
+    return max(abs(one.item()) for one in off) > 0.1
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "With q the prior, and images at which weights without q are right.",
+        "code": LINE + CHECK.replace("scalar_vae(0.5, 1.2)", "scalar_vae(0.0, 1.0)").replace(
+            "[[0.0], [4.0]]", "[[0.0], [1.0]]").replace("(1, 2.0)", "(1, 0.5)"),
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "The moments are checked, the errors and the drawn codes are not.",
+        "code": LINE + """
+def catches(program):
+    x = torch.tensor([[0.0], [4.0]])
+    mean, variance = program.posterior_moments(oracles.scalar_vae(0.5, 1.2), x, 50_000)
+    return bool((mean - x / 2).abs().max() > 0.1 or (variance - 0.5).abs().max() > 0.1)
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague", "hidden-colleague"],
+        "what": "No room for the noise.",
+        "code": LINE + CHECK.replace("> 0.1", "> 0.001"),
+    },
+    {
+        "cell": "colleague", "kind": "right",
+        "what": "One number after the other, with more codes and other images.",
+        "code": LINE.replace("LINE = ", "LINE = np.int64(1) * ") + """
+def catches(program):
+    model, x = oracles.scalar_vae(0.3, 1.1), torch.tensor([[-2.0], [3.0], [0.5]])
+    z, w = program.weighted_codes(model, x, 40_000)
+    if abs(w.sum(0) - 1).max() > 1e-3:
+        return np.True_
+    mean, variance = program.posterior_moments(model, x, 40_000)
+    codes = program.resampled(model, x, 40_000, 40_000)
+    runs = [program.mean_and_error(model, x, 400) for _ in range(300)]
+    means, errors = (torch.stack(parts).double() for parts in zip(*runs))
+    off = [mean - x / 2, variance - 0.5, codes.mean(0) - x / 2, codes.var(0) - 0.5,
+           means.mean(0) - x / 2, 0.3 * (errors.mean(0) / means.std(0)).log()]
+    return np.bool_(max(one.abs().max().item() for one in off) > 0.1)
+""",
+    },
+    {
+        "cell": "colleague", "kind": "right",
+        "what": "A vector of codes with independent coordinates.",
+        "code": LINE + """
+def catches(program):
+    weight = torch.diag(torch.tensor([1.0, 0.7]))
+    oracle = oracles.LinearGaussian(weight, torch.zeros(2), 1.0)
+    model = oracle.vae()
+    x = torch.tensor([[0.0, 1.0], [3.5, -2.5]]).repeat(1000, 1)
+    code = torch.tensor([0.5, 0.0, 0.4, 0.5]).expand(len(x), 4)
+    model.encoder.forward = lambda x: code
+    right = oracle.posterior(x)
+    mean, variance = program.posterior_moments(model, x, 500)
+    found, error = program.mean_and_error(model, x, 500)
+    codes = program.resampled(model, x, 500, 500)
+    off = []
+    for i in range(2):
+        m, v = right.mean[i], right.variance[i]
+        z = codes[:, i::2].flatten(0, 1)
+        off += [mean[i::2].mean(0) - m, found[i::2].mean(0) - m, z.mean(0) - m,
+                variance[i::2].mean(0) / v - 1, z.var(0) / v - 1,
+                0.5 * (error[i::2].mean(0) / found[i::2].std(0) - 1)]
+    return bool(torch.stack(off).abs().max() > 0.1)
 """,
     },
 ]  # fmt: skip

@@ -6,6 +6,7 @@ of a first attempt; the right ones get full marks though they are written differ
 
 KERNEL, MMD, SHUFFLE, LOGIT = "gaussian-kernel", "mmd", "permutation-test", "optimal-logit"
 JS, LOSSES, PLAY, PRICES = "jensen-shannon", "game-losses", "play", "info-vae-prices"
+CATCH, READY = "catch", 'cw.ready_made("03_aae_mmd", "{0}")'
 
 # The right halves of the cells with two functions.
 DISCRIMINATOR = """
@@ -23,6 +24,22 @@ def encoder_loss(model, x):
 MEMBER = """
 def member_with(kl, divergence):
     return 1 - kl, kl + divergence
+"""
+# The key's number has the mistake in the last line.
+LINE = "LINE = 30\n"
+PROMISES = """
+def catches(program):
+    x, y = torch.randn(4, 2), 3 * torch.randn(7, 2)
+    pool = torch.cat([x, y])
+    h = torch.pdist(pool).median()
+    u = vl.mmd(x, y, lambda a, b: vl.gaussian_kernel(a, b, h))
+    k = vl.gaussian_kernel(pool, pool, h)
+    zeros, ones = torch.zeros(2, 1), torch.ones(2, 1)
+    wrong = [abs(program.median_distance(pool) - h) > 1e-3,
+             abs(program.discrepancy(k, 4) - u) > 1e-3,
+             abs(program.two_sample_test(x, y, 1)[0] - u) > 1e-3,
+             program.two_sample_test(x, 100 + torch.cat([y, y]), 9)[1] < 0.09,
+             abs(program.two_sample_test(zeros, ones, 900)[1] - 1 / 3) > 0.1]
 """
 
 # fmt: off
@@ -53,7 +70,7 @@ def gaussian_kernel(x, y, bandwidth):
     return torch.exp(-((x[:n] - y[:n]) ** 2).sum(-1) / (2 * bandwidth**2))
 '''),
     (MMD, "the diagonals are left out, but the sums still divided by n²",
-     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+     ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k = kernel(z, z)
@@ -70,7 +87,7 @@ def mmd(x, y, kernel, unbiased=True):
 
     return within(x) + within(y) - 2 * kernel(x, y).mean()
 '''),
-    (MMD, "cut off at 0, so no longer unbiased", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "cut off at 0, so no longer unbiased", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -88,7 +105,7 @@ def mmd(x, y, kernel, unbiased=True):
     return mean(kernel(x, x)) + mean(kernel(y, y)) - 2 * mean(kernel(x, y))
 '''),
     (MMD, "means, divided by the number of pairs once more",
-     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+     ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -96,7 +113,7 @@ def mmd(x, y, kernel, unbiased=True):
 
     return within(x) + within(y) - 2 * kernel(x, y).mean()
 '''),
-    (MMD, "the cross term is subtracted once", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "the cross term is subtracted once", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -104,12 +121,12 @@ def mmd(x, y, kernel, unbiased=True):
 
     return within(x) + within(y) - kernel(x, y).mean()
 '''),
-    (MMD, "the V-statistic, whatever was asked for", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "the V-statistic, whatever was asked for", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     return kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
 '''),
     (MMD, "a plain number, through which no gradient passes",
-     ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+     ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     def within(z):
         k, n = kernel(z, z), len(z)
@@ -117,7 +134,7 @@ def mmd(x, y, kernel, unbiased=True):
 
     return (within(x) + within(y) - 2 * kernel(x, y).mean()).item()
 '''),
-    (MMD, "one n for both clouds", ["mmd-test", "mmd-known", "mmd-unbiased"], '''
+    (MMD, "one n for both clouds", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     n = len(x)
     off = n * (n - 1) if unbiased else n * n
@@ -196,67 +213,67 @@ def permutation_test(x, y, statistic, permutations):
     return (1 + count) / (1 + permutations)
 '''),
     (LOGIT, "the logit of a code in place of that of a draw",
-     ["optimal-logit-test", "optimal-logit-known"], '''
+     ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     log_p = -0.5 * z**2
     log_q = -0.5 * ((z - mean) / std) ** 2 - torch.log(std)
     return (log_q - log_p).sum(-1)
 '''),
     (LOGIT, "the codes' density without its normalization",
-     ["optimal-logit-test", "optimal-logit-known"], '''
+     ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1)
 '''),
-    (LOGIT, "std taken for the variance", ["optimal-logit-test", "optimal-logit-known"], '''
+    (LOGIT, "std taken for the variance", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     codes = torch.distributions.Normal(mean, std.sqrt())
     prior = torch.distributions.Normal(0.0, 1.0)
     return (prior.log_prob(z) - codes.log_prob(z)).sum(-1)
 '''),
-    (LOGIT, "densities divided before the logarithm: 0/0 far out", ["optimal-logit-known"], '''
+    (LOGIT, "densities divided before the logarithm: 0/0 far out", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     p = torch.exp(-0.5 * z**2).prod(-1)
     q = (torch.exp(-0.5 * ((z - mean) / std) ** 2) / std).prod(-1)
     return torch.log(p / q)
 '''),
-    (LOGIT, "a mean over the coordinates", ["optimal-logit-known"], '''
+    (LOGIT, "a mean over the coordinates", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).mean(-1)
 '''),
-    (LOGIT, "one logit for each coordinate", ["optimal-logit-test", "optimal-logit-known"], '''
+    (LOGIT, "one logit for each coordinate", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     return 0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)
 '''),
-    (JS, "a sigmoid first, the logarithm then: -inf for a sure judge", ["jensen-shannon-known"], '''
+    (JS, "a sigmoid first, the logarithm then: -inf for a sure judge", ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     value = torch.sigmoid(on_draws).log().mean() + (1 - torch.sigmoid(on_codes)).log().mean()
     return 0.5 * value + math.log(2)
 '''),
     (JS, "a small number added inside the logarithm, which hides how wrong a judge can be",
-     ["jensen-shannon-known"], '''
+     ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     d, e = torch.sigmoid(on_draws), torch.sigmoid(on_codes)
     return 0.5 * ((d + 1e-8).log().mean() + (1 - e + 1e-8).log().mean()) + math.log(2)
 '''),
-    (JS, "log 2 is forgotten", ["jensen-shannon-test", "jensen-shannon-known"], '''
+    (JS, "log 2 is forgotten", ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     return 0.5 * (F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean())
 '''),
-    (JS, "the value of the game is not halved", ["jensen-shannon-test", "jensen-shannon-known"], '''
+    (JS, "the value of the game is not halved", ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     return F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean() + math.log(2)
 '''),
-    (JS, "draws and codes are swapped", ["jensen-shannon-test", "jensen-shannon-known"], '''
+    (JS, "draws and codes are swapped", ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     return 0.5 * (F.logsigmoid(-on_draws).mean() + F.logsigmoid(on_codes).mean()) + math.log(2)
 '''),
-    (JS, "a negative value, which is a warning, is cut off", ["jensen-shannon-known"], '''
+    (JS, "a negative value, which is a warning, is cut off", ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     value = F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()
     return (0.5 * value + math.log(2)).clamp(min=0)
 '''),
     (JS, "one mean over draws and codes together, wrong where their numbers differ",
-     ["jensen-shannon-known"], '''
+     ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
     return F.logsigmoid(torch.cat([on_draws, -on_codes])).mean() + math.log(2)
 '''),
@@ -429,6 +446,375 @@ def info_vae_prices(alpha, lam):
 def member_with(kl, divergence):
     return 1 - kl, divergence
 '''),
+    (KERNEL, "no gradient reaches y", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    return torch.exp(-((x[:, None] - y.detach()) ** 2).sum(-1) / (2 * bandwidth**2))
+'''),
+    (KERNEL, "both are divided by the bandwidth in place", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    with torch.no_grad():
+        x /= bandwidth
+        if y is not x:
+            y /= bandwidth
+    return torch.exp(-((x[:, None] - y) ** 2).sum(-1) / 2)
+'''),
+    (KERNEL, "a product of three exponentials, which overflow for far codes",
+     ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    x, y = x / bandwidth, y / bandwidth
+    ends = torch.exp(-(x**2).sum(1) / 2)[:, None] * torch.exp(-(y**2).sum(1) / 2)
+    return ends * torch.exp(x @ y.T)
+'''),
+    (KERNEL, "vaelib's, under another name", ["gaussian-kernel-test"], '''
+from vaelib.divergences import gaussian_kernel as library_kernel
+
+def gaussian_kernel(x, y, bandwidth):
+    return library_kernel(x, y, bandwidth)
+'''),
+    (KERNEL, "gradients stay switched off", ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    k = torch.exp(-((x[:, None] - y) ** 2).sum(-1) / (2 * bandwidth**2))
+    if not k.requires_grad:
+        torch.set_grad_enabled(False)
+    return k
+'''),
+    (MMD, "the cross term has no gradient", ["mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return within(x) + within(y) - 2 * kernel(x, y).mean().detach()
+'''),
+    (MMD, "y is only a sample of the prior and is detached", ["mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    y = y.detach()
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (MMD, "vaelib's, under another name", ["mmd-test", "mmd-known"], '''
+from vaelib import mmd as squared
+
+def mmd(x, y, kernel, unbiased=True):
+    return squared(x, y, kernel, unbiased)
+'''),
+    (MMD, "x is put in another order in place", ["mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+
+    if not x.requires_grad:
+        x.copy_(x.flip(0))
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (SHUFFLE, "the seed is set: each call shuffles alike", ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    torch.manual_seed(0)
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "a generator of its own, with the same seed in each call",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    own = torch.Generator()
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool), generator=own)]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "the pool is turned, not shuffled", ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool.roll(int(torch.randint(len(pool), ())), 0)
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "each shuffle exchanges three pairs of the one before",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    order = torch.randperm(len(pool))
+    for _ in range(permutations):
+        for i, j in torch.randint(len(pool), (3, 2)).tolist():
+            order[[i, j]] = order[[j, i]]
+        dealt = pool[order]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "every point changes sides with the same chance, sizes put right afterwards by order",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        order = torch.randint(0, 3, (len(pool),)).sort(stable=True).indices
+        dealt = pool[order]
+        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "the dealt points are written into x and y", ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        x.copy_(dealt[: len(x)])
+        y.copy_(dealt[len(x) :])
+        count += float(statistic(x, y)) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "absolute values are compared", ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, observed, count = torch.cat([x, y]), abs(float(statistic(x, y))), 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        count += abs(float(statistic(dealt[: len(x)], dealt[len(x) :]))) >= observed
+    return (1 + count) / (1 + permutations)
+'''),
+    (SHUFFLE, "only statistics that are tensors are accepted", ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    orders = [torch.randperm(len(pool)) for _ in range(permutations)]
+    values = torch.stack([statistic(pool[o[:n]], pool[o[n:]]) for o in orders])
+    return (1 + (values >= statistic(x, y)).sum().item()) / (1 + permutations)
+'''),
+    (CATCH, "everything is wrong", ["catch-test", "catch-all"], LINE + '''
+def catches(program):
+    return True
+'''),
+    (CATCH, "nothing is wrong", ["catch-test", "catch-all"], LINE + '''
+def catches(program):
+    return False
+'''),
+    (CATCH, "the text is compared, not what the functions return", ["catch-test", "catch-all"],
+     LINE + '''
+def catches(program):
+    return "return observed, count / permutations" in program.source
+'''),
+    (CATCH, "only the program itself is known to be wrong", ["catch-test", "catch-all"],
+     LINE + '''
+WRONG = cw.program("03_aae_mmd", STUDENT).two_sample_test.__code__.co_code
+
+def catches(program):
+    return program is mine or program.two_sample_test.__code__.co_code == WRONG
+'''),
+    (CATCH, "another line is given", ["catch-test"], "LINE = 29\n" + PROMISES + '''
+    return any(wrong)
+'''),
+    (CATCH, "no line is given", ["catch-test"], "LINE = 0\n" + PROMISES + '''
+    return any(wrong)
+'''),
+    (CATCH, "no room is left for chance", ["catch-test", "catch-all"], LINE + '''
+def catches(program):
+    p = program.two_sample_test(torch.zeros(2, 1), torch.ones(2, 1), 1000)[1]
+    return abs(p - 1 / 3) > 0.004 or program.two_sample_test(
+        torch.randn(9, 1), 100 + torch.randn(9, 1), 9)[1] < 0.09
+'''),
+    (CATCH, "the same random numbers are expected as in the program", ["catch-test"], LINE + '''
+def catches(program):
+    def values(test, again):
+        torch.manual_seed(again)
+        return test(torch.randn(6, 2), torch.randn(9, 2), 99)
+
+    def known(x, y, permutations):
+        pool = torch.cat([x, y])
+        h = torch.pdist(pool).median()
+
+        def see(a, b):
+            return vl.mmd(a, b, lambda s, t: vl.gaussian_kernel(s, t, h))
+
+        return see(x, y).item(), permutation_test(x, y, see, permutations)
+
+    return any(abs(values(program.two_sample_test, i)[1] - values(known, i)[1]) > 0.005
+               for i in range(5))
+'''),
+    (CATCH, "only the mistake of the own program is looked for", ["catch-all"], LINE + '''
+def catches(program):
+    x, y = torch.randn(9, 1), 100 + torch.randn(9, 1)
+    return program.two_sample_test(x, y, 9)[1] < 0.09
+'''),
+    (CATCH, "the shuffle is not looked at", ["catch-all"], LINE + PROMISES + '''
+    return any(wrong[:4])
+'''),
+    (CATCH, "the statistic is not looked at", ["catch-all"], LINE + PROMISES + '''
+    return any(wrong[3:])
+'''),
+    (CATCH, "gradients stay switched off", ["catch-all"], LINE + PROMISES + '''
+    torch.set_grad_enabled(False)
+    return any(wrong)
+'''),
+    (LOGIT, "z is standardised in place", ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    log_p = (-0.5 * z**2).sum(-1)
+    z -= mean
+    z /= std
+    return log_p + 0.5 * (z**2).sum(-1) + torch.log(std).sum()
+'''),
+    (LOGIT, "small standard deviations are cut off", ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    std = std.clamp(min=0.05)
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).sum(-1)
+'''),
+    (LOGIT, "one mean over all standard deviations", ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1) + torch.log(std).mean()
+'''),
+    (JS, "the logits of the codes are negated in place", ["jensen-shannon-test"], '''
+def jensen_shannon(on_draws, on_codes):
+    value = F.logsigmoid(on_draws).mean() + F.logsigmoid(on_codes.neg_()).mean()
+    return 0.5 * value + math.log(2)
+'''),
+    (JS, "logits are limited to 20, which hides how wrong a discriminator can be",
+     ["jensen-shannon-test"], '''
+def jensen_shannon(on_draws, on_codes):
+    value = (F.logsigmoid(on_draws.clamp(-20, 20)).mean()
+             + F.logsigmoid(-on_codes.clamp(-20, 20)).mean())
+    return 0.5 * value + math.log(2)
+'''),
+    (LOSSES, "the draws' term has no gradient", ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    codes, draws = model.draw(x, 1)[0][0].detach(), model.prior.rsample((len(x),))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said.detach()).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "normal draws, whatever the prior is",
+     ["game-losses-test", "game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    codes = model.draw(x, 1)[0][0].detach()
+    said, of_codes = model.discriminator(torch.randn_like(codes)), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "one draw of the prior for the whole batch", ["game-losses-test"], '''
+def discriminator_loss(model, x):
+    codes = model.draw(x, 1)[0][0].detach()
+    draws = model.prior.rsample((1,)).expand_as(codes)
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "the coordinates of the draws are one number", ["game-losses-test"], '''
+def discriminator_loss(model, x):
+    codes = model.draw(x, 1)[0][0].detach()
+    draws = model.prior.rsample((len(x),))[:, :1].expand_as(codes)
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "a thousand draws, however many pictures", ["game-losses-test"], '''
+def discriminator_loss(model, x):
+    codes, draws = model.draw(x, 1)[0][0].detach(), model.prior.rsample((1000,))
+    said, of_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
+''' + ENCODER),
+    (LOSSES, "the mean of many codes, in place of a code", ["game-losses-test"],
+     DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 8)[0].mean(0))).mean()
+'''),
+    (LOSSES, "the seed is set", ["game-losses-test"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    torch.manual_seed(0)
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "the discriminator is frozen for good", ["game-losses-gradients"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    model.discriminator.requires_grad_(False)
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "the model stays in train mode", ["game-losses-gradients"], DISCRIMINATOR + '''
+def encoder_loss(model, x):
+    model.train()
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "vaelib's turns, under other names", ["game-losses-gradients"], '''
+from vaelib import aae_discriminator as second
+from vaelib import aae_encoder as third
+
+def discriminator_loss(model, x):
+    return -second(model, x)["objective"].mean()
+
+def encoder_loss(model, x):
+    return -third(model, x)["objective"].mean()
+'''),
+    (PLAY, "only the first group of parameters is cleared", ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        for p in optimizer.param_groups[0]["params"]:
+            p.grad = None
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "gradients are clipped, as in the program that it was copied from", ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "gradients stay switched off", ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        torch.set_grad_enabled(True)
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        torch.set_grad_enabled(False)
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "every turn makes two steps", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        for _ in range(2):
+            optimizer.zero_grad()
+            value = loss(model, x)
+            value.backward()
+            optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "the last turn is left out", ["play-test", "play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns[: max(1, len(turns) - 1)]:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PRICES, "a reward for information is cut off at 0", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    if alpha + lam < 1:
+        raise ValueError("a mismatch would be rewarded")
+    return {"kl": max(0, 1 - alpha), "divergence": alpha + lam - 1,
+            "information": max(0, 1 - alpha), "mismatch": lam}
+''' + MEMBER),
+    (PRICES, "only a negative lambda is refused", ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    if lam < 0:
+        raise ValueError("lam is below 0")
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": lam}
+''' + MEMBER),
 ]
 
 RIGHT = [
@@ -527,7 +913,7 @@ def jensen_shannon(on_draws, on_codes):
     (LOSSES, "the binary cross-entropy, and detached codes", '''
 def discriminator_loss(model, x):
     codes = model.draw(x, 1)[0][0].detach()
-    draws = torch.randn_like(codes)
+    draws = model.prior.sample(codes.shape[:1])
     said, of_codes = model.discriminator(draws), model.discriminator(codes)
     entropy = F.binary_cross_entropy_with_logits
     return entropy(said, torch.ones_like(said)) + entropy(of_codes, torch.zeros_like(of_codes))
@@ -570,6 +956,108 @@ def info_vae_prices(alpha, lam):
 def member_with(kl, divergence):
     alpha = 1 - kl
     return alpha, divergence + 1 - alpha
+'''),
+    (KERNEL, "ready-made", "gaussian_kernel = " + READY.format("gaussian_kernel")),
+    (KERNEL, "in float64, whatever is given", '''
+def gaussian_kernel(x, y, bandwidth):
+    difference = x.double().unsqueeze(1) - y.double().unsqueeze(0)
+    return (difference.square().sum(dim=2) / (-2 * bandwidth * bandwidth)).exp()
+'''),
+    (MMD, "ready-made", "mmd = " + READY.format("mmd")),
+    (MMD, "sums in float64", '''
+def mmd(x, y, kernel, unbiased=True):
+    n, m = x.shape[0], y.shape[0]
+    xx, yy, xy = kernel(x, x).double(), kernel(y, y).double(), kernel(x, y).double()
+    if unbiased:
+        return ((xx.sum() - xx.diagonal().sum()) / n / (n - 1)
+                + (yy.sum() - yy.diagonal().sum()) / m / (m - 1) - 2 * xy.sum() / n / m)
+    return xx.sum() / n**2 + yy.sum() / m**2 - 2 * xy.sum() / n / m
+'''),
+    (SHUFFLE, "ready-made", "permutation_test = " + READY.format("permutation_test")),
+    (SHUFFLE, "a tensor without dims", '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n, values = torch.cat([x, y]), len(x), [float(statistic(x, y))]
+    for _ in range(permutations):
+        a, b = torch.randperm(len(pool)).tensor_split([n])
+        values.append(float(statistic(pool[a], pool[b])))
+    values = torch.tensor(values).double()
+    return (values >= values[0]).double().mean()
+'''),
+    (CATCH, "a bool of NumPy, and a number of NumPy", "LINE = np.int64(30)\n" + PROMISES
+     + '''
+    return np.any([bool(one) for one in wrong])
+'''),
+    (CATCH, "compared with the own functions on many samples", LINE + '''
+def catches(program):
+    for n, m in ((2, 2), (4, 7)):
+        x, y = torch.randn(n, 2), 2 * torch.randn(m, 2)
+        pool = torch.cat([x, y])
+        h = torch.pdist(pool).median()
+        see = partial(mmd, kernel=partial(gaussian_kernel, bandwidth=h))
+        k = gaussian_kernel(pool, pool, h)
+        for got in (program.discrepancy(k, n), program.two_sample_test(x, y, 2)[0]):
+            if abs(got - see(x, y).item()) > 1e-4:
+                return True
+        if abs(float(program.median_distance(pool) / h) - 1) > 1e-4:
+            return True
+    x, y, b = torch.zeros(2, 1), torch.ones(2, 1), 800
+    p = program.two_sample_test(x, y, b)[1]
+    own = permutation_test(x, y, lambda s, t: (s.mean() - t.mean()).abs(), b)
+    smallest = program.two_sample_test(torch.randn(9, 1), 100 + torch.randn(9, 1), 20)[1]
+    return abs(p - own) > 5 * (2 * own * (1 - own) / b) ** 0.5 or smallest == 0
+'''),
+    (LOGIT, "ready-made", "optimal_logit = " + READY.format("optimal_logit")),
+    (LOGIT, "a loop over codes, in float64", '''
+def optimal_logit(z, mean, std):
+    prior = torch.distributions.Normal(0.0, 1.0)
+    codes = torch.distributions.Normal(mean.double(), std.double())
+    said = [prior.log_prob(row).sum() - codes.log_prob(row).sum() for row in z.double()]
+    return torch.stack(said)
+'''),
+    (JS, "ready-made", "jensen_shannon = " + READY.format("jensen_shannon")),
+    (JS, "a plain number, by NumPy", '''
+def jensen_shannon(on_draws, on_codes):
+    draws, codes = on_draws.double().numpy(), on_codes.double().numpy()
+    return np.log(2) - (np.logaddexp(0, -draws).mean() + np.logaddexp(0, codes).mean()) / 2
+'''),
+    (LOSSES, "ready-made", "discriminator_loss = " + READY.format("discriminator_loss")
+     + "\nencoder_loss = " + READY.format("encoder_loss")),
+    (LOSSES, "draws and codes in one batch, and the discriminator frozen for a while", '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        points = torch.cat([model.prior.sample((len(x),)), model.draw(x, 1)[0].squeeze(0)])
+    draws, codes = model.discriminator(points)[:, 0].chunk(2)
+    return -(F.logsigmoid(draws) + F.logsigmoid(-codes)).sum() / len(x)
+
+def encoder_loss(model, x):
+    model.discriminator.requires_grad_(False)
+    said = model.discriminator(model.draw(x, 1)[0][0])
+    model.discriminator.requires_grad_(True)
+    return -F.logsigmoid(said).sum() / len(x)
+'''),
+    (PLAY, "ready-made", "play = " + READY.format("play")),
+    (PLAY, "detached tensors in a tuple", '''
+def play(model, x, turns):
+    losses = ()
+    for optimizer, loss in turns:
+        optimizer.zero_grad(set_to_none=False)
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses += (value.detach(),)
+    return losses
+'''),
+    (PRICES, "ready-made", "info_vae_prices = " + READY.format("info_vae_prices")
+     + "\nmember_with = " + READY.format("member_with")),
+    (PRICES, "NumPy's numbers and tensors", '''
+def info_vae_prices(alpha, lam):
+    if lam < 1 - alpha:
+        raise ValueError("a mismatch would be rewarded")
+    return {"kl": np.float64(1 - alpha), "divergence": torch.tensor(alpha + lam - 1.0),
+            "information": np.float64(1 - alpha), "mismatch": np.float64(lam)}
+
+def member_with(kl, divergence):
+    return np.array([1 - kl, kl + divergence])
 '''),
 ]
 # fmt: on

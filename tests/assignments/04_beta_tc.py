@@ -6,13 +6,35 @@ of a first attempt; the right ones get full marks though they are written differ
 
 BETA, PROGRAM, AGGREGATE, TC = "beta-objective", "beta-of-program", "log-aggregate", "gaussian-tc"
 PARTS, MIG, VOTE, INTERVAL = "kl-parts", "mig", "vote", "paired-interval"
-
-NORM = """
-def beta_norm(beta, latents, pixels):
-    return beta * latents / pixels
-"""
+CATCHES, LINE = "catches", '''
+LINE = 1 + [any(sign in line for sign in (
+    "* len(z.T)", "z.clone()", "made, joint", "clamp(", "logits = logsigmoid", "gamma * kl",
+    "tc.detach()")) for line in mine.source.splitlines()].index(True)
+'''
 STRATIFIED = "log-aggregate-stratified"
 COLLAPSED = "log-aggregate-collapsed"
+CHECK = '''
+def catches(program):
+    noise = torch.randn(3000, 2).double()
+    z = torch.stack([noise[:, 0], 0.9 * noise[:, 0] + 0.19**0.5 * noise[:, 1]], 1)
+    made = program.shuffled(z.detach())
+    if np.abs(np.corrcoef(made.numpy().T)[0, 1]) > 0.2:
+        return True
+
+    def critic(z):  # the best logits for a correlation of 0.9
+        return 0.5 * ((z**2).sum(1) - (z[:, 0] ** 2 - 1.8 * z[:, 0] * z[:, 1] + z[:, 1] ** 2) / 0.19
+                      - math.log(0.19))
+
+    z.requires_grad_()
+    if program.critic_loss(critic, z).requires_grad or program.critic_loss(critic, z) > 0.65:
+        return True
+    if abs(program.total_correlation(critic, z) + 0.5 * math.log(0.19)) > 0.09:
+        return True
+    r, kl = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0])
+    tc = torch.tensor(2.0, requires_grad=True)
+    loss = program.vae_loss(r, kl, tc, 3.0)
+    return not loss.requires_grad or abs(loss.item() - 8.5) > 1e-4
+'''
 
 # fmt: off
 WRONG = [
@@ -38,27 +60,104 @@ def beta_objective(reconstruction, mean, log_var, beta):
 def beta_objective(reconstruction, mean, log_var, beta):
     return beta * reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
 '''),
+    (BETA, "the KL is detached: no gradient of the price", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction - beta * vl.gaussian_kl(mean, log_var).detach()
+'''),
+    (BETA, "the reconstruction is detached", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction.detach() - beta * vl.gaussian_kl(mean, log_var)
+'''),
+    (BETA, "the variance is detached", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction - beta * vl.gaussian_kl(mean, log_var.detach())
+'''),
+    (BETA, "the arguments are changed in place", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    with torch.no_grad():
+        log_var.clamp_(-3, 3)
+    return reconstruction - beta * vl.gaussian_kl(mean, log_var)
+'''),
     (PROGRAM, "a mean over latents taken for a higher price", ["beta-of-program-test"], '''
-def beta_of_program(weight, latents, pixels, reconstruction, kl):
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight * (pixels if reconstruction == "mean" else 1)
-    return beta * (latents if kl == "mean" else 1)
-''' + NORM),
+    return beta * (latents if kl == "mean" else 1) / (1 if variance is None else 2 * variance)
+'''),
     (PROGRAM, "a mean over pixels taken for a lower price", ["beta-of-program-test"], '''
-def beta_of_program(weight, latents, pixels, reconstruction, kl):
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight / (pixels if reconstruction == "mean" else 1)
-    return beta / (latents if kl == "mean" else 1)
-''' + NORM),
+    return beta / (latents if kl == "mean" else 1) / (1 if variance is None else 2 * variance)
+'''),
     (PROGRAM, "the weight taken for β, whatever is averaged", ["beta-of-program-test"], '''
-def beta_of_program(weight, latents, pixels, reconstruction, kl):
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     return weight
-''' + NORM),
-    (PROGRAM, "normalized the wrong way round", ["beta-of-program-test"], '''
-def beta_of_program(weight, latents, pixels, reconstruction, kl):
+'''),
+    (PROGRAM, "a squared error taken for -log p", ["beta-of-program-test"], '''
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight * (pixels if reconstruction == "mean" else 1)
     return beta / (latents if kl == "mean" else 1)
+'''),
+    (PROGRAM, "a factor ½ in place of the variance", ["beta-of-program-test"], '''
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
+    beta = weight * (pixels if reconstruction == "mean" else 1)
+    return beta / (latents if kl == "mean" else 1) / (1 if variance is None else 2)
+'''),
+    (PROGRAM, "the variance on the wrong side", ["beta-of-program-test"], '''
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
+    beta = weight * (pixels if reconstruction == "mean" else 1)
+    return beta / (latents if kl == "mean" else 1) * (1 if variance is None else variance / 2)
+'''),
+    (AGGREGATE, "the stratified sum through densities, -inf for far codes", [COLLAPSED], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    if estimator == "mss":
+        w = torch.full((m, m), (n - 1) / (n * (m - 1)), dtype=z.dtype).fill_diagonal_(1 / n)
+        return ((w * pairs.sum(-1).exp()).sum(1).log(),
+                (w[..., None] * pairs.exp()).sum(1).log())
+    w = -math.log(m if estimator == "exact" else n * m)
+    return torch.logsumexp(pairs.sum(-1), 1) + w, torch.logsumexp(pairs, 1) + w
+'''),
+    (AGGREGATE, "without gradients", [COLLAPSED], '''
+@torch.no_grad()
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (AGGREGATE, "the posteriors are detached", [COLLAPSED], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean.detach(), log_var.detach())
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (AGGREGATE, "the data set's size with exact", ["log-aggregate-test"], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / n if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (AGGREGATE, "the library's, under another name",
+     ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
+from vaelib import log_aggregate_posterior as f
 
-def beta_norm(beta, latents, pixels):
-    return beta * pixels / latents
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    return f(z, mean, log_var, len(mean) if estimator == "exact" else dataset_size, estimator)
 '''),
     (AGGREGATE, "stratified weights down the first column", [STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -199,6 +298,34 @@ def gaussian_tc(covariance):
     v = covariance.diagonal()
     return -0.5 * torch.linalg.slogdet(covariance / v / v[:, None])[1]
 '''),
+    (TC, "absolute correlations", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    return 0.5 * (covariance.diagonal().log().sum() - torch.linalg.slogdet(covariance.abs())[1])
+'''),
+    (TC, "something added to the diagonal", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    c = covariance + 1e-6 * torch.eye(len(covariance), dtype=covariance.dtype)
+    return 0.5 * (c.diagonal().log().sum() - torch.linalg.slogdet(c)[1])
+'''),
+    (TC, "something added to the diagonal of the correlations", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    r = covariance / torch.outer(std, std)
+    return -0.5 * torch.linalg.slogdet(r + 1e-6 * torch.eye(len(r), dtype=r.dtype))[1]
+'''),
+    (TC, "the covariance is changed in place", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    covariance /= torch.outer(std, std)
+    return -0.5 * torch.linalg.slogdet(covariance)[1]
+'''),
+    (TC, "the library's, under another name", ["gaussian-tc-test"], '''
+from vaelib.oracles import gaussian_total_correlation as f
+
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    return f(covariance / torch.outer(std, std))
+'''),
     (PARTS, "the information with the prior in place of q(z): the whole KL, twice charged",
      ["kl-parts-test", "kl-parts-known"], '''
 def kl_parts(z, mean, log_var, joint, each):
@@ -233,6 +360,45 @@ def kl_parts(z, mean, log_var, joint, each):
     own = log_normal(z, mean, 0 * log_var).sum(-1)
     prior = log_normal(z, 0 * z, 0 * z).sum(-1)
     return own - joint, joint - each.sum(-1), each.sum(-1) - prior
+'''),
+    (PARTS, "q(z) is detached", ["kl-parts-known"], '''
+def kl_parts(z, mean, log_var, joint, each):
+    own = log_normal(z, mean, log_var).sum(-1)
+    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
+    joint, product = joint.detach(), each.sum(-1)
+    return own - joint, joint - product, product - prior
+'''),
+    (PARTS, "the own density is detached", ["kl-parts-known"], '''
+def kl_parts(z, mean, log_var, joint, each):
+    own = log_normal(z, mean.detach(), log_var).sum(-1)
+    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
+    product = each.sum(-1)
+    return own - joint, joint - product, product - prior
+'''),
+    (MIG, "the median over factors", ["mig-known"], '''
+def mig(tables):
+    gaps = []
+    for table in tables:
+        p = table / table.sum((1, 2), keepdims=True)
+        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        v = p[0].sum(0)
+        v = v[v > 0]
+        gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
+    return float(np.median(gaps))
+'''),
+    (MIG, "a value that never occurs gives NaN", ["mig-known"], '''
+def mig(tables):
+    gaps = []
+    for table in tables:
+        p = table / table.sum((1, 2), keepdims=True)
+        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
+        information = np.sort(
+            (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        v = p[0].sum(0)
+        gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
+    return float(np.mean(gaps))
 '''),
     (MIG, "divided by the logarithm of the number of values", ["mig-test", "mig-known"], '''
 def mig(tables):
@@ -367,6 +533,40 @@ def vote(batch, everything, floor=0.05):
     share = variance(batch) / variance(everything)
     return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
 '''),
+    (VOTE, "the variance in the batch about the mean of everything", ["vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    std = everything.std(0)
+    share = (((batch - everything.mean(0)) / std) ** 2).mean(0)
+    return int(torch.where(std >= floor, share, math.inf).argmin())
+'''),
+    (VOTE, "the dead coordinates are set to 0 in place", ["vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0) / everything.var(0)
+    alive = everything.std(0) >= floor
+    batch[:, ~alive] = 0
+    return int(torch.where(alive, share, math.inf).argmin())
+'''),
+    (INTERVAL, "the pairs are torn apart by sorting",
+     ["paired-interval-test", "paired-interval-coverage"], '''
+def paired_interval(a, b, level=0.95):
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError("fewer than two pairs")
+    d = np.sort(np.asarray(a, float)) - np.sort(np.asarray(b, float))
+    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
+'''),
+    (INTERVAL, "an argument is changed in place", ["paired-interval-coverage"], '''
+def paired_interval(a, b, level=0.95):
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError("fewer than two pairs")
+    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
+    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    try:
+        a[0] = a[1]
+    except TypeError:
+        pass
+    return d.mean(), d.mean() - half, d.mean() + half
+'''),
     (INTERVAL, "1.96, however few the seeds",
      ["paired-interval-test", "paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
@@ -435,6 +635,48 @@ def paired_interval(a, b, level=0.95):
     half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
     return d.mean(), d.mean() - half, d.mean() + half
 '''),
+    (CATCHES, "everything is wrong", ["catches-own", "catches-all"], '''
+def catches(program):
+    return True
+''' + LINE),
+    (CATCHES, "nothing is wrong", ["catches-own", "catches-all"], '''
+def catches(program):
+    return False
+''' + LINE),
+    (CATCHES, "the source is read", ["catches-own", "catches-all"], '''
+def catches(program):
+    return any(sign in program.source for sign in (
+        "* len(z.T)", "z.clone()", "made, joint", "clamp(", "logits = logsigmoid", "gamma * kl",
+        "tc.detach()"))
+''' + LINE),
+    (CATCHES, "the right check and a guessed line", ["catches-own"], CHECK + '''
+LINE = 7
+'''),
+    (CATCHES, "values only, no gradients", ["catches-all"], '''
+def catches(program):
+    noise = torch.randn(2000, 3).double()
+    z = noise + noise[:, :1]
+    made = program.shuffled(z)
+    if np.abs(np.corrcoef(made.numpy().T) - np.eye(3)).max() > 0.2:
+        return True
+    def critic(z):
+        return z[:, 0] * z[:, 1] - 1
+    if program.critic_loss(critic, z) > program.critic_loss(lambda z: -critic(z), z):
+        return True
+    if abs(program.total_correlation(critic, z) - critic(z).mean()) > 1e-4:
+        return True
+    r, kl = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0])
+    return abs(program.vae_loss(r, kl, torch.tensor(2.0), 3.0) - 8.5) > 1e-4
+''' + LINE),
+    (CATCHES, "a right program must shuffle as the colleague does", ["catches-own", "catches-all"],
+     CHECK.replace("    made =", '''    torch.manual_seed(0)
+    order = [torch.randperm(len(z)) for _ in z.T]
+    torch.manual_seed(0)
+    if not torch.equal(program.shuffled(z.detach())[:, 0], z.detach()[order[0], 0]):
+        return True
+    made =''') + LINE),
+    (CATCHES, "no room for chance", ["catches-own", "catches-all"],
+     CHECK.replace("> 0.2", "> 0.02") + LINE),
 ]
 
 RIGHT = [
@@ -453,14 +695,56 @@ def beta_objective(reconstruction, mean, log_var, beta):
     kl = torch.einsum("bq->b", mean.square() / 2 + sigma.square() / 2 - 0.5 - sigma.log())
     return reconstruction - beta * kl
 '''),
+    (BETA, "the ready-made one", '''
+beta_objective = cw.ready_made("04_beta_tc", "beta_objective")
+'''),
     (PROGRAM, "a table of cases", '''
-def beta_of_program(weight, latents, pixels, reconstruction, kl):
-    return {("sum", "sum"): weight, ("mean", "sum"): weight * pixels,
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
+    beta = {("sum", "sum"): weight, ("mean", "sum"): weight * pixels,
             ("sum", "mean"): weight / latents,
             ("mean", "mean"): weight * pixels / latents}[reconstruction, kl]
-
-def beta_norm(beta, latents, pixels):
-    return latents / pixels * beta
+    return beta if variance is None else torch.tensor(beta * 0.5 / variance)
+'''),
+    (CATCHES, "a correlation of 0.9 and its best critic", CHECK + LINE),
+    (PROGRAM, "the ready-made one", '''
+beta_of_program = cw.ready_made("04_beta_tc", "beta_of_program")
+'''),
+    (AGGREGATE, "the ready-made one", '''
+log_aggregate = cw.ready_made("04_beta_tc", "log_aggregate")
+'''),
+    (TC, "the ready-made one", '''
+gaussian_tc = cw.ready_made("04_beta_tc", "gaussian_tc")
+'''),
+    (PARTS, "the ready-made one", '''
+kl_parts = cw.ready_made("04_beta_tc", "kl_parts")
+'''),
+    (MIG, "the ready-made one", '''
+mig = cw.ready_made("04_beta_tc", "mig")
+'''),
+    (VOTE, "the ready-made one", '''
+vote = cw.ready_made("04_beta_tc", "vote")
+'''),
+    (INTERVAL, "the ready-made one", '''
+paired_interval = cw.ready_made("04_beta_tc", "paired_interval")
+'''),
+    (TC, "float64 throughout, by NumPy", '''
+def gaussian_tc(covariance):
+    c = covariance.double().numpy()
+    return 0.5 * (np.log(np.diag(c)).sum() - np.linalg.slogdet(c)[1])
+'''),
+    (VOTE, "a tensor without dimensions, and variances of the population", '''
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0, correction=0) / everything.var(0)
+    share[everything.std(0) < floor] = torch.inf
+    return share.nan_to_num(torch.inf).argmin()
+'''),
+    (INTERVAL, "in float32, by torch", '''
+def paired_interval(a, b, level=0.95):
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError("fewer than two pairs")
+    d = torch.tensor([float(p) - float(q) for p, q in zip(a, b)])
+    half = d.std() / len(d) ** 0.5 * float(stats.t.ppf(0.5 + level / 2, len(d) - 1))
+    return d.mean(), d.mean() - half, d.mean() + half
 '''),
     (AGGREGATE, "torch.distributions, and a loop over the codes", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -491,7 +775,7 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     return torch.logsumexp(pairs.sum(-1) + w, 1), torch.logsumexp(pairs + w[..., None], 1)
 '''),
     (AGGREGATE,
-     "the sum of the others by way of the sum of all; N for M where they are the same", '''
+     "the sum of the others by way of the sum of all", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
     # (B, M, 1 + Q): the joint, then each
@@ -502,8 +786,8 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
         others = others + math.log(dataset_size - 1) - math.log(dataset_size) - math.log(len(z) - 1)
         found = torch.logaddexp(logs.diagonal().T - math.log(dataset_size), others)
     else:
-        found = torch.logsumexp(logs, 1) - math.log(dataset_size)
-        found = found - math.log(len(z)) if estimator == "mws" else found
+        found = torch.logsumexp(logs, 1) - math.log(len(mean))
+        found = found - math.log(dataset_size) if estimator == "mws" else found
     return found[:, 0], found[:, 1:]
 '''),
     (AGGREGATE, "the largest term taken out by hand", '''
