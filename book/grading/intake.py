@@ -56,15 +56,20 @@ def read_notebook(content):
         nb = json.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"it cannot be read as JSON ({type(error).__name__})") from None
-    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list):
-        old = isinstance(nb, dict) and "worksheets" in nb
-        raise ValueError("a notebook of an old format; save it as version 4" if old
-                         else "it is not a notebook")  # fmt: skip
+    if isinstance(nb, dict) and ("worksheets" in nb or nb.get("nbformat") in (1, 2, 3)):
+        raise ValueError("a notebook of an old format; save it as version 4")
+    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list) or (
+        nb.get("nbformat") != 4 or not isinstance(nb.get("metadata"), dict)
+    ):
+        raise ValueError("it is not a notebook")
     for cell in nb["cells"]:
         source = cell.get("source") if isinstance(cell, dict) else None
-        lines = isinstance(source, list) and all(isinstance(line, str) for line in source)
-        if not (isinstance(source, str) or lines) or not isinstance(cell.get("metadata"), dict):
-            raise ValueError("it is not a valid notebook: a cell has no text or no metadata")
+        text = isinstance(source, str) or (
+            isinstance(source, list) and all(isinstance(line, str) for line in source)
+        )
+        known = text and cell.get("cell_type") in ("code", "markdown", "raw")
+        if not known or not isinstance(cell.get("metadata"), dict):
+            raise ValueError("it is not a valid notebook: a cell has no text, type or metadata")
     return nb
 
 

@@ -1,6 +1,6 @@
 """Who handed in: safe names for nbgrader, and the list of students, roster.csv.
 
-    student,name,email,number,canvas_id,sis_id,moodle_id     # only `student` is needed
+    student,name,email,number,canvas_id,sis_id,login,moodle_id     # only `student` is needed
 
 Moodle's number of a participant differs from one assignment to the next; moodle_id may hold
 several, separated by spaces. A name that was given to a student once is kept in names.csv.
@@ -11,7 +11,9 @@ import re
 import unicodedata
 from pathlib import Path
 
-COLUMNS = ("student", "name", "email", "number", "canvas_id", "sis_id", "moodle_id")
+from marks import table
+
+COLUMNS = ("student", "name", "email", "number", "canvas_id", "sis_id", "moodle_id", "login")
 LATIN = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae",
     "Æ": "Ae", "ø": "o", "Ø": "O", "å": "a", "Å": "A", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -38,24 +40,13 @@ def joined(name):
     return {"".join(words[i:] + words[:i]) for i in range(len(words))}
 
 
-def rows_of(path, needed, known):
-    """Return the rows of a table as dicts, {} where it does not exist.
+def rows_of(path, needed, columns):
+    """Return the rows of a table as dicts of these columns, none where it does not exist.
 
-    ValueError: a needed column is missing, or a column is not known.
+    ValueError: a needed column is missing.
     """
-    if not Path(path).exists():
-        return []
-    text = Path(path).read_text(encoding="utf-8-sig")
-    head = text.partition("\n")[0]
-    table = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
-    columns = [column.strip() for column in table.fieldnames or []]
-    table.fieldnames = columns
-    if lost := [column for column in needed if column not in columns]:
-        raise ValueError(f"{path} must have the column '{lost[0]}', got {', '.join(columns)}.")
-    if other := [column for column in columns if column not in known]:
-        raise ValueError(f"{path}: a column must be one of {', '.join(known)}; got '{other[0]}'.")
-    rows = [{key: (row.get(key) or "").strip() for key in known} for row in table]
-    return [row for row in rows if any(row.values())]
+    found = table(path, needed) if Path(path).exists() else []
+    return [{name: row.get(name, "") for name in columns} for row in found]
 
 
 def read_roster(folder):
@@ -90,7 +81,7 @@ def listed(owner, roster):
     name = owner["name"]
     tests = [
         lambda s, row: name.lower() in (s.lower(), row["email"].lower()) or safe(name) == s,
-        lambda s, row: name in (row["sis_id"], row["canvas_id"], str(row["number"])),
+        lambda s, row: name in (row["sis_id"], row["canvas_id"], row["login"], str(row["number"])),
         lambda s, row: name.lower() == row["email"].partition("@")[0].lower(),
         lambda s, row: row["name"] and parts(name) == parts(row["name"]),
         lambda s, row: row["name"] and safe(name).lower() in joined(row["name"]),
@@ -110,9 +101,9 @@ def read_names(folder):
 
 def write_names(folder, names):
     with Path(folder, "names.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["identity", "student", "name"])
-        table.writerows([identity, *both] for identity, both in sorted(names.items()))
+        writer = csv.writer(file)
+        writer.writerow(["identity", "student", "name"])
+        writer.writerows([identity, *both] for identity, both in sorted(names.items()))
 
 
 def student_of(owner, roster, names):
