@@ -690,3 +690,19 @@ def test_the_cells_of_a_record_follow_the_notebook():
          "answers": ["why"], "points": None, "of": 2.0, "message": None, "comment": "Good.",
          "ready_made": False},
     ]  # fmt: skip
+
+
+def test_a_record_says_why_an_answer_fails_by_itself():
+    """A missing colon is a NameError in the test, which tells a student nothing."""
+    nb = notebook()
+    for cell in nb.cells:
+        wrong = {
+            "kl": ("SyntaxError", "expected ':' (1234.py, line 1)"),
+            "kl-test": ("NameError", "name 'gaussian_kl' is not defined"),
+            "bound": ("NotImplementedError", ""), "bound-test": ("NameError", "name 'b'"),
+        }.get(cell.id)  # fmt: skip
+        if wrong:
+            cell.outputs = [nbformat.v4.new_output("error", ename=wrong[0], evalue=wrong[1])]
+    cells = {cell["id"]: cell for cell in records.cells_of(nb, nb, {}, {}, set(), False)}
+    assert cells["kl-test"]["message"] == "The answer itself fails: SyntaxError: expected ':'"
+    assert cells["bound-test"]["message"] == "NameError: name 'b'"

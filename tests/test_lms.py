@@ -79,11 +79,11 @@ dora,Dora,,,,
 """
 
 
-def complete(course):
+def complete(course, **more):
     for who, points in (("anna", 1.5), ("ben", None)):
         cells = a_record()["cells"]
         cells[3] |= {"points": points}
-        change(course, who, cells=cells)
+        change(course, who, cells=cells, **more)
     write(course / "roster.csv", ROSTER)
 
 
@@ -110,6 +110,16 @@ def test_canvas_reads_the_grades(course, capsys):
     assert "no email, moodle_id or number: carla, dora." in printed
     assert f"Left empty in both files: ben {NAME} (2 not yet read)." in printed
     assert "\n=" not in (course / "grades-canvas.csv").read_text()
+
+
+def test_what_lateness_takes_is_taken_everywhere(course):
+    """4.5 points less 10 % are 4.05, on the page as in the files."""
+    complete(course, penalty=0.1, late_hours=3.0)
+    assert run(course) == 0
+    _, found = canvas_reads(course / "grades-canvas.csv", {"S-17": "17"})
+    assert found["4711"] == {NAME: "4.05"}
+    assert "4.05 of 10 points" in page_of(course)
+    assert "3 hours, which takes 10% of the points" in page_of(course)
 
 
 def test_what_was_never_handed_in_can_count_zero(course):

@@ -189,7 +189,8 @@ def student_page(record, title, who):
     if record["due"]:
         facts.append(("Due", moment(record["due"])))
     if phrase := late(record["late_hours"]):
-        facts.append(("Late", phrase.removesuffix(" late")))
+        taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
+        facts.append(("Late", phrase.removesuffix(" late") + taken))
     body.append("<dl>" + "".join(tag("dt", a) + tag("dd", b) for a, b in facts) + "</dl>")
     if record["stopped"]:
         stop = "The notebook was stopped while it ran, and tests after that count 0:"

@@ -30,8 +30,12 @@ def records(course):
 
 
 def total(record):
-    """Return the points that are known, the maximum, and the points that nobody has read yet."""
+    """Return the points that are known, the maximum, and the points that nobody has read yet.
+
+    The known points are those that are left after what lateness takes.
+    """
     known = sum(cell["points"] for cell in record["cells"] if cell["points"] is not None)
+    known *= 1 - record.get("penalty", 0)
     unread = sum(cell["of"] for cell in record["cells"] if cell["points"] is None)
     return known, sum(cell["of"] for cell in record["cells"]), unread
 

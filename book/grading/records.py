@@ -171,6 +171,18 @@ def message_of(cell, source, suspect):
     return last if len(last) <= LONGEST_MESSAGE else last[: LONGEST_MESSAGE - 1] + "…"
 
 
+def answer_fails(cell):
+    """Return a sentence if the cell of an answer fails by itself, as with a missing colon."""
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    if not errors or errors[-1].ename in ("NotImplementedError", "NotGraded"):
+        return None
+    said = re.sub(r"\x1b\[[\d;]*m", "", str(errors[-1].evalue)).strip().splitlines()
+    # IPython adds the file and the line of its own numbering
+    reason = re.sub(r" \(.*, line \d+\)$", "", said[0]) if said else ""
+    sentence = f"The answer itself fails: {errors[-1].ename}" + (f": {reason}" if reason else "")
+    return sentence[:LONGEST_MESSAGE]
+
+
 def cells_of(source, executed, points, comments, half, suspect):
     """Return the list `cells` of a record.
 
@@ -178,6 +190,8 @@ def cells_of(source, executed, points, comments, half, suspect):
     """
     cells = executed.cells if executed else []
     outputs = {cell.metadata.nbgrader.grade_id: cell for cell in cells if of_kind(cell, "grade")}
+    broken = {cell.metadata.nbgrader.grade_id: answer_fails(cell) for cell in cells
+              if cell.cell_type == "code" and is_answer(cell)}  # fmt: skip
     found, title, last = [], "", None
     for cell in source.cells:
         if cell.cell_type == "markdown":
@@ -189,12 +203,16 @@ def cells_of(source, executed, points, comments, half, suspect):
             continue
         meta = cell.metadata.nbgrader
         tests = cell.cell_type == "code"
+        message = None
+        if tests and meta.grade_id in outputs:
+            message = message_of(outputs[meta.grade_id], cell.source, suspect)
+        if message and message.startswith("NameError"):  # the test misses what the answer makes
+            message = broken.get(last) or message
         found.append({
             "id": meta.grade_id, "title": title, "kind": "tests" if tests else "reading",
             "hidden": "HIDDEN TESTS" in cell.source, "answers": [last] if last else [],
             "points": points.get(meta.grade_id, 0.0), "of": float(meta.points),
-            "message": message_of(outputs[meta.grade_id], cell.source, suspect)
-            if tests and meta.grade_id in outputs else None,
+            "message": message,
             "comment": comments.get(meta.grade_id), "ready_made": meta.grade_id in half,
         })  # fmt: skip
     return found

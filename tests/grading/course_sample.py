@@ -36,7 +36,8 @@ def a_record(who="anna", **changes):
     return {
         "student": who, "assignment": NAME, "file": f"{who}/{NAME} (1).ipynb",
         "sha256": "0123456789abcdef" * 4, "handed_in": "2026-11-28T21:40:00+00:00", "due": None,
-        "late_hours": 0.0, "number": None, "room": "process", "stopped": None, "flags": [],
+        "late_hours": 0.0, "penalty": 0.0, "number": None, "room": "process", "stopped": None,
+        "flags": [],
         "to_read": [], "remarks": [], "seconds": 31.2, "cells": cells,
     } | changes  # fmt: skip
 
