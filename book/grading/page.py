@@ -46,7 +46,7 @@ summary { cursor: pointer; }
 article { border-top: 1px solid var(--line); margin-top: 1.5rem; }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--line); font-size: .85rem; }
 @media (max-width: 44rem) { .pair { grid-template-columns: 1fr; } }
-@media (max-width: 30rem) { .name { width: 34%; } .points { width: 4.2rem; } }
+@media (max-width: 30rem) { .name { width: 30%; } .points { width: 5rem; } }
 @media print { :root { color-scheme: light; --back: #fff; --text: #000; --dim: #444;
   --line: #999; --soft: #fff; --good: #000; --bad: #000; --open: #000; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
