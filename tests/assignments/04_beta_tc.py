@@ -60,6 +60,15 @@ def beta_objective(reconstruction, mean, log_var, beta):
 def beta_objective(reconstruction, mean, log_var, beta):
     return beta * reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
 '''),
+    (BETA, "β is forgotten", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction - vl.gaussian_kl(mean, log_var)
+'''),
+    (BETA, "σ² where log σ² is given: its logarithm is -inf", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    kl = 0.5 * (mean**2 + log_var - 1 - log_var.log()).sum(-1)
+    return reconstruction - beta * kl
+'''),
     (BETA, "the KL is detached: no gradient of the price", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     return reconstruction - beta * vl.gaussian_kl(mean, log_var).detach()
@@ -96,6 +105,12 @@ def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
 def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight * (pixels if reconstruction == "mean" else 1)
     return beta / (latents if kl == "mean" else 1)
+'''),
+    (PROGRAM, "σ in place of σ²", ["beta-of-program-test"], '''
+def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
+    beta = weight * (pixels if reconstruction == "mean" else 1)
+    half = 1 if variance is None else 2 * variance**0.5
+    return beta / (latents if kl == "mean" else 1) / half
 '''),
     (PROGRAM, "a factor ½ in place of the variance", ["beta-of-program-test"], '''
 def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
@@ -159,7 +174,7 @@ from vaelib import log_aggregate_posterior as f
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     return f(z, mean, log_var, len(mean) if estimator == "exact" else dataset_size, estimator)
 '''),
-    (AGGREGATE, "stratified weights down the first column", [STRATIFIED], '''
+    (AGGREGATE, "stratified weights down the first column", [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
     n, m = dataset_size, len(mean)
@@ -411,6 +426,32 @@ def mig(tables):
         gaps.append((information[-1] - information[-2]) / np.log(table.shape[2]))
     return float(np.mean(gaps))
 '''),
+    (MIG, "divided by the entropy of the best coordinate's bins", ["mig-test", "mig-known"], '''
+def mig(tables):
+    gaps = []
+    for table in tables:
+        p = table / table.sum((1, 2), keepdims=True)
+        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
+        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
+        first, second = np.argsort(information)[::-1][:2]
+        bins = p[first].sum(1)
+        bins = bins[bins > 0]
+        gaps.append((information[first] - information[second]) / -(bins * np.log(bins)).sum())
+    return float(np.mean(gaps))
+'''),
+    (MIG, "the information in bits, the entropy in nats", ["mig-test", "mig-known"], '''
+def mig(tables):
+    gaps = []
+    for table in tables:
+        p = table / table.sum((1, 2), keepdims=True)
+        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
+        information = np.sort(
+            (p * np.log2(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
+        v = p[0].sum(0)
+        v = v[v > 0]
+        gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
+    return float(np.mean(gaps))
+'''),
     (MIG, "not divided by any entropy", ["mig-test", "mig-known"], '''
 def mig(tables):
     gaps = []
@@ -520,6 +561,17 @@ def vote(batch, everything, floor=0.05):
     keep = everything.std(0) >= floor
     return int((batch.var(0) / everything.var(0))[keep].argmin())
 '''),
+    (VOTE, "the variance is compared with the floor", ["vote-test", "vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0) / everything.var(0)
+    return int(torch.where(everything.var(0) >= floor, share, math.inf).argmin())
+'''),
+    (VOTE, "the variance is compared with the floor, and 0 for inf",
+     ["vote-test", "vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0) / everything.var(0)
+    return int(torch.where(everything.var(0) >= floor, share, 0).argmin())
+'''),
     (VOTE, "a floor of 0.05, whatever was asked for", ["vote-known"], '''
 def vote(batch, everything, floor=0.05):
     share = batch.var(0) / everything.var(0)
@@ -611,6 +663,15 @@ def paired_interval(a, b, level=0.95):
     if len(d) < 2:
         raise ValueError("fewer than two pairs")
     half = stats.t.ppf(level, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
+'''),
+    (INTERVAL, "all of the error on one side, and the standard deviation of a population",
+     ["paired-interval-test", "paired-interval-coverage"], '''
+def paired_interval(a, b, level=0.95):
+    d = np.asarray(a, float) - np.asarray(b, float)
+    if len(d) < 2:
+        raise ValueError("fewer than two pairs")
+    half = stats.t.ppf(level, len(d) - 1) * d.std() / len(d) ** 0.5
     return d.mean(), d.mean() - half, d.mean() + half
 '''),
     (INTERVAL, "n degrees of freedom", ["paired-interval-test"], '''
