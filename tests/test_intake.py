@@ -9,6 +9,7 @@ import stat
 import warnings
 import zipfile
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import answers
 import dates
@@ -461,7 +462,8 @@ def test_due_dates_have_a_zone_and_lateness_a_rule(tmp_path):
         ("zone = 'Mars/North'", "zone must be a name such as Europe/Berlin, got 'Mars/North'"),
         ("late = {per_day = 10, most = 50}", "shares from 0 to 1"),
         ("late = 0.1", "late must be"),
-        ("dues = 1", "may have zone, late and due, got 'dues'"),
+        ("dues = 1", "may have zone, late, due and extensions, got 'dues'"),
+        ("[extensions]\nann = '2 days'", "the extension of 'ann' must be hours, got '2 days'"),
         ("zone", "cannot be read"),
     ],
 )
@@ -469,6 +471,33 @@ def test_what_is_wrong_in_the_settings_is_said(content, message, tmp_path):
     put(tmp_path, "course.toml", content)
     with pytest.raises(ValueError, match=message):
         dates.read_settings(tmp_path, list(SOURCES))
+
+
+def test_an_extension_moves_the_due_time_of_one_student(tmp_path):
+    given = "[extensions]\nann = 48\n'ben 02_iwae' = 24\n"
+    put(tmp_path, "course.toml", SETTINGS + given)
+    settings = dates.read_settings(tmp_path, list(SOURCES))
+    due = settings["due"]["02_iwae"]
+    moved = {who: dates.due_for(who, "02_iwae", settings) - due for who in ("ann", "ben", "cem")}
+    assert moved == {"ann": timedelta(days=2), "ben": timedelta(days=1), "cem": timedelta(0)}
+    assert dates.due_for("ben", "01_elbo", settings) == settings["due"]["01_elbo"]
+    assert dates.due_for("ann", "05_vim", settings) is None
+
+
+def test_an_unknown_time_is_not_shown_as_in_time(tmp_path):
+    """What an LMS gives has the time of the download, so late work looked as if it were in time."""
+    due = datetime(2026, 11, 28, 22, 59, tzinfo=UTC)
+    settings = {"due": {"02_iwae": due}, "late": None, "zone": ZoneInfo("Europe/Berlin")}
+    one = {"student": "ann", "name": "Ann", "assignment": "02_iwae", "file": "x", "sha256": "y",
+           "late": False, "handed_in": None, "intake": []}  # fmt: skip
+    unknown = record("ann") | records.of_intake(one, settings)
+    timed = record("ben") | records.of_intake(one | {"student": "ben", "handed_in": due}, settings)
+    assert records.row_of(unknown)["late hours"] == "" and records.row_of(timed)["late hours"] == 0
+    sentence = dates.unknown_times([unknown, timed])
+    assert sentence.startswith("No time is known of ann 02_iwae, so nothing is taken off")
+    assert dates.unknown_times([timed]) is None
+    assert dates.moment(timed["due"], timed["zone"]) == "2026-11-28 23:59 CET"
+    assert dates.moment(timed["due"]) == "2026-11-28 22:59 UTC"
 
 
 def test_a_submission_is_stored_as_it_was_handed_in_with_its_time(tmp_path):

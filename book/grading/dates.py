@@ -6,6 +6,10 @@
     [due]
     02_iwae = 2026-11-28T23:59:00              # or with its zone: 2026-11-28T23:59:00+01:00
 
+    [extensions]                               # hours, of all assignments or of one
+    anna = 48
+    "ben 02_iwae" = 24
+
 With `late`, each day begun takes 10 % of the points, all days together at most 50 %. Canvas and
 Moodle write the time of your download into their files; the time at which something was handed in
 comes from handed_in.csv (student, assignment, time) there, if you write one.
@@ -13,7 +17,7 @@ comes from handed_in.csv (student, assignment, time) there, if you write one.
 
 import math
 import tomllib
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -38,7 +42,7 @@ def aware(value, zone, what):
 
 
 def read_settings(folder, assignments=None):
-    """Return a dict with zone, due ({assignment: time in UTC}) and late.
+    """Return a dict with zone, due ({assignment: time in UTC}), late and extensions.
 
     ValueError: course.toml says something else than it may.
     """
@@ -47,8 +51,9 @@ def read_settings(folder, assignments=None):
         found = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} cannot be read: {error}.") from None
-    if other := found.keys() - {"zone", "late", "due"}:
-        raise ValueError(f"{path} may have zone, late and due, got '{sorted(other)[0]}'.")
+    if other := found.keys() - {"zone", "late", "due", "extensions"}:
+        raise ValueError(f"{path} may have zone, late, due and extensions, "
+                         f"got '{sorted(other)[0]}'.")  # fmt: skip
     try:
         zone = ZoneInfo(found["zone"]) if "zone" in found else None
     except (KeyError, ValueError, TypeError, OSError):
@@ -66,7 +71,35 @@ def read_settings(folder, assignments=None):
             raise ValueError(f"{path}: late must be {{per_day = 0.1, most = 0.5}}, shares from "
                              f"0 to 1; got {late}.")  # fmt: skip
     due = {name: aware(time, zone, f"{path}: due {name}") for name, time in due.items()}
-    return {"zone": zone, "due": due, "late": late}
+    extensions = found.get("extensions", {})
+    for who, hours in extensions.items():
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or hours < 0:
+            raise ValueError(f"{path}: the extension of '{who}' must be hours, got {hours!r}.")
+    return {"zone": zone, "due": due, "late": late, "extensions": extensions}
+
+
+def due_for(student, assignment, settings):
+    """Return when an assignment is due for one student, in UTC, or None.
+
+    An extension, in hours, is that of 'student' for all assignments or of 'student assignment'.
+    """
+    due, given = settings["due"].get(assignment), settings.get("extensions", {})
+    hours = given.get(f"{student} {assignment}", given.get(student, 0))
+    return due + timedelta(hours=hours) if due else None
+
+
+def untimed(record):
+    """Return whether a submission has a due time, but no time of its own."""
+    return bool(record.get("due") and not record.get("handed_in"))
+
+
+def unknown_times(records):
+    """Return a sentence on submissions whose time is not known, or None."""
+    found = [f"{one['student']} {one['assignment']}" for one in records if untimed(one)]
+    if not found:
+        return None
+    return (f"No time is known of {', '.join(found)}, so nothing is taken off for lateness. "
+            "If late, write the time into course/handed_in.csv and run make grade again.")
 
 
 def read_times(folder, zone):
@@ -89,6 +122,13 @@ def penalty(hours, late):
     """Return the share of the points that lateness takes."""
     days = math.ceil(hours / 24)
     return min(late["most"], round(days * late["per_day"], 6)) if late else 0.0
+
+
+def moment(iso, zone=None):
+    """Return a time of a record as people read it: '2026-11-28 22:40 CET'; without zone in UTC."""
+    then = datetime.fromisoformat(iso)
+    then = then.astimezone(ZoneInfo(zone)) if zone else then
+    return f"{then:%Y-%m-%d %H:%M} {then.tzname() or ''}".strip()
 
 
 def written(time):

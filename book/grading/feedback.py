@@ -16,13 +16,13 @@ import json
 import os
 import re
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import lms
 import marks
 import reading
 from assignments import REGION, ROOT, load
+from dates import moment, unknown_times
 from page import counted, number, page, tag
 
 LONGEST = 500  # characters of a message
@@ -117,13 +117,6 @@ def late(hours):
     return f"{' and '.join(parts) or 'less than half an hour'} late"
 
 
-def moment(iso):
-    """Return a time of a record, '2026-11-28 21:40 UTC'."""
-    then = datetime.fromisoformat(iso)
-    zone = then.tzname() or ""
-    return f"{then:%Y-%m-%d %H:%M} {zone}".strip()
-
-
 def for_students(record):
     """Return the remarks that are meant for the student."""
     flags = set(record["flags"])
@@ -185,9 +178,9 @@ def student_page(record, title, who):
         known = "" if words[2] == words[1] else f"{number(words[0])} of "
         facts.append(("By reading", f"{known}{number(words[1])}{open_part}"))
     if record["handed_in"]:
-        facts.append(("Handed in", moment(record["handed_in"])))
+        facts.append(("Handed in", moment(record["handed_in"], record.get("zone"))))
     if record["due"]:
-        facts.append(("Due", moment(record["due"])))
+        facts.append(("Due", moment(record["due"], record.get("zone"))))
     if phrase := late(record["late_hours"]):
         taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
         facts.append(("Late", phrase.removesuffix(" late") + taken))
@@ -260,8 +253,8 @@ def run(options):
         said += lms.write_grades(course, records, roster, options)
     else:
         said.append(f"{file} is missing, so no grade files for Canvas and Moodle were written.")
-    said += reading.write(course, records, options.anonymous)
-    print(*said, sep="\n")
+    said += [*reading.write(course, records, options.anonymous), unknown_times(records)]
+    print(*filter(None, said), sep="\n")
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     return 1 if problems else 0
 

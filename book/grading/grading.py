@@ -25,7 +25,7 @@ import intake
 import people
 import records
 from assignments import ROOT, SOURCES, course, load
-from dates import read_settings, read_times
+from dates import read_settings, read_times, unknown_times
 from execute import ExecuteApart, Late, TakeAnswers
 from nbgrader import preprocessors as steps
 from rooms import ROOMS
@@ -223,10 +223,12 @@ def main(argv=None):
         for sentence in record["remarks"]:
             if "number" in sentence:  # compared with the others, so known only at the end
                 print(f"{record['student']}, {record['assignment']}: {sentence}")
+    if sentence := unknown_times(records.read_all(options.course)):
+        print(sentence)
     failed = [record for record in now if record["failed"]]
     print(f"{len(graded)} graded now, {len(rows)} in {options.course / 'scores.csv'}, "
-          f"{len(left)} files not taken. Now read the written answers: start Jupyter Lab in "
-          f"{options.course}.")  # fmt: skip
+          f"{len(left)} files not taken. Now read the written answers: run make feedback, and "
+          f"give points in {options.course / 'marks.csv'}.")  # fmt: skip
     return 1 if failed else 0
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from answers import is_answer, of_kind
-from dates import late_hours, penalty, written
+from dates import due_for, late_hours, penalty, untimed, written
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 300
@@ -66,14 +66,15 @@ def unchanged(record, submission, made):
 
 def of_intake(submission, settings):
     """Return the part of a record that the intake knows."""
-    due = settings["due"].get(submission["assignment"])
+    due = due_for(submission["student"], submission["assignment"], settings)
     hours = late_hours(submission["handed_in"], due)
     said = bool(submission["late"] and submission["handed_in"] is None)
     return {
         "student": submission["student"], "name": submission["name"],
         "assignment": submission["assignment"], "file": submission["file"],
         "sha256": submission["sha256"], "handed_in": written(submission["handed_in"]),
-        "due": written(due), "late_hours": hours, "late_by_lms": said,
+        "due": written(due), "zone": settings["zone"].key if settings["zone"] else None,
+        "late_hours": hours, "late_by_lms": said,
         "penalty": penalty(hours, settings["late"]), "intake": submission["intake"],
     }  # fmt: skip
 
@@ -131,7 +132,8 @@ def row_of(record):
         "of": sum(cell["of"] for cell in tests),
         "to_read": sum(cell["of"] for cell in reading if cell["points"] is None),
         "read points": sum(cell["points"] or 0 for cell in reading),
-        "late hours": record["late_hours"], "remarks": " ".join(record["remarks"]),
+        "late hours": "" if untimed(record) else record["late_hours"],
+        "remarks": " ".join(record["remarks"]),
         "seconds": record["seconds"], "penalty": record["penalty"],
     }  # fmt: skip
 
