@@ -490,8 +490,8 @@ def test_an_unknown_time_is_not_shown_as_in_time(tmp_path):
     settings = {"due": {"02_iwae": due}, "late": None, "zone": ZoneInfo("Europe/Berlin")}
     one = {"student": "ann", "name": "Ann", "assignment": "02_iwae", "file": "x", "sha256": "y",
            "late": False, "handed_in": None, "intake": []}  # fmt: skip
-    unknown = record("ann") | records.of_intake(one, settings)
-    timed = record("ben") | records.of_intake(one | {"student": "ben", "handed_in": due}, settings)
+    unknown = record("ann") | {"remarks": []} | records.of_intake(one, settings)
+    timed = unknown | records.of_intake(one | {"student": "ben", "handed_in": due}, settings)
     assert records.row_of(unknown)["late hours"] == "" and records.row_of(timed)["late hours"] == 0
     sentence = dates.unknown_times([unknown, timed])
     assert sentence.startswith("No time is known of ann 02_iwae, so nothing is taken off")
