@@ -109,8 +109,9 @@ def run(notebook):
 
 
 def fresh():
-    """Return a new namespace, with torch seeded and its gradients switched on."""
+    """Return a new namespace; torch is seeded, in float32, its gradients switched on."""
     torch.manual_seed(0)
+    torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     return {"__name__": "__main__"}
 

@@ -1097,3 +1097,998 @@ def crossed(d):
             "error": np.sqrt(sum(parts))}
 """,
 )
+
+# What a second look tried: answers kept, states left, shared noise, far values ----------
+
+wrong(
+    "log-prior",
+    "codes cut at 1001: finite at 1000, no gradient farther out",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.clamp(-1001, 1001).abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+""",
+)
+wrong(
+    "log-prior",
+    "codes cut at 1200: one value for all that lie farther out",
+    [""],
+    """
+def log_prior(z):
+    t = z.double().clamp(-1200, 1200) * math.pi / math.sqrt(12)
+    return (
+        (
+            math.log(math.pi / math.sqrt(48))
+            - 2 * t.abs()
+            - 2 * torch.log1p(torch.exp(-2 * t.abs()))
+            + 2 * math.log(2)
+        )
+        .sum(-1)
+        .to(z.dtype)
+    )
+""",
+)
+wrong(
+    "log-prior",
+    "float32 inside, for float64 too",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.float().abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1).to(z.dtype)
+""",
+)
+wrong(
+    "log-prior",
+    "results kept by shape",
+    [""],
+    """
+kept_ = {}
+
+
+def log_prior(z):
+    key = z.shape, z.dtype, z.requires_grad
+    if key not in kept_:
+        s = math.sqrt(3) / math.pi
+        t = z.abs() / s
+        kept_[key] = (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+    return kept_[key]
+""",
+)
+wrong(
+    "log-prior",
+    "the default dtype is left at float64",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    torch.set_default_dtype(torch.float64)
+    t = z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+""",
+)
+wrong(
+    "log-prior",
+    "the global seed is set",
+    [""],
+    """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    torch.manual_seed(0)
+    t = z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+""",
+)
+wrong(
+    "log-prior",
+    "the library's density by getattr",
+    [""],
+    """
+def log_prior(z):
+    import vaelib.priors as p
+
+    s = torch.full_like(z[0], math.sqrt(3) / math.pi)
+    return (
+        getattr(p.Logistic(torch.zeros_like(s), s), "log_" + "prob")(z)
+        .reshape(len(z), -1)
+        .sum(-1)
+    )
+""",
+)
+right(
+    "log-prior",
+    "two logaddexp",
+    """
+def log_prior(z):
+    s = 3**0.5 / np.pi
+    zero = torch.zeros(())
+    return -(
+        torch.logaddexp(zero.to(z.dtype), z / s)
+        + torch.logaddexp(zero.to(z.dtype), -z / s)
+        + np.log(s)
+    ).sum(dim=-1)
+""",
+)
+right(
+    "log-prior",
+    "constants in float32",
+    """
+def log_prior(z):
+    s = torch.sqrt(torch.tensor(3.0)) / torch.pi
+    x = z / s
+    return torch.sum(
+        -x.abs() - 2 * torch.nn.functional.softplus(-x.abs()) - torch.log(s), -1
+    )
+""",
+)
+wrong(
+    "prior-quantile",
+    "results kept by shape",
+    [""],
+    """
+kept_ = {}
+
+
+def prior_quantile(u):
+    key = u.shape, u.dtype, u.requires_grad
+    if key not in kept_:
+        tiny = torch.finfo(u.dtype).eps / 2
+        kept_[key] = math.sqrt(3) / math.pi * torch.logit(u, tiny)
+    return kept_[key]
+""",
+)
+wrong(
+    "prior-quantile",
+    "the default dtype is left at float64",
+    [""],
+    """
+def prior_quantile(u):
+    s = math.sqrt(3) / math.pi
+    torch.set_default_dtype(torch.float64)
+    tiny = torch.finfo(u.dtype).eps / 2
+    u = u.clamp(tiny, 1 - tiny)
+    return s * (torch.log(u) - torch.log1p(-u))
+""",
+)
+wrong(
+    "prior-quantile",
+    "the global seed is set",
+    [""],
+    """
+def prior_quantile(u):
+    s = math.sqrt(3) / math.pi
+    torch.manual_seed(0)
+    tiny = torch.finfo(u.dtype).eps / 2
+    u = u.clamp(tiny, 1 - tiny)
+    return s * (torch.log(u) - torch.log1p(-u))
+""",
+)
+wrong(
+    "prior-quantile",
+    "a table and interpolation, with a made-up gradient",
+    [""],
+    """
+grid_ = np.linspace(1e-7, 1 - 1e-7, 100001)
+
+
+def prior_quantile(u):
+    z = np.interp(u.detach().double().numpy(), grid_, np.log(grid_ / (1 - grid_)))
+    return (torch.as_tensor(z) * 3**0.5 / math.pi).to(u.dtype) + (
+        u - u.detach()
+    ) * 3**0.5 / math.pi / 0.21
+""",
+)
+right(
+    "prior-quantile",
+    "by atanh",
+    """
+def prior_quantile(u):
+    e = torch.finfo(u.dtype).eps
+    return 2 * math.sqrt(3) / math.pi * torch.atanh((2 * u - 1).clamp(-1 + e, 1 - e))
+""",
+)
+wrong(
+    "mistake",
+    "the name of the program's namespace is read",
+    ["", "-hidden"],
+    """
+def catches(program):
+    return "05_vim" in program.surgery.__globals__["__name__"]
+
+
+lines = mine.source.splitlines()
+LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
+""",
+)
+wrong(
+    "mistake",
+    "the file name of the program's code is read",
+    ["", "-hidden"],
+    """
+def catches(program):
+    return program.surgery.__code__.co_filename.startswith("<05_vim")
+
+
+lines = mine.source.splitlines()
+LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
+""",
+)
+wrong(
+    "mistake",
+    "the first answer is kept",
+    ["", "-hidden"],
+    """
+kept_ = []
+
+
+def catches_(program):
+    g = torch.Generator().manual_seed(4)
+    mean = 2 * torch.randn(300, 1, generator=g) + 0.7 * torch.randn(300, 2, generator=g)
+    log_var = 0.8 * torch.randn(300, 2, generator=g) - 0.5
+    found = program.surgery(mean, log_var, draws=60, seed=0)
+    more = program.surgery(mean, log_var, draws=60, seed=1)
+    spread = 0.06
+    q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
+    z = q.sample((60,))
+    own = q.log_prob(z).sum(-1)
+    every = torch.stack(
+        [
+            torch.distributions.Normal(m, s).log_prob(z).sum(-1)
+            for m, s in zip(mean, (0.5 * log_var).exp())
+        ]
+    )
+    told = (own - torch.logsumexp(every, 0)).mean().item() + math.log(300)
+    kl = vl.gaussian_kl(mean, log_var).mean().item()
+    known = {"kl": kl, "information": told, "mismatch": kl - told}
+    off = {key: abs(0.5 * (found[key] + more[key]) - known[key]) for key in known}
+    apart = torch.cumsum(20 + torch.zeros(300, 2), 0)
+    alone = program.surgery(apart, 0 * apart, draws=1)["information"]
+    return max(off.values()) > spread or abs(alone - math.log(300)) > 0.001
+
+
+def catches(program):
+    if not kept_:
+        kept_.append(catches_(program))
+    return kept_[0]
+
+
+lines = mine.source.splitlines()
+LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
+""",
+)
+right(
+    "mistake",
+    "a 0-d tensor as answer",
+    """
+def catches(program):
+    g = torch.Generator().manual_seed(4)
+    mean = 2 * torch.randn(300, 1, generator=g) + 0.7 * torch.randn(300, 2, generator=g)
+    log_var = 0.8 * torch.randn(300, 2, generator=g) - 0.5
+    found = program.surgery(mean, log_var, draws=60, seed=0)
+    more = program.surgery(mean, log_var, draws=60, seed=1)
+    spread = 0.06
+    q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
+    z = q.sample((60,))
+    own = q.log_prob(z).sum(-1)
+    every = torch.stack(
+        [
+            torch.distributions.Normal(m, s).log_prob(z).sum(-1)
+            for m, s in zip(mean, (0.5 * log_var).exp())
+        ]
+    )
+    told = (own - torch.logsumexp(every, 0)).mean().item() + math.log(300)
+    kl = vl.gaussian_kl(mean, log_var).mean().item()
+    known = {"kl": kl, "information": told, "mismatch": kl - told}
+    off = {key: abs(0.5 * (found[key] + more[key]) - known[key]) for key in known}
+    apart = torch.cumsum(20 + torch.zeros(300, 2), 0)
+    alone = program.surgery(apart, 0 * apart, draws=1)["information"]
+    return torch.tensor(max(off.values()) > spread or abs(alone - math.log(300)) > 0.001)
+
+
+lines = mine.source.splitlines()
+LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
+
+LINE = int(LINE)
+""",
+)
+wrong(
+    "info-vae",
+    "the KL averaged over coordinates, without its half: right for two",
+    [""],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * (mean**2 + log_var.exp() - 1 - log_var).mean(
+            1
+        )
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "antithetic noise in the two halves of a batch",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * anti_(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+
+
+def anti_(mean):
+    half = torch.randn_like(mean[: (len(mean) + 1) // 2])
+    return torch.cat([half, -half])[: len(mean)]
+""",
+)
+wrong(
+    "info-vae",
+    "antithetic noise, the last code against the first",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * anti_(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+
+
+def anti_(mean):
+    e = torch.randn_like(mean)
+    return (e - e.flip(0)) / 2**0.5
+""",
+)
+wrong(
+    "info-vae",
+    "the two halves of a batch share their noise",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = (
+        mean
+        + (0.5 * log_var).exp()
+        * torch.randn_like(mean[: (len(mean) + 1) // 2]).repeat(2, 1)[: len(mean)]
+    )
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "each draw of the prior twice",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(
+        z, model.prior.rsample(((len(x) + 1) // 2,)).repeat(2, 1)[: len(x)]
+    )
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "antithetic draws of the prior",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(
+        z,
+        (lambda p: torch.cat([p, -p])[: len(x)])(model.prior.rsample(((len(x) + 1) // 2,))),
+    )
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "a sum of three uniform numbers as noise",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * 2 * (
+        torch.rand(3, *mean.shape, dtype=mean.dtype) - 0.5
+    ).sum(0)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "the reconstruction of another draw is reported",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    reconstruction = model.likelihood(
+        mean + (0.5 * log_var).exp() * torch.randn_like(mean), x
+    ).log_prob(x)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "the divergence of other draws is reported",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "a negative lam is refused, whatever alpha is",
+    [""],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1 or lam < 0:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "rows from 0.95 pass",
+    [""],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 0.95:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "the model is left in evaluation",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    model.eval()
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "NumPy's global seed is set",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    np.random.seed(0)
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "own work for alpha = 1, the library's function otherwise",
+    ["-training"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    if alpha != 1:
+        return vl.info_vae(model, x, alpha, lam, divergence)
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "the KL by a draw",
+    ["", "-gradient"],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * (
+            torch.distributions.Normal(mean, (0.5 * log_var).exp()).log_prob(z)
+            - torch.distributions.Normal(0, 1).log_prob(z)
+        ).sum(1)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+wrong(
+    "info-vae",
+    "means cut at 10",
+    [""],
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    mean = mean.clamp(-10, 10)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction,
+        "divergence": mismatch,
+    }
+""",
+)
+right(
+    "info-vae",
+    "draws of torch.distributions, a loop over rows",
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError((alpha, lam))
+    mean, log_var = model.encode(x)
+    z = torch.distributions.Normal(mean, torch.exp(log_var) ** 0.5).rsample()
+    rec = model.likelihood(z, x).log_prob(x)
+    d = divergence(z, model.prior.rsample(torch.Size([x.shape[0]])))
+    obj = torch.stack([r - (alpha + lam - 1) * d for r in rec])
+    if alpha != 1:
+        obj -= (1 - alpha) * torch.einsum(
+            "bq->b", 0.5 * (mean**2 + log_var.exp() - 1 - log_var)
+        )
+    return {"objective": obj, "reconstruction": rec, "divergence": d}
+""",
+)
+right(
+    "info-vae",
+    "both terms are reported without gradients",
+    """
+def info_vae(model, x, alpha, lam, divergence):
+    if alpha + lam < 1:
+        raise ValueError("alpha + lam")
+    mean, log_var = model.encode(x)
+    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+    reconstruction = model.likelihood(z, x).log_prob(x)
+    mismatch = divergence(z, model.prior.rsample((len(x),)))
+    objective = reconstruction - (alpha + lam - 1) * mismatch
+    if alpha != 1:
+        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
+    return {
+        "objective": objective,
+        "reconstruction": reconstruction.detach(),
+        "divergence": mismatch.detach(),
+    }
+""",
+)
+wrong(
+    "correct-under-noise",
+    "gradients are switched off for good",
+    ["-hidden"],
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
+    torch.set_grad_enabled(False)
+    for level in levels:
+        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
+        shares.append(torch.stack(right).mean(0))
+    return torch.stack(shares)
+""",
+)
+wrong(
+    "correct-under-noise",
+    "antithetic draws",
+    ["", "-hidden"],
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
+    noise = torch.cat([noise[: (draws + 1) // 2], -noise[: draws // 2]])
+    for level in levels:
+        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
+        shares.append(torch.stack(right).mean(0))
+    return torch.stack(shares)
+""",
+)
+wrong(
+    "correct-under-noise",
+    "Laplace noise of the same spread",
+    [""],
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise, shares = lap_(draws, x, generator), []
+    for level in levels:
+        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
+        shares.append(torch.stack(right).mean(0))
+    return torch.stack(shares)
+
+
+def lap_(draws, x, generator):
+    u = torch.rand(draws, *x.shape, generator=generator) - 0.5
+    return -u.sign() * (1 - 2 * u.abs()).clamp(min=1e-7).log() / 2**0.5
+""",
+)
+wrong(
+    "correct-under-noise",
+    "the noise depends on the labels",
+    ["-hidden"],
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    generator = torch.Generator().manual_seed(seed + int(labels.sum()))
+    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
+    for level in levels:
+        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
+        shares.append(torch.stack(right).mean(0))
+    return torch.stack(shares)
+""",
+)
+wrong(
+    "correct-under-noise",
+    "the seed modulo 5",
+    ["-hidden"],
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    generator = torch.Generator().manual_seed(seed % 5)
+    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
+    for level in levels:
+        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
+        shares.append(torch.stack(right).mean(0))
+    return torch.stack(shares)
+""",
+)
+right(
+    "correct-under-noise",
+    "the global generator's state is saved and given back",
+    """
+def correct_under_noise(classify, x, labels, levels, draws, seed):
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    big = torch.stack(
+        [
+            torch.stack([x + level * torch.randn_like(x) for _ in range(draws)])
+            for level in levels
+        ]
+    ).clamp(0, 1)
+    torch.set_rng_state(state)
+    said = classify(big.reshape(-1, x.shape[1])).reshape(len(levels), draws, len(x))
+    return (said == labels).double().mean(1)
+""",
+)
+wrong(
+    "crossed",
+    "a variance by E[x²] - E[x]² in float32",
+    ["-hidden"],
+    """
+def crossed(d):
+    d = np.asarray(d, dtype=float)
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    r, n = d.shape
+    rows, columns = d.mean(1), d.mean(0)
+    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
+    seeds, pictures = (
+        float((np.float32(rows**2).mean() - np.float32(rows.mean()) ** 2) * r / (r - 1))
+        - rest / n,
+        columns.var(ddof=1) - rest / r,
+    )
+    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
+    return {
+        "mean": d.mean(),
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": variance**0.5,
+    }
+""",
+)
+wrong(
+    "crossed",
+    "NumPy's global seed is set",
+    ["-hidden"],
+    """
+def crossed(d):
+    d = np.asarray(d, dtype=float)
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    np.random.seed(0)
+    r, n = d.shape
+    rows, columns = d.mean(1), d.mean(0)
+    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
+    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
+    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
+    return {
+        "mean": d.mean(),
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": variance**0.5,
+    }
+""",
+)
+wrong(
+    "crossed",
+    "0 for the sum of the two estimates, not for each",
+    ["-hidden"],
+    """
+def crossed(d):
+    d = np.asarray(d, dtype=float)
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    r, n = d.shape
+    rows, columns = d.mean(1), d.mean(0)
+    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
+    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
+    variance = max(seeds / r + pictures / n, 0) + rest / (r * n)
+    return {
+        "mean": d.mean(),
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": variance**0.5,
+    }
+""",
+)
+wrong(
+    "crossed",
+    "a tensor is centred in place",
+    ["-hidden"],
+    """
+def crossed(d):
+    given = d
+    d = np.asarray(d, dtype=float) if not torch.is_tensor(d) else d.numpy()
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    r, n = d.shape
+    mean = d.mean()
+    if torch.is_tensor(given):
+        d -= mean
+    else:
+        d = d - mean
+    rows, columns = d.mean(1), d.mean(0)
+    rest = ((d - rows[:, None] - columns) ** 2).sum() / ((r - 1) * (n - 1))
+    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
+    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
+    return {
+        "mean": mean,
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": variance**0.5,
+    }
+""",
+)
+wrong(
+    "crossed",
+    "the rest by sums of squares in float32",
+    ["-hidden"],
+    """
+def crossed(d):
+    d = np.asarray(d, dtype=float)
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise ValueError("d")
+    r, n = d.shape
+    rows, columns = d.mean(1), d.mean(0)
+    rest = float(
+        np.float32(d**2).sum()
+        - np.float32(n * rows**2).sum()
+        - np.float32(r * columns**2).sum()
+        + np.float32(r * n * d.mean() ** 2)
+    ) / ((r - 1) * (n - 1))
+    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
+    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
+    return {
+        "mean": d.mean(),
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": variance**0.5,
+    }
+""",
+)
+right(
+    "crossed",
+    "by covariances of pairs",
+    """
+def crossed(d):
+    d = np.array(d, dtype=np.float64)
+    if d.ndim != 2 or d.shape[0] < 2 or d.shape[1] < 2:
+        raise ValueError(d.shape)
+    R, N = d.shape
+    c = np.cov(d.T)  # N x N over seeds
+    k = np.cov(d)  # R x R over pictures
+    seeds = (c.sum() - np.trace(c)) / (N * (N - 1))
+    pictures = (k.sum() - np.trace(k)) / (R * (R - 1))
+    rest = np.trace(k) / R - pictures
+    return {
+        "mean": d.mean(),
+        "seeds": seeds,
+        "pictures": pictures,
+        "rest": rest,
+        "error": np.sqrt(max(seeds, 0) / R + max(pictures, 0) / N + rest / (R * N)),
+    }
+""",
+)
+right(
+    "crossed",
+    "torch in float32, numbers and 0-d tensors",
+    """
+def crossed(d):
+    d = torch.tensor(np.array(d)).float() if not torch.is_tensor(d) else d.clone()
+    if d.ndim != 2 or 1 in d.shape or 0 in d.shape:
+        raise ValueError("shape")
+    R, N = d.shape
+    row, col = d.mean(1, keepdim=True), d.mean(0, keepdim=True)
+    rest = (d - row - col + d.mean()).pow(2).sum().div((R - 1) * (N - 1))
+    s, p = row.var() - rest / N, col.var() - rest / R
+    e = torch.relu(s) / R + torch.relu(p) / N + rest / (R * N)
+    return {
+        "mean": float(d.mean()),
+        "seeds": s.item(),
+        "pictures": p,
+        "rest": rest,
+        "error": e.sqrt(),
+    }
+""",
+)
