@@ -1357,4 +1357,19 @@ def catches(program):
     return bool(torch.stack(off).abs().max() > 0.1)
 """,
     },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate"],
+        "what": "DReG by squared weights of log w: the decoder gets them squared as well.",
+        "code": SURROGATE + """
+    log_w = log_weight(z)
+    bound = torch.logsumexp(log_w, 0) - math.log(k)
+    if estimator == "standard":
+        return bound
+    w = torch.softmax(log_w.detach(), 0)
+    if estimator == "dreg":
+        w = w**2
+    path = (w * log_w).sum(0)
+    return bound.detach() + path - path.detach()
+""",
+    },
 ]  # fmt: skip
