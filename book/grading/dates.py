@@ -6,6 +6,10 @@
     [due]
     02_iwae = 2026-11-28T23:59:00              # or with its zone: 2026-11-28T23:59:00+01:00
 
+    [extensions]                               # optional: hours after the due time
+    anna = 48                                  # for all assignments
+    "anna 02_iwae" = 24                        # for one, in place of the number for all
+
 With `late`, each day begun takes 10 % of the points, all days together at most 50 %. Canvas and
 Moodle write the time of your download into their files; the time at which something was handed in
 comes from handed_in.csv (student, assignment, time) there, if you write one.
@@ -13,7 +17,7 @@ comes from handed_in.csv (student, assignment, time) there, if you write one.
 
 import math
 import tomllib
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -38,7 +42,7 @@ def aware(value, zone, what):
 
 
 def read_settings(folder, assignments=None):
-    """Return a dict with zone, due ({assignment: time in UTC}) and late.
+    """Return a dict with zone, due ({assignment: time in UTC}), late and extensions.
 
     ValueError: course.toml says something else than it may.
     """
@@ -47,8 +51,9 @@ def read_settings(folder, assignments=None):
         found = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} cannot be read: {error}.") from None
-    if other := found.keys() - {"zone", "late", "due"}:
-        raise ValueError(f"{path} may have zone, late and due, got '{sorted(other)[0]}'.")
+    if other := found.keys() - {"zone", "late", "due", "extensions"}:
+        raise ValueError(f"{path} may have zone, late, due and extensions, "
+                         f"got '{sorted(other)[0]}'.")  # fmt: skip
     try:
         zone = ZoneInfo(found["zone"]) if "zone" in found else None
     except (KeyError, ValueError, TypeError, OSError):
@@ -66,7 +71,40 @@ def read_settings(folder, assignments=None):
             raise ValueError(f"{path}: late must be {{per_day = 0.1, most = 0.5}}, shares from "
                              f"0 to 1; got {late}.")  # fmt: skip
     due = {name: aware(time, zone, f"{path}: due {name}") for name, time in due.items()}
-    return {"zone": zone, "due": due, "late": late}
+    return {"zone": zone, "due": due, "late": late,
+            "extensions": extensions_of(found.get("extensions", {}), path)}  # fmt: skip
+
+
+def extensions_of(found, path):
+    """Return the table [extensions], {student, or student and assignment: hours}."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: extensions must be a table of hours, got {found!r}.")
+    wrong = [
+        f"{name} = {hours!r}" for name, hours in found.items()
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= 99999
+    ]  # fmt: skip
+    if wrong:
+        raise ValueError(f"{path}: extensions must be hours such as anna = 48 or "
+                         f"\"anna 02_iwae\" = 24; got {', '.join(wrong)}.")  # fmt: skip
+    return found
+
+
+def strangers(settings, students, assignments):
+    """Return a sentence on extensions for unknown students or assignments, or None."""
+    def known(name):
+        student, _, assignment = name.rpartition(" ")
+        return name in students or (student in students and assignment in assignments)
+
+    wrong = [f"'{name}'" for name in settings["extensions"] if not known(name)]
+    return (f"course.toml has extensions for unknown students or assignments, which change "
+            f"nothing: {', '.join(wrong)}.") if wrong else None  # fmt: skip
+
+
+def due_of(settings, student, assignment):
+    """Return when an assignment is due for a student, extensions included, or None."""
+    due, extra = settings["due"].get(assignment), settings["extensions"]
+    hours = extra.get(f"{student} {assignment}", extra.get(student, 0))
+    return due + timedelta(hours=hours) if due else None
 
 
 def read_times(folder, zone):
@@ -79,15 +117,17 @@ def read_times(folder, zone):
 
 
 def late_hours(handed_in, due):
-    """Return by how many hours it was late; 0 if it was in time or a time is not known."""
-    if handed_in is None or due is None or handed_in <= due:
+    """Return by how many hours it was late, 0 if in time; None: nobody knows when it came."""
+    if handed_in is None:
+        return None
+    if due is None or handed_in <= due:
         return 0.0
     return round((handed_in - due).total_seconds() / 3600, 2)
 
 
 def penalty(hours, late):
     """Return the share of the points that lateness takes."""
-    days = math.ceil(hours / 24)
+    days = math.ceil((hours or 0) / 24)
     return min(late["most"], round(days * late["per_day"], 6)) if late else 0.0
 
 
