@@ -3,16 +3,28 @@
 Records are made by hand, so nothing here needs nbgrader.
 """
 
+import csv
 import re
 from html.parser import HTMLParser
 
 import feedback
 import marks
+import messages
 import nbformat
 import page
 import pytest
 from assignments import leaks
-from course_sample import EVIL, NAME, a_record, change, make_course, page_of, run, write
+from course_sample import (
+    EVIL,
+    NAME,
+    a_record,
+    change,
+    make_course,
+    page_of,
+    record_of,
+    run,
+    write,
+)
 from sample_assignment import notebook
 
 
@@ -83,13 +95,13 @@ def test_the_check_of_pages_finds_faults(bad):
 def test_all_pages_are_inert_and_well_formed(course):
     words = {"title": EVIL, "message": f"ValueError: {EVIL}", "comment": f"{EVIL}\nsecond line"}
     cells = [cell | words for cell in a_record()["cells"]]
-    change(course, cells=cells, file=f"class.zip/{EVIL}", stopped=EVIL, late_hours=27.3,
-           remarks=[f"'{EVIL}' was not graded."], to_read=[EVIL])  # fmt: skip
+    change(course, cells=cells, file=f"class.zip/{EVIL}", stopped=EVIL, tests_share=0.5,
+           tests_comment=EVIL, intake=[f"'{EVIL}' was not graded."], to_read=[EVIL])  # fmt: skip
     write(course / "roster.csv", f'student,name\nanna,"{EVIL}"\n')
     assert run(course) == 0
     for path in [*course.glob("feedback/*/*.html"), *course.glob("reading/*.html")]:
         assert not list(faults(path.read_text(encoding="utf-8"))), path
-    assert page_of(course).count("&lt;script&gt;alert(1)") == 10
+    assert page_of(course).count("&lt;script&gt;alert(1)") == 11
 
 
 def test_forbidden_characters_are_replaced():
@@ -100,7 +112,8 @@ def test_forbidden_characters_are_replaced():
 
 
 def test_a_page_shows_points_messages_and_what_is_not_yet_read(course):
-    change(course, late_hours=27.3, stopped="The kernel died.")
+    write(course / "course.toml", f"[due]\n{NAME} = 2026-11-27T18:20:00Z\n")
+    change(course, stopped="The kernel died.")
     assert run(course) == 0
     shown = " ".join(Reader(page_of(course)).texts)
     for part in ("3 of 10 points", "2 points not yet read", "1 day and 3 hours", "The kernel died.",
@@ -128,10 +141,86 @@ def test_a_page_that_is_held_back_later_is_removed(course):
 
 
 @pytest.mark.parametrize("hours, phrase", [
-    (0.0, None), (-3.0, None), (0.2, "less than half an hour late"), (1.2, "1 hour late"),
+    (None, None), (0.0, None), (-3.0, None), (0.2, "less than half an hour late"),
+    (1.2, "1 hour late"),
     (24.4, "1 day late"), (49.0, "2 days and 1 hour late"), (23.7, "1 day late")])  # fmt: skip
 def test_lateness(hours, phrase):
     assert feedback.late(hours) == phrase
+
+
+SETTINGS = f"""zone = "Europe/Berlin"
+late = {{per_day = 0.1, most = 0.5}}
+[due]
+{NAME} = 2026-11-28T20:40:00
+"""
+
+
+def scores(course):
+    with (course / "scores.csv").open(newline="", encoding="utf-8") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def test_times_are_shown_in_the_zone_of_the_course(course):
+    assert run(course) == 0 and "2026-11-28 21:40 UTC" in page_of(course)
+    write(course / "course.toml", SETTINGS)
+    assert run(course) == 0
+    assert "2026-11-28 22:40 Europe/Berlin" in page_of(course)
+    assert "2026-11-28 20:40 Europe/Berlin" in page_of(course) and "UTC" not in page_of(course)
+
+
+def test_times_and_extensions_are_applied_again_without_grading(course, capsys):
+    write(course / "course.toml", SETTINGS)
+    for who in ("anna", "ben"):
+        change(course, who, file_time=None, marked_late=who == "ben", handed_in=None)
+    assert run(course) == 0
+    printed = capsys.readouterr().out
+    assert ("2 submissions have no known time, so nothing is taken off for lateness: "
+            f"anna {NAME}, ben {NAME}; write their times") in printed  # fmt: skip
+    assert f"Canvas says that these were late, but not by how much: ben {NAME};" in printed
+    assert "Late" not in page_of(course) and "Handed in" not in page_of(course)
+    assert [row["late hours"] for row in scores(course).values()] == ["", ""]
+    assert record_of(course)["late_hours"] is None
+    write(course / "handed_in.csv", "student,assignment,time\n"
+          f"anna,{NAME},2026-11-28 23:40\nben,{NAME},2026-11-30 20:40\n")  # fmt: skip
+    write(course / "course.toml", SETTINGS + "[extensions]\nanna = 1\nben = 48\nbe = 3\n")
+    assert run(course) == 0
+    printed = capsys.readouterr().out
+    assert "no known time" not in printed and "Canvas says" not in printed
+    assert "change nothing: 'be'." in printed
+    rows = scores(course)
+    assert [(row["late hours"], row["penalty"]) for row in rows.values()] == [
+        ("2.0", "0.1"), ("0.0", "0.0")]  # fmt: skip
+    assert "2 hours, which takes 10% of the points" in page_of(course)
+    assert "2026-11-28 21:40 Europe/Berlin" in page_of(course)  # due, with the extension
+    assert record_of(course)["due"] == "2026-11-28T20:40:00+00:00"
+    assert record_of(course, "ben")["late_hours"] == 0
+    write(course / "course.toml", SETTINGS + "[extensions]\nanna = 'x'\n")
+    assert run(course) == 2 and "got anna = 'x'." in capsys.readouterr().err
+
+
+def test_a_row_of_marks_scales_the_points_by_tests(course, capsys):
+    write(course / "roster.csv", "student,canvas_id\nanna,1\n")
+    cells = a_record()["cells"]
+    cells[3] |= {"points": 1.5}
+    change(course, cells=cells)
+
+    def after(points, comment=""):
+        head = "student,assignment,cell,points,comment\n"
+        write(course / "marks.csv", head + f"anna,{NAME},tests,{points},{comment}\n")
+        assert run(course) == 0
+        canvas = (course / "grades-canvas.csv").read_text().splitlines()[-1]
+        return scores(course)["anna"]["points"], canvas.rsplit(",", 1)[1]
+
+    for _ in range(2):  # not applied twice
+        assert after("50%", "Could not explain it.") == ("1.5", "3")
+        assert "3 of 10 points" in page_of(course)
+        said = "Points by tests count 50%, 1.5 in place of 3. Could not explain it."
+        assert said in page_of(course)
+    assert capsys.readouterr().out.count("points by tests count 50%") == 1
+    assert "Points by tests count 50%, by marks.csv: Could" in scores(course)["anna"]["remarks"]
+    assert after("12,5 %".replace(",", ".")) == ("0.375", "1.88")
+    assert after("100%") == ("3.0", "4.5") and "Points by tests count" not in page_of(course)
+    assert "points by tests count 100%" in capsys.readouterr().out
 
 
 def test_a_page_contains_nothing_of_the_key(course):
@@ -149,9 +238,9 @@ MESSAGES = [  # the message in a record, what a student sees
     ("NotGraded: The kernel died.", "The kernel died."),
     ("\x1b[0;31mValueError\x1b[0m: two\nlines", "ValueError: two lines"),
     ("ValueError: " + "x" * 900, "ValueError: " + "x" * 487 + "…"),
-    ("ValueError: extreme = iwae_bound(torch.tensor([[-2000.0], [-2000.0]]))", feedback.WITHHELD),
-    ("ValueError: extreme=iwae_bound(torch.ten", feedback.WITHHELD),
-    ("RuntimeError: torch.isfinite( extreme ).all()", feedback.WITHHELD),
+    ("ValueError: extreme = iwae_bound(torch.tensor([[-2000.0], [-2000.0]]))", messages.WITHHELD),
+    ("ValueError: extreme=iwae_bound(torch.ten", messages.WITHHELD),
+    ("RuntimeError: torch.isfinite( extreme ).all()", messages.WITHHELD),
     ("ValueError: iwae_bound(torch.zeros(5, 2))", "ValueError: iwae_bound(torch.zeros(5, 2))"),
 ]
 
@@ -162,7 +251,7 @@ def test_messages_are_one_line_and_quote_no_hidden_test(course, message, expecte
     cells[1] |= {"message": message}
     made = feedback.cleaned(course, a_record(cells=cells))
     assert made["cells"][1]["message"] == expected
-    assert len(expected) <= feedback.LONGEST
+    assert len(expected) <= messages.LONGEST
 
 
 def test_code_of_a_hidden_test_that_is_public_as_well_may_be_quoted(course):

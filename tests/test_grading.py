@@ -10,6 +10,7 @@ import os
 import re
 import sys
 
+import assignments
 import checks
 import demo
 import nbformat
@@ -163,6 +164,22 @@ def test_no_handed_out_notebook_sends_a_student_into_a_clone(name):
     compile(cell.source, name, "exec")
     assert not re.search(r"\]\(\.\./", "".join(
         cell.source for cell in made.cells if cell.cell_type == "markdown"))  # fmt: skip
+
+
+def test_a_missing_address_of_the_book_is_said(tmp_path, monkeypatch, capsys):
+    config = tmp_path / "_config.yml"
+    config.write_text("repository:\n  url: https://github.com/OWNER/vae-family\n")
+    said = assignments.without_address(None, config)
+    assert "would install vaelib from an address that does not exist, and links" in said
+    assert "lead nowhere outside a clone: run make repository URL=" in said and "--pages" in said
+    said = assignments.without_address("https://you.github.io/course/", config)
+    assert "make repository URL=" in said and "links" not in said
+    config.write_text("repository:\n  url: https://github.com/you/vae-family\n")
+    assert assignments.without_address(None, config) is None
+    monkeypatch.setattr(assignments, "make", lambda *_: None)
+    monkeypatch.setattr(assignments, "without_address", lambda pages: f"pages: {pages}")
+    assert assignments.main(["--built", str(tmp_path / "built")]) == 0
+    assert capsys.readouterr().out.endswith("pages: None\n")
 
 
 def test_leaks_finds_words_of_the_key():

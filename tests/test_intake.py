@@ -9,7 +9,6 @@ import stat
 import warnings
 import zipfile
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import answers
 import dates
@@ -212,6 +211,18 @@ def test_whatever_is_not_taken_is_listed_with_the_reason(tmp_path):
     }  # fmt: skip
     del expected["ann/.ipynb_checkpoints/01_elbo.ipynb"]
     assert left == expected
+
+
+def test_a_students_folder_in_place_of_the_folder_above_it_is_named(tmp_path):
+    folder = put(tmp_path / "anna", "02_iwae.ipynb")
+    put(folder, "odd.ipynb", "{}")
+    taken, left = take(folder)
+    assert not taken and left == {
+        "02_iwae.ipynb": "its path does not name a student; if 'anna' is a student's folder, "
+        "give the folder above it", "odd.ipynb": "it is not a notebook"}  # fmt: skip
+    for name in ("submissions", "02_iwae"):  # such a folder is nobody's
+        _, left = take(put(tmp_path / name, "02_iwae.ipynb"))
+        assert "put it into a folder with the student's name" in left["02_iwae.ipynb"]
 
 
 # ---- Zip files
@@ -442,7 +453,9 @@ def test_due_dates_have_a_zone_and_lateness_a_rule(tmp_path):
     due = settings["due"]["02_iwae"]
     assert due == datetime(2026, 11, 28, 22, 59, tzinfo=UTC)
     assert settings["due"]["01_elbo"] == datetime(2026, 11, 15, 4, 59, tzinfo=UTC)
-    assert dates.late_hours(due, due) == dates.late_hours(None, due) == 0
+    assert dates.late_hours(due, due) == dates.late_hours(due, None) == 0
+    assert dates.late_hours(None, due) is dates.late_hours(None, None) is None
+    assert dates.penalty(None, settings["late"]) == 0
     assert dates.late_hours(due + timedelta(minutes=90), due) == 1.5
     shares = {0.0: 0, 0.1: 0.1, 24.0: 0.1, 24.1: 0.2, 1000.0: 0.5}
     assert {hours: dates.penalty(hours, settings["late"]) for hours in shares} == shares
@@ -463,7 +476,10 @@ def test_due_dates_have_a_zone_and_lateness_a_rule(tmp_path):
         ("late = {per_day = 10, most = 50}", "shares from 0 to 1"),
         ("late = 0.1", "late must be"),
         ("dues = 1", "may have zone, late, due and extensions, got 'dues'"),
-        ("[extensions]\nann = '2 days'", "the extension of 'ann' must be hours, got '2 days'"),
+        ("extensions = 3", "extensions must be a table of hours, got 3"),
+        ("[extensions]\nann = '2'\nbo = true\n'kim 02_iwae' = 3",
+         "got ann = '2', bo = True.$"),
+        ("[extensions]\nann = -1\nbo = nan\nc.d = 1", "got ann = -1, bo = nan, c = {'d': 1}.$"),
         ("zone", "cannot be read"),
     ],
 )
@@ -471,33 +487,6 @@ def test_what_is_wrong_in_the_settings_is_said(content, message, tmp_path):
     put(tmp_path, "course.toml", content)
     with pytest.raises(ValueError, match=message):
         dates.read_settings(tmp_path, list(SOURCES))
-
-
-def test_an_extension_moves_the_due_time_of_one_student(tmp_path):
-    given = "[extensions]\nann = 48\n'ben 02_iwae' = 24\n"
-    put(tmp_path, "course.toml", SETTINGS + given)
-    settings = dates.read_settings(tmp_path, list(SOURCES))
-    due = settings["due"]["02_iwae"]
-    moved = {who: dates.due_for(who, "02_iwae", settings) - due for who in ("ann", "ben", "cem")}
-    assert moved == {"ann": timedelta(days=2), "ben": timedelta(days=1), "cem": timedelta(0)}
-    assert dates.due_for("ben", "01_elbo", settings) == settings["due"]["01_elbo"]
-    assert dates.due_for("ann", "05_vim", settings) is None
-
-
-def test_an_unknown_time_is_not_shown_as_in_time(tmp_path):
-    """What an LMS gives has the time of the download, so late work looked as if it were in time."""
-    due = datetime(2026, 11, 28, 22, 59, tzinfo=UTC)
-    settings = {"due": {"02_iwae": due}, "late": None, "zone": ZoneInfo("Europe/Berlin")}
-    one = {"student": "ann", "name": "Ann", "assignment": "02_iwae", "file": "x", "sha256": "y",
-           "late": False, "handed_in": None, "intake": []}  # fmt: skip
-    unknown = record("ann") | {"remarks": []} | records.of_intake(one, settings)
-    timed = unknown | records.of_intake(one | {"student": "ben", "handed_in": due}, settings)
-    assert records.row_of(unknown)["late hours"] == "" and records.row_of(timed)["late hours"] == 0
-    sentence = dates.unknown_times([unknown, timed])
-    assert sentence.startswith("No time is known of ann 02_iwae, so nothing is taken off")
-    assert dates.unknown_times([timed]) is None
-    assert dates.moment(timed["due"], timed["zone"]) == "2026-11-28 23:59 CET"
-    assert dates.moment(timed["due"]) == "2026-11-28 22:59 UTC"
 
 
 def test_a_submission_is_stored_as_it_was_handed_in_with_its_time(tmp_path):
@@ -669,16 +658,38 @@ def test_only_a_changed_submission_source_or_library_is_graded_again(tmp_path):
 
 def test_lateness_is_said(tmp_path):
     due = datetime(2026, 11, 28, 22, 59, tzinfo=UTC)
-    settings = {"due": {"02_iwae": due}, "late": {"per_day": 0.1, "most": 0.5}, "zone": None}
+    settings = {"due": {"02_iwae": due}, "late": {"per_day": 0.1, "most": 0.5}, "zone": None,
+                "extensions": {"bob": 48, "ann 02_iwae": 24}}  # fmt: skip
     one = {"student": "ann", "name": "Ann", "assignment": "02_iwae", "file": "x", "sha256": "y",
-           "late": False, "handed_in": due + timedelta(hours=30), "intake": []}  # fmt: skip
+           "late": False, "handed_in": due + timedelta(hours=30), "intake": [],
+           "time": None}  # fmt: skip
+    made = record("ann") | records.of_intake(
+        one | {"handed_in": due + timedelta(hours=54)}, settings)
+    assert (made["late_hours"], made["due"]) == (30.0, "2026-11-29T22:59:00+00:00")
+    assert dates.due_of(settings, "bob", "02_iwae") == due + timedelta(hours=48)
+    assert dates.due_of(settings, "bob", "01_elbo") is None
+    assert dates.strangers(settings, {"ann", "bob"}, ["02_iwae"]) is None
+    assert "assignments, which change nothing: 'bob', 'ann 02_iwae'." in (
+        dates.strangers(settings, {"ann"}, ["01_elbo"]))
+    settings["extensions"] = {}
     made = record("ann") | records.of_intake(one, settings)
     assert (made["late_hours"], made["penalty"]) == (30.0, 0.2)
     assert (made["handed_in"], made["due"]) == ("2026-11-30T04:59:00+00:00",
                                                 "2026-11-28T22:59:00+00:00")  # fmt: skip
     assert records.remarks(made, {}, {}) == ["30.0 hours late, which takes 20% of the points."]
     made = record("ann") | records.of_intake(one | {"handed_in": None, "late": True}, settings)
-    assert made["late_hours"] == 0 and "Canvas says" in records.remarks(made, {}, {})[0]
+    assert made["late_hours"] is None and "Canvas says" in records.remarks(made, {}, {})[0]
+    (row,) = records.finish(tmp_path, [made], {})
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        assert [row["late hours"] for row in csv.DictReader(file)] == [""]
+    known = made | {"handed_in": made["due"], "late_by_lms": False}
+    said = records.on_times([made, made | {"student": "bob"}, known], tmp_path)
+    assert said == [
+        "2 submissions have no known time, so nothing is taken off for lateness: ann 02_iwae, "
+        f"bob 02_iwae; write their times into {tmp_path / 'handed_in.csv'}.",
+        "Canvas says that these were late, but not by how much: ann 02_iwae, bob 02_iwae; "
+        f"write their times into {tmp_path / 'handed_in.csv'}."]  # fmt: skip
+    assert records.on_times([known, made | {"due": None, "late_by_lms": False}], tmp_path) == []
 
 
 def failing(kind, message):

@@ -114,7 +114,9 @@ def test_canvas_reads_the_grades(course, capsys):
 
 def test_what_lateness_takes_is_taken_everywhere(course):
     """4.5 points less 10 % are 4.05, on the page as in the files."""
-    complete(course, penalty=0.1, late_hours=3.0)
+    complete(course)
+    write(course / "course.toml", "late = {per_day = 0.1, most = 0.5}\n"
+          f"[due]\n{NAME} = 2026-11-28T18:40:00Z\n")  # fmt: skip
     assert run(course) == 0
     _, found = canvas_reads(course / "grades-canvas.csv", {"S-17": "17"})
     assert found["4711"] == {NAME: "4.05"}

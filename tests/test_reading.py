@@ -80,6 +80,11 @@ WRONG = [  # a row, a part of the sentence
     (f"anna,{NAME},why,nan,", "from 0 to 2"),
     (f"anna,{NAME},why,two,", "got 'two'"),
     (f"anna,{NAME},why,1,\nanna,{NAME},why,2,", "line 2 is about the same cell"),
+    (f"anna,{NAME},tests,3,", "points of tests must be a percentage, 0% to 100%, got '3'."),
+    (f"anna,{NAME},tests,101%,", "got '101%'"),
+    (f"anna,{NAME},tests,,why", "got ''"),
+    (f"anna,{NAME},why,50%,", "points must be a number from 0 to 2, got '50%'."),
+    (f"anna,{NAME},tests,50%,\nanna,{NAME},tests,40%,", "line 2 is about the same cell"),
 ]
 
 
@@ -155,9 +160,8 @@ def book(course):
 def test_totals_are_those_of_the_scores(book):
     import grading
 
-    more = {"failed": None, "name": "", "penalty": 0.0}
     for record in marks.refresh(book, marks.records(book)):
-        scores = grading.records.row_of(grading.refreshed(book, record | more))
+        scores = grading.records.row_of(record)
         points, of, unread = marks.total(record)
         assert (points, unread) == (scores["points"], scores["to_read"]) == (3.0, 2.0)
         assert of == scores["of"] + 2.0
@@ -180,6 +184,20 @@ def test_marks_reach_the_gradebook_and_the_page(book, capsys):
     nb = handed_in("Another answer.", [])
     write(book / "autograded" / "anna" / NAME / f"{NAME}.ipynb", nbformat.writes(nb))
     assert run(book) == 0 and marks.AGAIN in capsys.readouterr().out
+
+
+def test_feedback_brings_scores_and_nbgraders_table_up_to_date(book, capsys):
+    from nbgrader.api import Gradebook
+
+    write(book / "marks.csv", head(f"anna,{NAME},why,1.5,", f"anna,{NAME},tests,50%,"))
+    for _ in range(2):
+        assert run(book) == 0
+        line = next(line for line in (book / "scores.csv").read_text().splitlines()
+                    if line.startswith("anna"))  # fmt: skip
+        assert line.split(",")[3:7] == ["1.5", "8.0", "0", "1.5"]  # points, of, to_read, read
+        with Gradebook(f"sqlite:///{book}/gradebook.db", "vae-family") as gradebook:
+            found = gradebook.find_submission_notebook(NAME, NAME, "anna")
+            assert (found.score, found.late_submission_penalty) == (4.5, 1.5)
 
 
 def test_points_by_hand_release_a_flagged_submission(book, capsys):

@@ -158,6 +158,18 @@ def published(config=ROOT / "_config.yml"):
     return None if PLACEHOLDER in url else site_address(url)
 
 
+def without_address(pages, config=ROOT / "_config.yml"):
+    """Return a sentence if the book's address is not set yet, or None."""
+    if PLACEHOLDER not in read_url(config):
+        return None
+    said = ("The book's address is not set: students' notebooks would install vaelib from an "
+            "address that does not exist")  # fmt: skip
+    if pages:
+        return f"{said}: run make repository URL=https://github.com/you/vae-family."
+    return (f"{said}, and links to chapters lead nowhere outside a clone: run make repository "
+            "URL=https://github.com/you/vae-family, or give --pages for the links.")  # fmt: skip
+
+
 def handed_out(nb, pages):
     """Return a copy of nb for students: links lead to the pages, and none into a clone.
 
@@ -255,6 +267,8 @@ def main(argv=None):
         print(error, file=sys.stderr)
         return 1
     print(f"written to {options.built}")
+    if said := without_address(options.pages):
+        print(said)
     return 0
 
 

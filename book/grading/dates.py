@@ -6,9 +6,9 @@
     [due]
     02_iwae = 2026-11-28T23:59:00              # or with its zone: 2026-11-28T23:59:00+01:00
 
-    [extensions]                               # hours, of all assignments or of one
-    anna = 48
-    "ben 02_iwae" = 24
+    [extensions]                               # optional: hours after the due time
+    anna = 48                                  # for all assignments
+    "anna 02_iwae" = 24                        # for one, in place of the number for all
 
 With `late`, each day begun takes 10 % of the points, all days together at most 50 %. Canvas and
 Moodle write the time of your download into their files; the time at which something was handed in
@@ -71,35 +71,40 @@ def read_settings(folder, assignments=None):
             raise ValueError(f"{path}: late must be {{per_day = 0.1, most = 0.5}}, shares from "
                              f"0 to 1; got {late}.")  # fmt: skip
     due = {name: aware(time, zone, f"{path}: due {name}") for name, time in due.items()}
-    extensions = found.get("extensions", {})
-    for who, hours in extensions.items():
-        if isinstance(hours, bool) or not isinstance(hours, int | float) or hours < 0:
-            raise ValueError(f"{path}: the extension of '{who}' must be hours, got {hours!r}.")
-    return {"zone": zone, "due": due, "late": late, "extensions": extensions}
+    return {"zone": zone, "due": due, "late": late,
+            "extensions": extensions_of(found.get("extensions", {}), path)}  # fmt: skip
 
 
-def due_for(student, assignment, settings):
-    """Return when an assignment is due for one student, in UTC, or None.
+def extensions_of(found, path):
+    """Return the table [extensions], {student, or student and assignment: hours}."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: extensions must be a table of hours, got {found!r}.")
+    wrong = [
+        f"{name} = {hours!r}" for name, hours in found.items()
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= 99999
+    ]  # fmt: skip
+    if wrong:
+        raise ValueError(f"{path}: extensions must be hours such as anna = 48 or "
+                         f"\"anna 02_iwae\" = 24; got {', '.join(wrong)}.")  # fmt: skip
+    return found
 
-    An extension, in hours, is that of 'student' for all assignments or of 'student assignment'.
-    """
-    due, given = settings["due"].get(assignment), settings.get("extensions", {})
-    hours = given.get(f"{student} {assignment}", given.get(student, 0))
+
+def strangers(settings, students, assignments):
+    """Return a sentence on extensions for unknown students or assignments, or None."""
+    def known(name):
+        student, _, assignment = name.rpartition(" ")
+        return name in students or (student in students and assignment in assignments)
+
+    wrong = [f"'{name}'" for name in settings["extensions"] if not known(name)]
+    return (f"course.toml has extensions for unknown students or assignments, which change "
+            f"nothing: {', '.join(wrong)}.") if wrong else None  # fmt: skip
+
+
+def due_of(settings, student, assignment):
+    """Return when an assignment is due for a student, extensions included, or None."""
+    due, extra = settings["due"].get(assignment), settings["extensions"]
+    hours = extra.get(f"{student} {assignment}", extra.get(student, 0))
     return due + timedelta(hours=hours) if due else None
-
-
-def untimed(record):
-    """Return whether a submission has a due time, but no time of its own."""
-    return bool(record.get("due") and not record.get("handed_in"))
-
-
-def unknown_times(records):
-    """Return a sentence on submissions whose time is not known, or None."""
-    found = [f"{one['student']} {one['assignment']}" for one in records if untimed(one)]
-    if not found:
-        return None
-    return (f"No time is known of {', '.join(found)}, so nothing is taken off for lateness. "
-            "If late, write the time into course/handed_in.csv and run make grade again.")
 
 
 def read_times(folder, zone):
@@ -112,23 +117,18 @@ def read_times(folder, zone):
 
 
 def late_hours(handed_in, due):
-    """Return by how many hours it was late; 0 if it was in time or a time is not known."""
-    if handed_in is None or due is None or handed_in <= due:
+    """Return by how many hours it was late, 0 if in time; None: nobody knows when it came."""
+    if handed_in is None:
+        return None
+    if due is None or handed_in <= due:
         return 0.0
     return round((handed_in - due).total_seconds() / 3600, 2)
 
 
 def penalty(hours, late):
     """Return the share of the points that lateness takes."""
-    days = math.ceil(hours / 24)
+    days = math.ceil((hours or 0) / 24)
     return min(late["most"], round(days * late["per_day"], 6)) if late else 0.0
-
-
-def moment(iso, zone=None):
-    """Return a time of a record as people read it: '2026-11-28 22:40 CET'; without zone in UTC."""
-    then = datetime.fromisoformat(iso)
-    then = then.astimezone(ZoneInfo(zone)) if zone else then
-    return f"{then:%Y-%m-%d %H:%M} {then.tzname() or ''}".strip()
 
 
 def written(time):

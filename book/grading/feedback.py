@@ -3,7 +3,9 @@
     make feedback                       # or: python book/grading/feedback.py --course course
     python book/grading/feedback.py --gradescope /autograder/results/results.json RECORD.json
 
-reads course/records and the gradebook, first writes course/marks.csv into the gradebook, and writes
+reads course/records and the gradebook, first writes course/marks.csv into the gradebook, applies
+course.toml and handed_in.csv again, and writes
+  course/scores.csv                          as make grade does, with the points by reading
   course/feedback/STUDENT/ASSIGNMENT.html    one page a submission, for the student
   course/feedback/ASSIGNMENT-moodle.zip      the same pages, as Moodle takes them
   course/grades-canvas.csv, grades-moodle.csv
@@ -16,80 +18,21 @@ import json
 import os
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 
+import dates
 import lms
 import marks
+import people
 import reading
-from assignments import REGION, ROOT, load
-from dates import moment, unknown_times
+import records as kept
+from assignments import ROOT, load
+from messages import cleaned, passed
 from page import counted, number, page, tag
 
-LONGEST = 500  # characters of a message
-WITHHELD = "The message was left out: it contains code of a test."
 # Remarks that are for the student as well; all others (similar answers, names to read) are not.
 FOR_STUDENTS = r"^'[^']*' was (not )?(graded|taken)|must be (called|a regular file)|^Handed in"
-
-
-# ---- Messages
-
-
-def squeezed(text):
-    return re.sub(r"\s+", "", text)
-
-
-def secrets(course, name):
-    """Return {cell: code of its hidden tests} without text in quotes, and the public code."""
-    path = Path(course, "source", name, f"{name}.ipynb")
-    hidden, public = {}, ""
-    for cell in load(path).cells if path.exists() else []:
-        code = "\n".join(re.findall(REGION.format("HIDDEN TESTS"), cell.source + "\n"))
-        if code:
-            # The texts of assertions are meant to be seen.
-            parts = re.split(r"""[fr]?(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", code)
-            hidden[cell.id] = [squeezed(part) for part in parts]
-        public += squeezed(re.sub(REGION.format("HIDDEN TESTS"), "", cell.source + "\n"))
-    return hidden, public
-
-
-def quotes(message, hidden, public, length=20):
-    """Say whether a message contains 20 characters of a hidden test that are not public."""
-    message = squeezed(message)
-    pieces = {part[i : i + length] for part in hidden for i in range(len(part) - length + 1)}
-    return any(piece in message and piece not in public for piece in pieces)
-
-
-def line(message, hidden=(), public=""):
-    """Return the one line that a student sees of a failure, never a traceback."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message or "").split())
-    if quotes(text, hidden, public):
-        return WITHHELD
-    text = re.sub(r"^(AssertionError|NotGraded)(:\s*|$)", "", text)
-    text = re.sub(r"^NotImplementedError:?$", "The function is not written.", text.strip())
-    text = text or "A test failed without a message."
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def cleaned(course, record, hidden_messages=True):
-    """Return a copy of a record in which messages are those that students see."""
-    hidden, public = secrets(course, record["assignment"])
-    cells = []
-    for cell in record["cells"]:
-        message = None
-        if cell["kind"] == "tests" and not passed(cell):
-            secret = hidden.get(cell["id"], [])
-            message = line(cell["message"], secret, public)
-            if any(flag in message for flag in record["flags"]):
-                message = "Read by an instructor."  # never why a submission was flagged
-            elif cell["hidden"] and not hidden_messages:
-                message = "Failed."
-        cells.append(cell | {"message": message})
-    return record | {"cells": cells}
-
-
-def passed(cell):
-    full = cell["of"] / 2 if cell["ready_made"] else cell["of"]
-    return cell["points"] is not None and cell["points"] >= full
 
 
 # ---- The page of a student
@@ -109,12 +52,18 @@ def title_of(course, name):
 
 def late(hours):
     """Return how late a submission is, as a phrase, or None."""
-    if hours <= 0:
+    if hours is None or hours <= 0:
         return None
     days, rest = divmod(round(hours), 24)
     parts = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in ((days, "day"), (rest, "hour"))
              if n]  # fmt: skip
     return f"{' and '.join(parts) or 'less than half an hour'} late"
+
+
+def moment(iso, zone=None):
+    """Return a time of a record in a zone, '2026-11-28 22:40 Europe/Berlin', default UTC."""
+    then = datetime.fromisoformat(iso).astimezone(zone or dates.UTC)
+    return f"{then:%Y-%m-%d %H:%M} {zone.key if zone else 'UTC'}"
 
 
 def for_students(record):
@@ -163,8 +112,8 @@ def parts(cells):
     return found
 
 
-def student_page(record, title, who):
-    """Return a student's page as HTML; `record` is a cleaned one."""
+def student_page(record, title, who, zone=None):
+    """Return a student's page as HTML; `record` is a cleaned one, times are shown in `zone`."""
     points, of, unread = marks.total(record)
     tests = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "tests"]})
     words = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "reading"]})
@@ -178,13 +127,17 @@ def student_page(record, title, who):
         known = "" if words[2] == words[1] else f"{number(words[0])} of "
         facts.append(("By reading", f"{known}{number(words[1])}{open_part}"))
     if record["handed_in"]:
-        facts.append(("Handed in", moment(record["handed_in"], record.get("zone"))))
+        facts.append(("Handed in", moment(record["handed_in"], zone)))
     if record["due"]:
-        facts.append(("Due", moment(record["due"], record.get("zone"))))
+        facts.append(("Due", moment(record["due"], zone)))
     if phrase := late(record["late_hours"]):
         taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
         facts.append(("Late", phrase.removesuffix(" late") + taken))
     body.append("<dl>" + "".join(tag("dt", a) + tag("dd", b) for a, b in facts) + "</dl>")
+    if (share := record.get("tests_share", 1)) != 1:
+        said = f"Points by tests count {share * 100:g}%, {number(tests[0] * share)} in place of "
+        said += f"{number(tests[0])}. {record['tests_comment']}"
+        body.append(tag("p", said.strip(), "note", dir="auto"))
     if record["stopped"]:
         stop = "The notebook was stopped while it ran, and tests after that count 0:"
         body.append(tag("p", f"{stop} {record['stopped']}", "note"))
@@ -207,7 +160,7 @@ def student_page(record, title, who):
     return page(f"{title}: {counted(points, of)}", body)
 
 
-def write_pages(course, records, options, roster):
+def write_pages(course, records, options, roster, zone=None):
     """Write the pages of all students and the zips for Moodle; returns sentences."""
     said, pages, back = [], {}, []
     names = {row["student"]: row["name"] for row in roster if row["name"]}
@@ -223,7 +176,7 @@ def write_pages(course, records, options, roster):
         file.parent.mkdir(parents=True, exist_ok=True)
         who = names.get(student, student)
         clean = cleaned(course, record, not options.no_hidden)
-        file.write_text(student_page(clean, titles[name], who), encoding="utf-8")
+        file.write_text(student_page(clean, titles[name], who, zone), encoding="utf-8")
         pages.setdefault(name, []).append((record, who, file))
     written = sum(len(files) for files in pages.values())
     said.append(f"{written} feedback page{'' if written == 1 else 's'} in {course / 'feedback'}.")
@@ -244,17 +197,25 @@ def run(options):
     if not records:
         print(f"{course / 'records'} has no records; grade first (make grade).", file=sys.stderr)
         return 2
+    file = course / "roster.csv"
+    roster, listed = lms.read_roster(file) if file.exists() else [], people.read_roster(course)
+    settings = dates.read_settings(course)
+    times = dates.read_times(course, settings["zone"])
+    records = kept.dated_again(records, settings, times)
     changes, problems = marks.apply(course, records)
     records = marks.refresh(course, records)
-    file = course / "roster.csv"
-    roster = lms.read_roster(file) if file.exists() else []
-    said = [*changes, *write_pages(course, records, options, roster)]
+    kept.finish(course, records, listed)
+    students = {*listed, *(record["student"] for record in records)}
+    names = {*settings["due"], *(record["assignment"] for record in records)}
+    odd = dates.strangers(settings, students, names)
+    said = [*changes, *([odd] if odd else []), *kept.on_times(records, course)]
+    said += write_pages(course, records, options, roster, settings["zone"])
     if roster:
         said += lms.write_grades(course, records, roster, options)
     else:
         said.append(f"{file} is missing, so no grade files for Canvas and Moodle were written.")
-    said += [*reading.write(course, records, options.anonymous), unknown_times(records)]
-    print(*filter(None, said), sep="\n")
+    said += reading.write(course, records, options.anonymous)
+    print(*said, sep="\n")
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     return 1 if problems else 0
 

@@ -73,11 +73,8 @@ def keep(folder, student, name, before):
         gradebook.db.commit()
 
 
-def given(folder, student, name, share=0.0):
-    """Return ({cell: points, None: nobody has read it}, {cell: a reader's comment}).
-
-    share: what lateness takes; nbgrader's table is brought up to date with it.
-    """
+def given(folder, student, name):
+    """Return ({cell: points, None: nobody has read it}, {cell: a reader's comment})."""
     points, comments = {}, {}
     with book(folder) as gradebook:
         try:
@@ -91,8 +88,6 @@ def given(folder, student, name, share=0.0):
         for comment in notebook.comments:
             if comment.manual_comment:
                 comments[comment.name] = comment.manual_comment
-        notebook.late_submission_penalty = share * (notebook.score or 0.0) or None
-        gradebook.db.commit()
     return points, comments
 
 

@@ -20,12 +20,13 @@ import time
 from pathlib import Path
 
 import checks
+import dates
 import grades
 import intake
+import marks
 import people
 import records
 from assignments import ROOT, SOURCES, course, load
-from dates import read_settings, read_times, unknown_times
 from execute import ExecuteApart, Late, TakeAnswers
 from nbgrader import preprocessors as steps
 from rooms import ROOMS
@@ -94,26 +95,13 @@ def autograde(folder, student, name, room="namespaces", longest=900):
 def result(folder, record, report):
     """Return a record with what the gradebook, the executed notebook and the report say."""
     student, name = record["student"], record["assignment"]
-    points, comments = grades.given(folder, student, name, record["penalty"])
+    points, comments = grades.given(folder, student, name)
     source = load(Path(folder, "source", name, f"{name}.ipynb"))
     done = None if record["failed"] else grades.executed(folder, student, name)
     suspect = bool(report["flags"] or report["to_read"])
     if record["failed"]:
         points = {}
     cells = records.cells_of(source, done, points, comments, set(report["ready_made"]), suspect)
-    return record | {"cells": cells}
-
-
-def refreshed(folder, record):
-    """Return a record with the points and comments that the gradebook has now."""
-    points, comments = grades.given(folder, record["student"], record["assignment"],
-                                    record["penalty"])  # fmt: skip
-    if record["failed"]:
-        return record
-    cells = [
-        cell | {"points": points.get(name, cell["points"]), "comment": comments.get(name)}
-        for name, cell in ((cell["id"], cell) for cell in record["cells"])
-    ]
     return record | {"cells": cells}
 
 
@@ -149,8 +137,8 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
     if not sources:
         raise ValueError("The folder of the sources contains no notebooks.")
     folder = course(folder, sources.values())
-    settings, roster = read_settings(folder, list(sources)), people.read_roster(folder)
-    times, names = read_times(folder, settings["zone"]), people.read_names(folder)
+    settings, roster = dates.read_settings(folder, list(sources)), people.read_roster(folder)
+    times, names = dates.read_times(folder, settings["zone"]), people.read_names(folder)
     taken, left = intake.collect(
         submissions, {name: load(path) for name, path in sources.items()}, roster, names,
         settings["zone"],
@@ -179,10 +167,16 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
             chosen, gaps, reasons = checks.choose(room, [folder, *sources.values()])
             for line in (*reasons, *(f"Room '{chosen}': {gap}" for gap in gaps)):
                 print(line, flush=True)
-        records.write(folder, grade_one(folder, submission, base, chosen, gaps, made[name]))
+        kept = {key: record[key] for key in ("tests_share", "tests_comment")
+                if record and key in record}  # fmt: skip
+        records.write(folder, kept | grade_one(folder, submission, base, chosen, gaps, made[name]))
         graded.append(key)
         show(records.read(folder, *key))
-    every = [refreshed(folder, record) for record in records.read_all(folder)]
+    every = marks.refresh(folder, records.read_all(folder))
+    for sentence in (dates.strangers(settings, {*shown, *(one["student"] for one in every)},
+                                     sources), *records.on_times(every, folder)):  # fmt: skip
+        if sentence:
+            print(sentence)
     return records.finish(folder, every, roster), graded, left
 
 
@@ -223,12 +217,10 @@ def main(argv=None):
         for sentence in record["remarks"]:
             if "number" in sentence:  # compared with the others, so known only at the end
                 print(f"{record['student']}, {record['assignment']}: {sentence}")
-    if sentence := unknown_times(records.read_all(options.course)):
-        print(sentence)
     failed = [record for record in now if record["failed"]]
     print(f"{len(graded)} graded now, {len(rows)} in {options.course / 'scores.csv'}, "
-          f"{len(left)} files not taken. Now read the written answers: run make feedback, and "
-          f"give points in {options.course / 'marks.csv'}.")  # fmt: skip
+          f"{len(left)} files not taken. Now run make feedback: it writes pages for reading the "
+          f"written answers; their points go into {options.course / 'marks.csv'}.")  # fmt: skip
     return 1 if failed else 0
 
 

@@ -99,6 +99,11 @@ def rest_of(name, assignments):
     return " ".join(words).strip("-,. ")
 
 
+def is_name(folder, assignments):
+    """Return whether a folder may be named like a student; one of an assignment is nobody's."""
+    return not GENERAL.fullmatch(folder) and bool(rest_of(folder, assignments))
+
+
 def owner_of(item, assignments):
     """Return whose file it is: a dict with name, kind, id, order, late. ValueError: not known."""
     for text in (*item["folders"], *item["zips"], item["file"]):
@@ -108,9 +113,7 @@ def owner_of(item, assignments):
                 name = got["name"] if got["name"] != "anon" else f"anon_{got['id']}"
                 return {"name": name.strip(), "kind": kind, "id": got["id"],
                         "order": int(got["order"] or 0), "late": bool(got["late"])}  # fmt: skip
-    names = [name for name in item["folders"] if not GENERAL.fullmatch(name)]
-    # A folder of the assignment is nobody's.
-    names = [(name, "folder") for name in names if rest_of(name, assignments)]
+    names = [(name, "folder") for name in item["folders"] if is_name(name, assignments)]
     names += [(rest_of(text, assignments), "file") for text in (item["file"], *item["zips"][::-1])]
     for name, kind in names:
         if name:
@@ -135,7 +138,7 @@ def collect(submissions, sources, roster=None, names=None, zone=None):
     """
     roster, names, left = roster or {}, {} if names is None else names, []
     ids = {name: answer_ids(nb) for name, nb in sources.items()}
-    found = []
+    found, lost = [], []
     for item in find(submissions, lambda path, why: left.append({"file": path, "reason": why}),
                      zone):  # fmt: skip
         try:
@@ -144,8 +147,16 @@ def collect(submissions, sources, roster=None, names=None, zone=None):
             item["owner"] = owner_of(item, list(ids))
         except ValueError as error:
             left.append({"file": item["path"], "reason": str(error)})
+            if "assignment" in item and not item["folders"]:
+                lost.append(left[-1])  # a notebook in the submissions folder itself
         else:
             found.append(item)
+    # The folder itself is a student's, if nothing in it names one.
+    above = Path(submissions).resolve()
+    if not found and above.is_dir() and is_name(above.name, list(ids)):
+        for one in lost:
+            one["reason"] = (f"its path does not name a student; if '{above.name}' is a student's "
+                             "folder, give the folder above it")  # fmt: skip
     tell_apart(found, roster)
     groups = {}
     for item in found:

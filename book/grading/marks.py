@@ -16,6 +16,7 @@ from pathlib import Path
 from assignments import load
 
 COLUMNS = ["student", "assignment", "cell", "points", "comment"]
+TESTS = "tests"  # in the column cell: all points by tests, times a percentage
 USED = "marks-used.json"  # the rows that were used, and which answer they were for
 
 
@@ -34,7 +35,9 @@ def total(record):
 
     The known points are those that are left after what lateness takes.
     """
-    known = sum(cell["points"] for cell in record["cells"] if cell["points"] is not None)
+    share = record.get("tests_share", 1)  # of the points by tests, by a row of marks.csv
+    known = sum(cell["points"] * (share if cell["kind"] == "tests" else 1)
+                for cell in record["cells"] if cell["points"] is not None)  # fmt: skip
     known *= 1 - record.get("penalty", 0)
     unread = sum(cell["of"] for cell in record["cells"] if cell["points"] is None)
     return known, sum(cell["of"] for cell in record["cells"]), unread
@@ -82,7 +85,10 @@ def gradebook(course):
 
 
 def refresh(course, records):
-    """Put the points and comments of the gradebook into the records; changes the records."""
+    """Put the points and comments of the gradebook into the records; changes the records.
+
+    nbgrader's table gets what lateness and a share of the tests' points take.
+    """
     if (book := gradebook(course)) is None:
         return records
     from nbgrader.api import MissingEntry
@@ -96,10 +102,12 @@ def refresh(course, records):
                 except MissingEntry:
                     continue
                 by_hand = grade.manual_score is not None or bool(grade.extra_credit)
+                if record.get("failed") and not by_hand:
+                    continue  # the gradebook has what an earlier version got
                 if cell["kind"] == "reading":
                     cell["points"] = None if grade.needs_manual_grade else grade.score
-                elif by_hand:
-                    cell["points"], cell["by_hand"] = grade.score, True
+                else:
+                    cell["points"], cell["by_hand"] = grade.score, by_hand
                 answer = answer_of(cell)
                 try:
                     comment = book.find_comment(answer, name, name, student)
@@ -110,6 +118,13 @@ def refresh(course, records):
                 elif answer not in commented:  # several tests may follow one answer
                     cell["comment"] = comment.manual_comment
                     commented.add(answer)
+            try:
+                table = book.find_submission_notebook(name, name, student)
+            except MissingEntry:
+                continue
+            points = sum(cell["points"] or 0 for cell in record["cells"])
+            table.late_submission_penalty = points - total(record)[0] or None
+        book.db.commit()
     return records
 
 
@@ -134,12 +149,23 @@ def points_of(text):
     return float(text.replace(",", ".")) if text else None
 
 
+def share_of(text):
+    """Return the share that a percentage such as '50%' is, or None if it is none."""
+    found = re.fullmatch(r"(\d+(?:[.,]\d+)?)\s*%", text)
+    share = float(found[1].replace(",", ".")) / 100 if found else math.nan
+    return share if 0 <= share <= 1 else None
+
+
 def fault(row, record, earlier):
     """Return what is wrong with a row of marks.csv, or None."""
     if record is None:
         return (f"no submission of '{row['assignment']}' by '{row['student']}' has been graded; "
                 "check both names.")  # fmt: skip
     cell = next((cell for cell in record["cells"] if cell["id"] == row["cell"]), None)
+    if row["cell"] == TESTS:
+        if share_of(row["points"]) is None:
+            return f"points of {TESTS} must be a percentage, 0% to 100%, got '{row['points']}'."
+        return f"line {earlier} is about the same cell; delete one of the two." if earlier else None
     if cell is None:
         ids = [cell["id"] for cell in record["cells"] if cell["kind"] == "reading"]
         return f"cell must be one of {', '.join(ids)} or a test's, got '{row['cell']}'."
@@ -155,7 +181,10 @@ def fault(row, record, earlier):
 
 
 def checked(course, records):
-    """Return the rows of marks.csv, each with its record and cell, and sentences on wrong rows."""
+    """Return the rows of marks.csv, each with its record and cell, and sentences on wrong rows.
+
+    The cell is None in a row about all tests.
+    """
     path = Path(course, "marks.csv")
     known = {(record["student"], record["assignment"]): record for record in records}
     good, problems, seen, keys = [], [], {}, {}
@@ -172,7 +201,7 @@ def checked(course, records):
             problems.append(f"{path.name}, line {row['line']}: {problem}")
             continue
         seen[place] = row["line"]
-        cell = next(cell for cell in record["cells"] if cell["id"] == row["cell"])
+        cell = next((cell for cell in record["cells"] if cell["id"] == row["cell"]), None)
         good.append((row, record, cell))
     return good, problems
 
@@ -193,17 +222,23 @@ def apply(course, records):
 
     Both are lists of sentences. If a row is wrong, no row is used. A row that was used before does
     nothing; it never overwrites points that were changed in Formgrader since, and never counts for
-    another answer that was handed in since.
+    another answer that was handed in since. A row about all tests is written into the record.
     """
     course = Path(course)
     if not (course / "marks.csv").exists():
         return [], []
     rows, problems = checked(course, records)
-    book = None if problems else gradebook(course)
-    if book is None:
-        return [], problems or [f"{course / 'gradebook.db'} is missing: grade first."]
+    if problems:
+        return [], problems
+    said = [scale(record, row) for row, record, cell in rows if cell is None]
+    said = [sentence for sentence in said if sentence]
+    rows = [one for one in rows if one[2] is not None]
+    if not rows:
+        return said, []
+    if (book := gradebook(course)) is None:
+        return said, [f"{course / 'gradebook.db'} is missing: grade first."]
     file = course / USED
-    used, said = json.loads(file.read_text()) if file.exists() else {}, []
+    used = json.loads(file.read_text()) if file.exists() else {}
     with book:
         for row, record, cell in rows:
             name, student = record["assignment"], record["student"]
@@ -220,6 +255,17 @@ def apply(course, records):
         book.db.commit()
     file.write_text(json.dumps(used, indent=1))
     return said, []
+
+
+def scale(record, row):
+    """Write the share of the points by tests into a record; returns what changed, or None."""
+    new = {"tests_share": share_of(row["points"]), "tests_comment": row["comment"]}
+    if {"tests_share": 1, "tests_comment": ""} | {
+        key: record[key] for key in new if key in record} == new:  # fmt: skip
+        return None
+    record |= new
+    return (f"{record['student']}, {record['assignment']}: points by tests count "
+            f"{new['tests_share'] * 100:g}%.")  # fmt: skip
 
 
 AGAIN = ("another answer was handed in since this row was used, which was left out; "

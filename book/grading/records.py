@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import re
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from answers import is_answer, of_kind
-from dates import due_for, late_hours, penalty, untimed, written
+from dates import due_of, late_hours, penalty, written
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 300
@@ -66,17 +67,53 @@ def unchanged(record, submission, made):
 
 def of_intake(submission, settings):
     """Return the part of a record that the intake knows."""
-    due = due_for(submission["student"], submission["assignment"], settings)
-    hours = late_hours(submission["handed_in"], due)
-    said = bool(submission["late"] and submission["handed_in"] is None)
+    kept = {key: submission[key] for key in ("student", "name", "assignment", "file", "sha256",
+                                             "intake")}  # fmt: skip
+    file = {"file_time": written(submission["time"]), "marked_late": submission["late"]}
+    return kept | file | dated(kept | file, settings, submission["handed_in"])
+
+
+def dated(record, settings, handed_in):
+    """Return the part of a record that follows from when it was handed in (None: not known)."""
+    due = due_of(settings, record["student"], record["assignment"])
+    hours = late_hours(handed_in, due)
     return {
-        "student": submission["student"], "name": submission["name"],
-        "assignment": submission["assignment"], "file": submission["file"],
-        "sha256": submission["sha256"], "handed_in": written(submission["handed_in"]),
-        "due": written(due), "zone": settings["zone"].key if settings["zone"] else None,
-        "late_hours": hours, "late_by_lms": said,
-        "penalty": penalty(hours, settings["late"]), "intake": submission["intake"],
+        "handed_in": written(handed_in), "due": written(due), "late_hours": hours,
+        "late_by_lms": bool(record["marked_late"] and handed_in is None),
+        "penalty": penalty(hours, settings["late"]),
     }  # fmt: skip
+
+
+def dated_again(records, settings, times):
+    """Return records with course.toml and handed_in.csv ({(student, assignment): time}) as now."""
+    found = []
+    for record in records:
+        # a record of an earlier version has no time of its file
+        old = record.get("file_time", record["handed_in"])
+        record = {"marked_late": record["late_by_lms"]} | record
+        time = times.get((record["student"], record["assignment"]),
+                         datetime.fromisoformat(old) if old else None)  # fmt: skip
+        found.append(record | dated(record, settings, time))
+    return found
+
+
+def listed(records):
+    return ", ".join(f"{record['student']} {record['assignment']}" for record in records)
+
+
+def on_times(records, folder):
+    """Return sentences on submissions with a due date, of which nobody knows when they came."""
+    unknown = [record for record in records if record["due"] and record["handed_in"] is None]
+    marked = [record for record in records if record["late_by_lms"]]
+    said, file = [], Path(folder, "handed_in.csv")
+    if unknown:
+        have = "1 submission has" if len(unknown) == 1 else f"{len(unknown)} submissions have"
+        said.append(f"{have} no known time, so nothing is taken off for lateness: "
+                    f"{listed(unknown)}; write their times into {file}.")  # fmt: skip
+    if marked:
+        said.append(f"Canvas says that these were late, but not by how much: {listed(marked)}; "
+                    f"write their times into {file}.")  # fmt: skip
+    return said
 
 
 def remarks(record, roster, owners):
@@ -99,6 +136,9 @@ def remarks(record, roster, owners):
             said.append(f"The student number is {number}, in roster.csv it is {listed}.")
         if others:
             said.append(f"The number {number} is also that of {', '.join(others)}.")
+    if (share := record.get("tests_share", 1)) != 1:
+        why = f": {record['tests_comment']}" if record["tests_comment"] else "."
+        said.append(f"Points by tests count {share * 100:g}%, by marks.csv{why}")
     if record["late_hours"]:
         taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
         said.append(f"{record['late_hours']:.1f} hours late{taken}.")
@@ -123,17 +163,16 @@ def finish(folder, records, roster):
 
 
 def row_of(record):
-    """Return a record's row of scores.csv; points are those before anything for lateness."""
+    """Return a record's row of scores.csv; points are those before lateness."""
     tests = [cell for cell in record["cells"] if cell["kind"] == "tests"]
     reading = [cell for cell in record["cells"] if cell["kind"] == "reading"]
     return {
         "student": record["student"], "name": record["name"], "assignment": record["assignment"],
-        "points": sum(cell["points"] or 0 for cell in tests),
+        "points": sum(cell["points"] or 0 for cell in tests) * record.get("tests_share", 1),
         "of": sum(cell["of"] for cell in tests),
         "to_read": sum(cell["of"] for cell in reading if cell["points"] is None),
         "read points": sum(cell["points"] or 0 for cell in reading),
-        "late hours": "" if untimed(record) else record["late_hours"],
-        "remarks": " ".join(record["remarks"]),
+        "late hours": record["late_hours"], "remarks": " ".join(record["remarks"]),
         "seconds": record["seconds"], "penalty": record["penalty"],
     }  # fmt: skip
 

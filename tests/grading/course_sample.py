@@ -38,7 +38,8 @@ def a_record(who="anna", **changes):
         "sha256": "0123456789abcdef" * 4, "handed_in": "2026-11-28T21:40:00+00:00", "due": None,
         "late_hours": 0.0, "penalty": 0.0, "number": None, "room": "process", "stopped": None,
         "flags": [],
-        "to_read": [], "remarks": [], "seconds": 31.2, "cells": cells,
+        "to_read": [], "remarks": [], "seconds": 31.2, "cells": cells, "name": "", "intake": [],
+        "failed": None, "asks_number": False, "late_by_lms": False,
     } | changes  # fmt: skip
 
 
@@ -99,3 +100,7 @@ def change(course, who="anna", **changes):
 
 def page_of(course, who="anna"):
     return (course / "feedback" / who / f"{NAME}.html").read_text(encoding="utf-8")
+
+
+def record_of(course, who="anna"):
+    return json.loads((course / "records" / f"{who}--{NAME}.json").read_text(encoding="utf-8"))
