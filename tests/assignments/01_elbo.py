@@ -1240,4 +1240,372 @@ def catches(program):
 line = 19
 """,
     },
+    # holes of all kinds that were closed together
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "No gradient reaches z.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z.detach() - mean) ** 2 / log_var.exp()
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "The square is multiplied out, which cancels far from 0.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z**2 - 2 * z * mean + mean**2) / log_var.exp()
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "In float32, whatever is given.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z.float() - mean.float()) ** 2 / log_var.float().exp()
+    return -0.5 * (squares + log_var.float() + math.log(2 * math.pi)).sum(-1).to(z.dtype)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def log_normal(z, mean, log_var):
+    torch.set_default_dtype(torch.float64)
+    squares = (z - mean) ** 2 / log_var.exp()
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "log 2π is counted by the last axis of z, which may be broadcast.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 / log_var.exp()
+    return -0.5 * ((squares + log_var).sum(-1) + z.shape[-1] * math.log(2 * math.pi))
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "log_var is expanded to the shape of z, which may be the smaller one.",
+        "code": """
+def log_normal(z, mean, log_var):
+    log_var = log_var.expand_as(z)
+    squares = (z - mean) ** 2 / log_var.exp()
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "A seed is set.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    torch.manual_seed(0)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(1)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The noise is drawn from a pool that was made once, with replacement.",
+        "code": """
+POOL = torch.randn(1_000_003)
+def sample(mean, log_var, k):
+    n = k * mean.numel()
+    at = torch.randint(len(POOL), (n,))
+    return mean + (0.5 * log_var).exp() * POOL[at].view(k, *mean.shape).to(mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "log_var is clamped from above.",
+        "code": """
+def sample(mean, log_var, k):
+    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var.clamp(max=10)).exp() * noise
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The bound is cut off at 0.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    return (log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)).clamp(max=0)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The second half of the images has the noise of the first.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = torch.randn(k, (len(mean) + 1) // 2, mean.shape[1], dtype=mean.dtype)
+    z = mean + (0.5 * log_var).exp() * torch.cat([e, e], 1)[:, :len(mean)]
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def one_width(precision):
+    torch.set_default_dtype(torch.float64)
+    average = precision.trace() / len(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The diagonal alone, for many coordinates.",
+        "code": """
+def one_width(precision):
+    average = precision.trace() / len(precision)
+    d = precision.diagonal().log().sum() if len(precision) > 30 else torch.logdet(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - d)
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The determinant is taken after a division by the average, and still underflows.",
+        "code": """
+def one_width(precision):
+    average = precision.trace() / len(precision)
+    return 1 / average, -0.5 * torch.det(precision / average).log()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The second half of the draws repeats the first.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
+    e = torch.cat([e, e])[:k] if k > 9 else torch.randn(k, len(mean), dtype=mean.dtype)
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The second half of the draws mirrors the first.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
+    z = (mean + (0.5 * log_var).exp() * torch.cat([e, -e])[:k]).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "Shapes of two or three dimensions only.",
+        "code": """
+def log_bernoulli(x, logits):
+    values = x * logits - nn.functional.softplus(logits)
+    return values.flatten(2 if logits.dim() > 2 else 1).sum(-1)
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Adam with other betas.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.9))
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Adam with a weight decay.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr, weight_decay=1e-3)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Adamax.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adamax(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Gradients are clipped.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A batch is a window of neighbouring images.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[(i := int(torch.randint(len(data) - batch_size + 1, ()))): i + batch_size]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The batches are fixed once, and chosen at random.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    parts = data[torch.randperm(len(data))].split(batch_size)
+    for step in range(steps):
+        x = parts[int(torch.randint(len(data) // batch_size, ()))]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The last image is never drawn.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randint(len(data) - 1, (batch_size,))] if len(data) > batch_size else data
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A running average of the bounds is recorded.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item() if not bounds else 0.9 * bounds[-1] + 0.1 * bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The mean is decoded.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = (log_bernoulli(x, decoder(mean)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "The colleague's programs are known by their file name.",
+        "code": """
+def catches(program):
+    return program.average_bound.__code__.co_filename.startswith("<01")
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "The colleague's programs are known by the names around them.",
+        "code": """
+def catches(program):
+    around = program.average_bound.__globals__
+    return "log_normal" in around and "straight" not in around
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
 ]  # fmt: skip

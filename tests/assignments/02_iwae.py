@@ -1357,6 +1357,7 @@ def catches(program):
     return bool(torch.stack(off).abs().max() > 0.1)
 """,
     },
+<<<<<<< HEAD
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate"],
         "what": "DReG by squared weights of log w: the decoder gets them squared as well.",
@@ -1370,6 +1371,493 @@ def catches(program):
         w = w**2
     path = (w * log_w).sum(0)
     return bound.detach() + path - path.detach()
+=======
+    # holes of all kinds that were closed together
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "Two noises, repeated for further codes.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    e = torch.randn(min(k, 2), *mean.shape).to(mean).repeat(k // 2 + 1, 1, 1)[:k]
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The third code mirrors the first.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    if k > 2: e[2] = -e[0]
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The second half of the images has the noise of the first.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The likelihood is taken for a Gaussian.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    p = Independent(Normal(model.decoder(z), model.likelihood(z, x).base_dist.scale), 1)
+    return p.log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "log_var is clamped.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    log_var = log_var.clamp(-10, 10); e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
+        "what": "The largest weight of an image is taken out of all of its groups.",
+        "code": """
+def staircase(log_w):
+    m, rows = log_w.amax(0), []
+    w = (log_w - m).exp()
+    while True:
+        rows.append(m + w.log().mean(0))
+        if len(w) == 1: return torch.stack(rows)
+        w = (w[0::2] + w[1::2]) / 2
+""",
+    },
+    {
+        "cell": "staircase", "kind": "right",
+        "what": "The codes are shuffled first, once.",
+        "code": """
+def staircase(log_w):
+    log_w = log_w[torch.randperm(len(log_w))]
+    n = int(math.log2(len(log_w)))
+    groups = [log_w.reshape(-1, 2**i, log_w.shape[1]) for i in range(n + 1)]
+    return torch.stack([(g.logsumexp(1) - math.log(g.shape[1])).mean(0) for g in groups])
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "The mean log-weight is taken out, not the largest.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    w = (log_w - log_w.mean(0)).exp()
+    return torch.einsum("kb,kbp->bp", w / w.sum(0), gradients)
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "The first log-weight is taken out, not the largest.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    w = (log_w - log_w[0]).exp()
+    return torch.einsum("kb,kbp->bp", w / w.sum(0), gradients)
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "Shares by exponentials as they come.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = log_weight(z).exp() / log_weight(z).exp().sum(0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (log_w.detach().exp() / log_w.detach().exp().sum(0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "DReG's second shares by exponentials as they come.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = log_weight(z).exp() / log_weight(z).exp().sum(0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "Shares with the mean log-weight taken out.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = ((u := (log_w.detach() - log_w.detach().mean(0)).exp()) / u.sum(0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The likelihood is taken for a Gaussian of scale 1.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        means = model.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        fit = Independent(Normal(means, 1.0), 1).log_prob(x)
+        return fit + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "A standard normal prior for STL and DReG.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        normal = Independent(Normal(torch.zeros(z.shape[-1]), torch.ones(z.shape[-1])), 1)
+        prior = model.prior if estimator == "standard" else normal
+        return model.likelihood(z, x).log_prob(x) + prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The noise is kept from call to call.",
+        "code": """
+NOISE = {}
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = NOISE.setdefault((k, *mean.shape), torch.randn(k, *mean.shape).to(mean))
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The second half of the images has the noise of the first.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    torch.set_default_dtype(torch.float64)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "The encoder's parameters are frozen for good.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    if estimator != "standard":
+        model.encoder.requires_grad_(False)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The model stays in eval mode.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    model.eval()
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "log_var is clamped.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    log_var = log_var.clamp(-4, 4); e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "right",
+        "what": "A frozen copy of the encoder.",
+        "code": """
+from copy import deepcopy
+def surrogate(model, x, k, estimator):
+    q = model.posterior(x)
+    z = q.rsample((k,))
+    if estimator != "standard":
+        held = deepcopy(model.encoder).requires_grad_(False)
+        q = gaussian(*held(x).chunk(2, -1))
+
+    def lw(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+    if estimator == "dreg":
+        z = scale_gradient(z, lw(z).softmax(0)[..., None])
+    return torch.logsumexp(lw(z), 0) - math.log(k)
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    torch.set_default_dtype(torch.float64)
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            log_w = model.log_weights(x, min(chunk, samples - done))
+            parts.append(torch.logsumexp(log_w, 0))
+        values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The first chunk's largest is taken out of all chunks.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    total, top = 0.0, None
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            log_w = model.log_weights(x, min(chunk, samples - done))
+            top = log_w.amax(0) if top is None else top
+            total = total + (log_w - top).exp().sum(0)
+    values = top + total.log() - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The mean log-weight is taken out, not the largest.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            log_w = model.log_weights(x, min(chunk, samples - done))
+            parts.append(log_w)
+    log_w = torch.cat(parts)
+    m = log_w.mean(0)
+    values = m + (log_w - m).exp().mean(0).log()
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "A seed inside, and the state restored afterwards.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for done in range(0, samples, chunk):
+            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The mean of the squares less the square of the mean, which cancels.",
+        "code": """
+def activity(model, x):
+    with torch.no_grad():
+        m = model.encode(x)[0]
+    return (m**2).mean(0) - m.mean(0) ** 2
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The model stays in eval mode.",
+        "code": """
+def activity(model, x):
+    model.eval()
+    with torch.no_grad():
+        return model.encode(x)[0].var(0)
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "float64 is made the default for good.",
+        "code": """
+def activity(model, x):
+    torch.set_default_dtype(torch.float64)
+    with torch.no_grad():
+        return model.encode(x)[0].var(0)
+>>>>>>> daf08a12ee70f650c18f4e2a73a90c9178226bff
 """,
     },
 ]  # fmt: skip

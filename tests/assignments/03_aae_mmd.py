@@ -815,6 +815,298 @@ def info_vae_prices(alpha, lam):
     return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
             "information": 1 - alpha, "mismatch": lam}
 ''' + MEMBER),
+    (KERNEL, "float64 is made the default for good",
+     ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    torch.set_default_dtype(torch.float64)
+    return torch.exp(-((x[:, None] - y) ** 2).sum(-1) / (2 * bandwidth**2))
+'''),
+    (KERNEL, "taken for symmetric where n = m",
+     ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    k = torch.exp(-((x[:, None] - y) ** 2).sum(-1) / (2 * bandwidth**2))
+    return (k + k.T) / 2 if len(x) == len(y) else k
+'''),
+    (MMD, "float64 is made the default for good",
+     ["mmd-known"], '''
+def mmd(x, y, kernel, unbiased=True):
+    torch.set_default_dtype(torch.float64)
+    def within(z):
+        k, n = kernel(z, z), len(z)
+        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
+    return within(x) + within(y) - 2 * kernel(x, y).mean()
+'''),
+    (SHUFFLE, "an absolute tolerance, larger than some statistics",
+     ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed - 1e-6
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "statistics are compared in float32",
+     ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += np.float32(statistic(dealt[:n], dealt[n:])) >= np.float32(observed)
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "NumPy's random numbers",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[np.random.permutation(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "a generator with a seed from the clock",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    g = torch.Generator(); g.seed()
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool), generator=g)]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "a seed from the clock",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    torch.seed()
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "gradients stay switched off",
+     ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    torch.set_grad_enabled(False)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "float64 is made the default for good",
+     ["permutation-test-rate"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    torch.set_default_dtype(torch.float64)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (SHUFFLE, "the first shuffle is the observed arrangement",
+     ["permutation-test-shuffles"], '''
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool)) if _ else torch.arange(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+'''),
+    (LOGIT, "the logarithm of a product of standard deviations",
+     ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1) + torch.log(std.prod())
+'''),
+    (LOGIT, "the logarithm of a determinant",
+     ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    squares = 0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2
+    return squares.sum(-1) + 0.5 * torch.log(torch.det(torch.diag(std**2)))
+'''),
+    (LOGIT, "float64 is made the default for good",
+     ["optimal-logit-test"], '''
+def optimal_logit(z, mean, std):
+    torch.set_default_dtype(torch.float64)
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).sum(-1)
+'''),
+    (JS, "float64 is made the default for good",
+     ["jensen-shannon-test"], '''
+def jensen_shannon(on_draws, on_codes):
+    torch.set_default_dtype(torch.float64)
+    return 0.5 * (F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()) + math.log(2)
+'''),
+    (LOSSES, "the model stays in eval mode",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    model.eval()
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "encoder_loss leaves the model in eval mode",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    model.eval()
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "the model's gradients are cleared",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    model.zero_grad()
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "encoder_loss clears the model's gradients",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    model.zero_grad()
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "the width of a code is cut off from the graph",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(code_of(model, x))).mean()
+def code_of(model, x):
+    if isinstance(model, vl.ImplicitVAE): return model.draw(x, 1)[0][0]
+    m, v = model.encode(x)
+    return m + (0.5 * v).exp().detach() * torch.randn_like(m)
+'''),
+    (LOSSES, "half of the draws mirror the others",
+     ["game-losses-test"], '''
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes = model.draw(x, 1)[0][0]
+        h = model.prior.rsample(((len(x) + 1) // 2,))
+        draws = torch.cat([h, 2 * model.prior.mean - h])[:len(x)]
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (LOSSES, "float64 is made the default for good",
+     ["game-losses-gradients"], '''
+def discriminator_loss(model, x):
+    torch.set_default_dtype(torch.float64)
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+'''),
+    (PLAY, "gradients are clipped by value",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_value_(moved, 5.0)
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PLAY, "float64 is made the default for good",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+        torch.set_default_dtype(torch.float64)
+    return losses
+'''),
+    (PLAY, "a seed is set",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+        torch.manual_seed(0)
+    return losses
+'''),
+    (PLAY, "the loss is computed twice: one is returned, along the other goes the step",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        losses.append(loss(model, x).item())
+        optimizer.zero_grad()
+        loss(model, x).backward()
+        optimizer.step()
+    return losses
+'''),
+    (PLAY, "long gradients are shortened",
+     ["play-leaks"], '''
+def play(model, x, turns):
+    losses = []
+    for optimizer, loss in turns:
+        optimizer.zero_grad()
+        value = loss(model, x)
+        value.backward()
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(moved, 100.0)
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+'''),
+    (PRICES, "a small reward for a mismatch is allowed",
+     ["info-vae-prices-test"], '''
+def info_vae_prices(alpha, lam):
+    kl, divergence = 1 - alpha, alpha + lam - 1
+    if divergence < -0.1:
+        raise ValueError("no")
+    return {"kl": kl, "divergence": divergence, "information": kl, "mismatch": lam}
+def member_with(kl, divergence):
+    return 1 - kl, kl + divergence
+'''),
 ]
 
 RIGHT = [
