@@ -1357,7 +1357,6 @@ def catches(program):
     return bool(torch.stack(off).abs().max() > 0.1)
 """,
     },
-<<<<<<< HEAD
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate"],
         "what": "DReG by squared weights of log w: the decoder gets them squared as well.",
@@ -1371,7 +1370,8 @@ def catches(program):
         w = w**2
     path = (w * log_w).sum(0)
     return bound.detach() + path - path.detach()
-=======
+""",
+    },
     # holes of all kinds that were closed together
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
@@ -1857,7 +1857,6 @@ def activity(model, x):
     torch.set_default_dtype(torch.float64)
     with torch.no_grad():
         return model.encode(x)[0].var(0)
->>>>>>> daf08a12ee70f650c18f4e2a73a90c9178226bff
 """,
     },
 ]  # fmt: skip
