@@ -217,7 +217,7 @@ def test_a_row_of_marks_scales_the_points_by_tests(course, capsys):
         said = "Points by tests count 50%, 1.5 in place of 3. Could not explain it."
         assert said in page_of(course)
     assert capsys.readouterr().out.count("points by tests count 50%") == 1
-    assert "Points by tests count 50%, by marks.csv: Could" in scores(course)["anna"]["remarks"]
+    assert "Points by tests count 50%, by marks.csv (Could" in scores(course)["anna"]["remarks"]
     assert after("12,5 %".replace(",", ".")) == ("0.375", "1.88")
     assert after("100%") == ("3.0", "4.5") and "Points by tests count" not in page_of(course)
     assert "points by tests count 100%" in capsys.readouterr().out

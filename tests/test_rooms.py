@@ -349,6 +349,37 @@ def test_a_course_from_the_first_call_to_the_last(nbgrader, tmp_path, monkeypatc
         call(students=["jan"])
 
 
+def test_what_is_open_is_said_after_grading(nbgrader, tmp_path, monkeypatch, capsys):
+    """Nothing is executed here: a record of an earlier grading is brought up to date."""
+    import grading
+
+    course, name = tmp_path / "course", "00_sample"
+    source = tmp_path / "sources" / f"{name}.ipynb"
+    source.parent.mkdir()
+    source.write_text(text(notebook()), encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / f"bakerben_LATE_12_34_{name}.ipynb").write_text(handed())
+    course.mkdir()
+    (course / "course.toml").write_text(
+        f"[due]\n{name} = 2026-11-01T00:00:00Z\n[extensions]\nbo = 3\n")  # fmt: skip
+    monkeypatch.setattr(grading.checks, "choose", lambda *a: ("process", [], []))
+    monkeypatch.setattr(grading, "autograde", lambda *a: "It was not executed.")
+    call = ["--course", str(course), "--sources", str(source.parent), str(tmp_path / "in")]
+    assert grading.main(call) == 1
+    grading.records.write(course, grading.records.read(course, "bakerben", name) | {
+        "tests_share": 0.5, "tests_comment": ""})  # fmt: skip
+    assert grading.main(call) == 1
+    *_, extensions, unknown, marked, last = capsys.readouterr().out.splitlines()
+    assert extensions.endswith("change nothing: 'bo'.")
+    assert unknown.startswith(f"1 submission has no known time, so nothing is taken off for "
+                              f"lateness: bakerben {name};")  # fmt: skip
+    assert marked.startswith("Canvas says") and f"bakerben {name};" in marked
+    assert "Now run make feedback" in last and str(course / "marks.csv") in last
+    record = grading.records.read(course, "bakerben", name)
+    assert record["tests_share"] == 0.5  # stays when it is graded again
+    assert record["late_hours"] is None and record["due"]
+
+
 def test_the_room_of_a_container_grades_as_well(nbgrader, tmp_path, monkeypatch):
     import grading
 

@@ -137,8 +137,8 @@ def remarks(record, roster, owners):
         if others:
             said.append(f"The number {number} is also that of {', '.join(others)}.")
     if (share := record.get("tests_share", 1)) != 1:
-        why = f": {record['tests_comment']}" if record["tests_comment"] else "."
-        said.append(f"Points by tests count {share * 100:g}%, by marks.csv{why}")
+        why = f" ({record['tests_comment']})" if record["tests_comment"] else ""
+        said.append(f"Points by tests count {share * 100:g}%, by marks.csv{why}.")
     if record["late_hours"]:
         taken = f", which takes {record['penalty']:.0%} of the points" if record["penalty"] else ""
         said.append(f"{record['late_hours']:.1f} hours late{taken}.")
