@@ -109,9 +109,10 @@ def run(notebook):
 
 
 def fresh():
-    """Return a new namespace, with torch seeded and its gradients switched on."""
+    """Return a new namespace, with torch seeded, gradients switched on, and float32 the default."""
     torch.manual_seed(0)
     torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
     return {"__name__": "__main__"}
 
 
