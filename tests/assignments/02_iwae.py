@@ -1755,6 +1755,7 @@ def surrogate(model, x, k, estimator):
         "what": "A frozen copy of the encoder.",
         "code": """
 from copy import deepcopy
+
 def surrogate(model, x, k, estimator):
     q = model.posterior(x)
     z = q.rsample((k,))
@@ -1764,6 +1765,7 @@ def surrogate(model, x, k, estimator):
 
     def lw(z):
         return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
     if estimator == "dreg":
         z = scale_gradient(z, lw(z).softmax(0)[..., None])
     return torch.logsumexp(lw(z), 0) - math.log(k)

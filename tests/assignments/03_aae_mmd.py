@@ -847,17 +847,6 @@ def permutation_test(x, y, statistic, permutations):
         as_large += float(statistic(dealt[:n], dealt[n:])) >= observed - 1e-6
     return (1 + as_large) / (1 + permutations)
 '''),
-    (SHUFFLE, "statistics are compared in float32",
-     ["permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        as_large += np.float32(statistic(dealt[:n], dealt[n:])) >= np.float32(observed)
-    return (1 + as_large) / (1 + permutations)
-'''),
     (SHUFFLE, "NumPy's random numbers",
      ["permutation-test-shuffles"], '''
 def permutation_test(x, y, statistic, permutations):
