@@ -16,7 +16,6 @@ import pytest
 from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, concerned, graded, needed, replaced, run
 from key_mutants import MIN_LOST, fingerprint
 
-ALL = 6  # assignments of the complete book
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
 
@@ -37,8 +36,7 @@ def listed(failed):
 @pytest.mark.parametrize("student", [None, 0, 7, 20_271_128])
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_the_source_gets_full_marks(name, student):
-    if student is not None and NUMBER not in [cell.name for cell in cells(name)]:
-        pytest.skip(f"{name} has no student's number yet")
+    assert NUMBER in [cell.name for cell in cells(name)]
     failed = run(cells(name, student))
     assert not failed, listed(failed)
 
@@ -121,16 +119,11 @@ def test_each_assignment_has_wrong_and_right_variants():
     for name, kind in zip(NOTEBOOKS, kinds, strict=True):
         assert kind.count("wrong") >= 8 and kind.count("right") >= 3, name
         assert len(kind) == kind.count("wrong") + kind.count("right"), name
-    if len(NOTEBOOKS) == ALL:
-        wrong, right = (sum(kind.count(which) for kind in kinds) for which in ("wrong", "right"))
-        assert wrong >= 30 and right >= 10
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_almost_every_mutant_of_the_key_loses_points(name):
     path = ROOT / "tests" / "assignments" / "mutants" / f"{name}.toml"
-    if not path.exists():
-        pytest.skip(f"{name}: make key-mutants has not been run")
     table = tomllib.loads(path.read_text("utf-8"))
     again = f"{name} has changed since; run make key-mutants ARGS={name}"
     assert table["fingerprint"] == fingerprint(name), again

@@ -59,6 +59,12 @@ def test_gradescope_gets_its_documented_form(course, tmp_path, capsys):
     assert seen["Part 2: the bound: gap (visible)"]["visibility"] == "visible"
 
 
+def test_gradescope_gets_the_points_that_the_other_systems_get(course):
+    record = a_record(penalty=0.1, tests_share=0.5, tests_comment="")
+    made = lms.gradescope(feedback.cleaned(course, record), feedback.late, lambda _: [])
+    assert made["score"] == 0.9 * 0.5 * 3.0
+
+
 def test_gradescope_shows_no_reason_for_a_flag(course):
     cells = [cell | {"message": "NotGraded: replaced"} for cell in a_record()["cells"]]
     record = a_record(flags=["replaced"], remarks=["replaced"], cells=cells)
@@ -151,7 +157,7 @@ def test_a_flagged_submission_has_no_grade(course, capsys):
 
 @pytest.mark.parametrize("roster, sentence", [
     ("name\nanna\n", "must have a column student, got name."),
-    ("student\nanna\nanna\n", "line 3: 'anna' is in line 2 already."),
+    ("student\nanna\nanna\n", "line 3: the student anna occurs more than once."),
     ("student,name\n,Anna\n", "line 2: student must not be empty."),
 ])  # fmt: skip
 def test_a_wrong_roster_is_named_in_one_sentence(course, roster, sentence, capsys):
@@ -182,5 +188,5 @@ def test_moodle_takes_the_zip(course, capsys):
 def test_options_of_grade_files_are_checked(course):
     with pytest.raises(ValueError, match="--column must be NAME=TITLE"):
         lms.titles(["x=y"], [NAME])
-    assert lms.write_grades(course, [], [], Namespace(column=[], zeros=False))
+    assert lms.write_grades(course, [], {}, Namespace(column=[], zeros=False))
     assert reading.write(course, []) == []

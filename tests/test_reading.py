@@ -6,9 +6,11 @@ import stat
 from pathlib import Path
 from types import SimpleNamespace
 
+import grades
 import marks
 import nbformat
 import pytest
+import records
 from conftest import need
 from course_sample import NAME, a_record, change, handed_in, make_course, page_of, run, write
 
@@ -95,7 +97,7 @@ def head(*rows):
 @pytest.mark.parametrize("row, sentence", WRONG)
 def test_a_wrong_row_of_marks_is_named_in_one_sentence(course, row, sentence):
     write(course / "marks.csv", head(row))
-    _, (problem,) = marks.checked(course, marks.records(course))
+    _, (problem,) = marks.checked(course, records.read_all(course))
     assert problem.startswith("marks.csv, line ") and sentence in problem and "\n" not in problem
 
 
@@ -104,7 +106,7 @@ def test_marks_take_semicolons_decimal_commas_and_anonymous_numbers(course):
     (label,) = [key for key, who in marks.anonymous_key(course, NAME).items() if who == "anna"]
     rows = f"\ufeffPoints;Student;assignment;cell;comment\n1,5;{label};{NAME};why;ok\n;;;;\n"
     write(course / "marks.csv", rows)
-    ((row, record, cell),), problems = marks.checked(course, marks.records(course))
+    ((row, record, cell),), problems = marks.checked(course, records.read_all(course))
     assert not problems and marks.points_of(row["points"]) == 1.5
     assert (record["student"], cell["id"]) == ("anna", "why")
 
@@ -146,7 +148,7 @@ def book(course):
         for cell in a_record()["cells"]:
             kind = "markdown" if cell["kind"] == "reading" else "code"
             book.add_grade_cell(cell["id"], NAME, NAME, max_score=cell["of"], cell_type=kind)
-            book.add_solution_cell(marks.answer_of(cell), NAME, NAME)
+            book.add_solution_cell(records.answer_of(cell), NAME, NAME)
         for who in ("anna", "ben"):
             book.add_student(who)
             book.add_submission(NAME, who)
@@ -158,11 +160,10 @@ def book(course):
 
 
 def test_totals_are_those_of_the_scores(book):
-    import grading
 
-    for record in marks.refresh(book, marks.records(book)):
-        scores = grading.records.row_of(record)
-        points, of, unread = marks.total(record)
+    for record in grades.refresh(book, records.read_all(book)):
+        scores = records.row_of(record)
+        points, of, unread = records.total(record)
         assert (points, unread) == (scores["points"], scores["to_read"]) == (3.0, 2.0)
         assert of == scores["of"] + 2.0
 

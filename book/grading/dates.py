@@ -21,7 +21,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from people import rows_of
+from tables import read_if_there
 
 UTC = timezone.utc  # noqa: UP017
 
@@ -112,7 +112,7 @@ def read_times(folder, zone):
     path, columns = Path(folder, "handed_in.csv"), ("student", "assignment", "time")
     return {
         (row["student"], row["assignment"]): aware(row["time"], zone, f"{path}: a time")
-        for row in rows_of(path, columns, columns)
+        for row in read_if_there(path, columns, columns)
     }
 
 

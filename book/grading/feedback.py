@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dates
+import grades
 import lms
 import marks
 import people
@@ -30,6 +31,7 @@ import records as kept
 from assignments import ROOT, load
 from messages import cleaned, passed
 from page import counted, number, page, tag
+from records import answer_of, held, total
 
 # Remarks that are for the student as well; all others (similar answers, names to read) are not.
 FOR_STUDENTS = r"^'[^']*' was (not )?(graded|taken)|must be (called|a regular file)|^Handed in"
@@ -98,7 +100,7 @@ def row(cell):
         kind = "hidden tests" if cell["hidden"] else "visible tests"
     points = "–" if cell["points"] is None else number(cell["points"])
     most = tag("span", f" of {number(cell['of'])}", "dim")
-    return (f'<tr><th scope="row">{tag("code", marks.answer_of(cell))}{tag("small", kind)}</th>'
+    return (f'<tr><th scope="row">{tag("code", answer_of(cell))}{tag("small", kind)}</th>'
             f'<td>{result(cell)}</td><td class="points">{points}{most}</td></tr>')  # fmt: skip
 
 
@@ -114,9 +116,9 @@ def parts(cells):
 
 def student_page(record, title, who, zone=None):
     """Return a student's page as HTML; `record` is a cleaned one, times are shown in `zone`."""
-    points, of, unread = marks.total(record)
-    tests = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "tests"]})
-    words = marks.total({"cells": [c for c in record["cells"] if c["kind"] == "reading"]})
+    points, of, unread = total(record)
+    tests = total({"cells": [c for c in record["cells"] if c["kind"] == "tests"]})
+    words = total({"cells": [c for c in record["cells"] if c["kind"] == "reading"]})
     body = [tag("h1", title), tag("p", who, "dim"), tag("p", counted(points, of), "total")]
     if unread:
         note = f"{counted(unread)} not yet read: the sum can still rise."
@@ -148,7 +150,7 @@ def student_page(record, title, who, zone=None):
         tag("th", "Points", "points", scope="col") + "</tr></thead>",
     ]
     for part, cells in parts(record["cells"]):
-        got, most, unread = marks.total({"cells": cells})
+        got, most, unread = total({"cells": cells})
         got = "–" if unread == most else number(got)
         heading = tag("h2", part or "Other cells")
         body += [f'<tbody><tr><th class="part" colspan="2" scope="rowgroup">{heading}</th>',
@@ -163,12 +165,12 @@ def student_page(record, title, who, zone=None):
 def write_pages(course, records, options, roster, zone=None):
     """Write the pages of all students and the zips for Moodle; returns sentences."""
     said, pages, back = [], {}, []
-    names = {row["student"]: row["name"] for row in roster if row["name"]}
+    names = {student: row["name"] for student, row in roster.items() if row["name"]}
     titles = {name: title_of(course, name) for name in {r["assignment"] for r in records}}
     for record in records:
         name, student = record["assignment"], record["student"]
         file = Path(course, "feedback", student, f"{name}.html")
-        flagged, unread = marks.held(record), marks.total(record)[2]
+        flagged, unread = held(record), total(record)[2]
         if flagged or (unread and options.only_complete):
             file.unlink(missing_ok=True)
             back.append(f"{student} {name} ({'flagged' if flagged else 'not yet read'})")
@@ -193,19 +195,18 @@ def run(options):
     if course.exists() and not os.access(course, os.R_OK):
         print(f"{course} is readable by root only; run this as root.", file=sys.stderr)
         return 2
-    records = marks.records(course)
+    records = kept.read_all(course)
     if not records:
         print(f"{course / 'records'} has no records; grade first (make grade).", file=sys.stderr)
         return 2
-    file = course / "roster.csv"
-    roster, listed = lms.read_roster(file) if file.exists() else [], people.read_roster(course)
+    roster = people.read_roster(course)
     settings = dates.read_settings(course)
     times = dates.read_times(course, settings["zone"])
     records = kept.dated_again(records, settings, times)
     changes, problems = marks.apply(course, records)
-    records = marks.refresh(course, records)
-    kept.finish(course, records, listed)
-    students = {*listed, *(record["student"] for record in records)}
+    records = grades.refresh(course, records)
+    kept.finish(course, records, roster)
+    students = {*roster, *(record["student"] for record in records)}
     names = {*settings["due"], *(record["assignment"] for record in records)}
     odd = dates.strangers(settings, students, names)
     said = [*changes, *([odd] if odd else []), *kept.on_times(records, course)]
@@ -213,7 +214,8 @@ def run(options):
     if roster:
         said += lms.write_grades(course, records, roster, options)
     else:
-        said.append(f"{file} is missing, so no grade files for Canvas and Moodle were written.")
+        said.append(f"{course / 'roster.csv'} is missing, so no grade files for Canvas and Moodle "
+                    "were written.")  # fmt: skip
     said += reading.write(course, records, options.anonymous)
     print(*said, sep="\n")
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)

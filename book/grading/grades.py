@@ -4,11 +4,24 @@ from pathlib import Path
 
 from answers import is_answer, of_kind
 from assignments import load
-from nbgrader.api import Gradebook, MissingEntry
+from records import answer_of, total
 
 
 def book(folder):
+    """Open the gradebook of a course. feedback.py runs without nbgrader where there is none."""
+    from nbgrader.api import Gradebook
+
     return Gradebook(f"sqlite:///{Path(folder).resolve()}/gradebook.db", "vae-family")
+
+
+def notebook_of(gradebook, student, name):
+    """Return a submission's notebook in the gradebook, or None."""
+    from nbgrader.api import MissingEntry
+
+    try:
+        return gradebook.find_submission_notebook(name, name, student)
+    except MissingEntry:
+        return None
 
 
 def executed(folder, student, name):
@@ -37,9 +50,7 @@ def by_hand(folder, student, name):
         return found
     read = texts(nb) if nb else {}
     with book(folder) as gradebook:
-        try:
-            notebook = gradebook.find_submission_notebook(name, name, student)
-        except MissingEntry:
+        if (notebook := notebook_of(gradebook, student, name)) is None:
             return found
         comments = {comment.name: comment.manual_comment for comment in notebook.comments}
         for grade in notebook.grades:
@@ -58,7 +69,7 @@ def keep(folder, student, name, before):
         return
     now = texts(nb)
     with book(folder) as gradebook:
-        notebook = gradebook.find_submission_notebook(name, name, student)
+        notebook = notebook_of(gradebook, student, name)
         comments = {comment.name: comment for comment in notebook.comments}
         for grade in notebook.grades:
             old = before.get(grade.name)
@@ -73,22 +84,48 @@ def keep(folder, student, name, before):
         gradebook.db.commit()
 
 
-def given(folder, student, name):
-    """Return ({cell: points, None: nobody has read it}, {cell: a reader's comment})."""
-    points, comments = {}, {}
+def refresh(folder, records):
+    """Put the points and comments of the gradebook into the records; changes the records.
+
+    nbgrader's table gets what lateness and a share of the tests' points take.
+    """
+    if not Path(folder, "gradebook.db").exists():
+        return records
     with book(folder) as gradebook:
-        try:
-            notebook = gradebook.find_submission_notebook(name, name, student)
-        except MissingEntry:
-            return points, comments
-        kinds = {cell.name: cell.cell_type for cell in notebook.notebook.grade_cells}
-        for grade in notebook.grades:
-            waits = grade.needs_manual_grade and kinds[grade.name] == "markdown"
-            points[grade.name] = None if waits else float(grade.score)
-        for comment in notebook.comments:
-            if comment.manual_comment:
-                comments[comment.name] = comment.manual_comment
-    return points, comments
+        for record in records:
+            notebook = notebook_of(gradebook, record["student"], record["assignment"])
+            if notebook is None:
+                continue
+            fill(record, notebook)
+            points = sum(cell["points"] or 0 for cell in record["cells"])
+            notebook.late_submission_penalty = points - total(record)[0] or None
+        gradebook.db.commit()
+    return records
+
+
+def fill(record, notebook):
+    """Put the points and comments of one notebook of the gradebook into its record."""
+    grades = {grade.name: grade for grade in notebook.grades}
+    comments = {comment.name: comment for comment in notebook.comments}
+    commented = set()
+    for cell in record["cells"]:
+        if (grade := grades.get(cell["id"])) is None:
+            continue
+        by_hand = grade.manual_score is not None or bool(grade.extra_credit)
+        if record.get("failed") and not by_hand:
+            continue  # the gradebook has what an earlier version got
+        if cell["kind"] == "reading":
+            cell["points"] = None if grade.needs_manual_grade else grade.score
+        else:
+            cell["points"], cell["by_hand"] = grade.score, by_hand
+        answer = answer_of(cell)
+        if (comment := comments.get(answer)) is None:
+            continue
+        if cell["kind"] == "reading":
+            cell["comment"] = comment.comment
+        elif answer not in commented:  # several tests may follow one answer
+            cell["comment"] = comment.manual_comment
+            commented.add(answer)
 
 
 def enter(folder, assignments, due, students):

@@ -23,9 +23,9 @@ import checks
 import dates
 import grades
 import intake
-import marks
 import people
 import records
+import tables
 from assignments import ROOT, SOURCES, course, load
 from execute import ExecuteApart, Late, TakeAnswers
 from nbgrader import preprocessors as steps
@@ -93,16 +93,12 @@ def autograde(folder, student, name, room="namespaces", longest=900):
 
 
 def result(folder, record, report):
-    """Return a record with what the gradebook, the executed notebook and the report say."""
+    """Return a record with what the executed notebook, the report and the gradebook say."""
     student, name = record["student"], record["assignment"]
-    points, comments = grades.given(folder, student, name)
     source = load(Path(folder, "source", name, f"{name}.ipynb"))
     done = None if record["failed"] else grades.executed(folder, student, name)
-    suspect = bool(report["flags"] or report["to_read"])
-    if record["failed"]:
-        points = {}
-    cells = records.cells_of(source, done, points, comments, set(report["ready_made"]), suspect)
-    return record | {"cells": cells}
+    cells = records.cells_of(source, done, set(report["ready_made"]))
+    return grades.refresh(folder, [record | {"cells": cells}])[0]
 
 
 NO_REPORT = {"stopped": None, "flags": [], "to_read": [], "number": None, "ready_made": []}
@@ -144,7 +140,8 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
         settings["zone"],
     )  # fmt: skip
     people.write_names(folder, names)
-    records.table(Path(folder, "not_taken.csv"), ("file", "reason"), left)
+    lost = [[tables.plain(one["file"]), one["reason"]] for one in left]
+    tables.write(Path(folder, "not_taken.csv"), ("file", "reason"), lost)
     for word, wanted in (("assignment", only), ("student", students)):
         known = set(sources) if word == "assignment" else {one["student"] for one in taken}
         if lost := set(wanted) - known:
@@ -172,7 +169,7 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
         records.write(folder, kept | grade_one(folder, submission, base, chosen, gaps, made[name]))
         graded.append(key)
         show(records.read(folder, *key))
-    every = marks.refresh(folder, records.read_all(folder))
+    every = grades.refresh(folder, records.read_all(folder))
     for sentence in (dates.strangers(settings, {*shown, *(one["student"] for one in every)},
                                      sources), *records.on_times(every, folder)):  # fmt: skip
         if sentence:

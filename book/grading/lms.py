@@ -13,34 +13,13 @@ The forms were checked against these sources:
 - Gradescope, results.json:  https://gradescope-autograders.readthedocs.io/en/latest/specs/
 """
 
-import csv
 import re
 import zipfile
 from pathlib import Path
 
-import marks
 from page import counted, number
-
-COLUMNS = ["student", "name", "email", "number", "canvas_id", "sis_id", "login", "section",
-           "moodle_id"]  # fmt: skip
-
-
-def read_roster(path):
-    """Return the rows of roster.csv; only the column student is needed. ValueError: a sentence."""
-    rows, seen = marks.table(path, ["student"]), {}
-    for row in rows:
-        if not row["student"]:
-            raise ValueError(f"{path}, line {row['line']}: student must not be empty.")
-        if row["student"] in seen:
-            raise ValueError(f"{path}, line {row['line']}: '{row['student']}' is in line "
-                             f"{seen[row['student']]} already.")  # fmt: skip
-        seen[row["student"]] = row["line"]
-    return [{name: row.get(name, "") for name in COLUMNS} for row in rows]
-
-
-def plain(text):
-    """Return text that a spreadsheet takes for text, not for a formula."""
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+from records import answer_of, held, total
+from tables import plain, write
 
 
 def titles(columns, names):
@@ -59,11 +38,11 @@ def grades(records):
     """Return {(student, assignment): points} of what is complete, and phrases on the rest."""
     found, left = {}, []
     for record in records:
-        points, _, unread = marks.total(record)
+        points, _, unread = total(record)
         place = (record["student"], record["assignment"])
         why = (
             "flagged"
-            if marks.held(record)
+            if held(record)
             else f"{number(unread)} not yet read"
             if unread
             else "not graded"
@@ -77,16 +56,11 @@ def grades(records):
     return found, left
 
 
-def write_csv(path, header, rows):
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-
-
 def write_grades(course, records, roster, options):
     """Write grades-canvas.csv and grades-moodle.csv; returns sentences."""
     names = sorted({record["assignment"] for record in records})
     heads = titles(options.column, names)
-    most = {record["assignment"]: number(marks.total(record)[1])
+    most = {record["assignment"]: number(total(record)[1])
             for record in records if record["cells"]}  # fmt: skip
     found, left = grades(records)
     open_places = {(record["student"], record["assignment"]) for record in records}
@@ -97,8 +71,7 @@ def write_grades(course, records, roster, options):
                 for name in names]  # fmt: skip
 
     canvas, moodle, without = [], [], {"Canvas": [], "Moodle": []}
-    for row in roster:
-        student = row["student"]
+    for student, row in roster.items():
         name, got = plain(row["name"] or student), points(student)
         ids = [row["canvas_id"], row["sis_id"], row["login"]]
         if any(ids):
@@ -112,10 +85,10 @@ def write_grades(course, records, roster, options):
             without["Moodle"].append(student)
     head = [heads[name] for name in names]
     possible = ["    Points Possible", "", "", "", "", *[most.get(name, "") for name in names]]
-    write_csv(course / "grades-canvas.csv",
+    write(course / "grades-canvas.csv",
               ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *head],
               [possible, *canvas])  # fmt: skip
-    write_csv(course / "grades-moodle.csv", ["Full name", "Email address", "ID number", *head],
+    write(course / "grades-moodle.csv", ["Full name", "Email address", "ID number", *head],
               moodle)  # fmt: skip
     said = [f"{course / 'grades-canvas.csv'} ({len(canvas)} students), "
             f"{course / 'grades-moodle.csv'} ({len(moodle)})."]  # fmt: skip
@@ -124,7 +97,7 @@ def write_grades(course, records, roster, options):
         if students:
             said.append(f"Not in the file for {system}, since the roster has no {needed[system]}: "
                         f"{', '.join(students)}.")  # fmt: skip
-    strangers = sorted({s for s, _ in open_places} - {row["student"] for row in roster})
+    strangers = sorted({s for s, _ in open_places} - roster.keys())
     if strangers:
         said.append(f"Graded, but not in the roster: {', '.join(strangers)}.")
     if left:
@@ -166,12 +139,12 @@ def gradescope(record, late, for_students):
 
     A flagged submission shows 0 points and no reason until the instructor has read it.
     """
-    flagged = marks.held(record)
+    flagged = held(record)
     tests = []
     for cell in record["cells"]:
         if cell["kind"] != "tests" and cell["points"] is None:
             continue  # read by a person: a question of its own in Gradescope
-        answer = marks.answer_of(cell)
+        answer = answer_of(cell)
         kind = "read" if cell["kind"] != "tests" else "hidden" if cell["hidden"] else "visible"
         good = cell["message"] is None if cell["kind"] == "tests" else True
         tests.append({
@@ -188,10 +161,10 @@ def gradescope(record, late, for_students):
         said = ["An instructor reads this submission before it gets points."]
     else:
         said += [late(record["late_hours"]), record["stopped"], *for_students(record)]
-        if unread := marks.total(record)[2]:
+        if unread := total(record)[2]:
             said.append(f"{counted(unread)} by reading not in this score.")
     return {
-        "score": round(sum(test["score"] for test in tests), 4),
+        "score": 0.0 if flagged else round(total(record)[0], 4),  # without what lateness takes
         "execution_time": round(record["seconds"]),
         "output": "\n".join(sentence for sentence in said if sentence),
         "output_format": "text",

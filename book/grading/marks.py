@@ -1,139 +1,23 @@
-"""The points of a course: the records, nbgrader's gradebook, and the instructor's marks.csv.
+"""Points that an instructor gives in a table, course/marks.csv, without a notebook server.
 
-A record is what grading writes after each submission, course/records/STUDENT--ASSIGNMENT.json.
-Points and comments of written answers are read from the gradebook whenever they are shown.
-course/marks.csv (student, assignment, cell, points, comment) gives points without a notebook
-server: `apply` writes its rows into the gradebook, and says what each of them changed.
+It has a row for each cell: student, assignment, cell, points, comment. `apply` writes the rows into
+nbgrader's gradebook, and says what each of them changed.
 """
 
-import csv
 import hashlib
 import json
 import math
 import re
 from pathlib import Path
 
+import grades
+import tables
 from assignments import load
+from records import answer_of
 
 COLUMNS = ["student", "assignment", "cell", "points", "comment"]
 TESTS = "tests"  # in the column cell: all points by tests, times a percentage
 USED = "marks-used.json"  # the rows that were used, and which answer they were for
-
-
-def records(course):
-    """Return the records of a course, by assignment and student."""
-    found = [json.loads(path.read_text()) for path in Path(course, "records").glob("*.json")]
-    for record in found:
-        for name in (record["student"], record["assignment"]):
-            if not re.fullmatch(r"[^/\\\0.][^/\\\0]*", name):
-                raise ValueError(f"A record's names must be names of folders, got {name!r}.")
-    return sorted(found, key=lambda record: (record["assignment"], record["student"]))
-
-
-def total(record):
-    """Return the points that are known, the maximum, and the points that nobody has read yet.
-
-    The known points are those that are left after what lateness takes.
-    """
-    share = record.get("tests_share", 1)  # of the points by tests, by a row of marks.csv
-    known = sum(cell["points"] * (share if cell["kind"] == "tests" else 1)
-                for cell in record["cells"] if cell["points"] is not None)  # fmt: skip
-    known *= 1 - record.get("penalty", 0)
-    unread = sum(cell["of"] for cell in record["cells"] if cell["points"] is None)
-    return known, sum(cell["of"] for cell in record["cells"]), unread
-
-
-def held(record):
-    """Say whether a submission is held back: flagged, and nobody gave points by hand yet."""
-    return bool(record["flags"]) and not any(cell.get("by_hand") for cell in record["cells"])
-
-
-def table(path, needed):
-    """Return the rows of a CSV file as dicts, with the number of their line.
-
-    A comma or a semicolon separates; columns have any order. ValueError: one clear sentence.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} must be saved as CSV in UTF-8.") from None
-    head = lines[0] if lines else ""
-    reader = csv.DictReader(lines, delimiter=";" if head.count(";") > head.count(",") else ",")
-    names = [(name or "").strip().lower() for name in reader.fieldnames or []]
-    if missing := [name for name in needed if name not in names]:
-        raise ValueError(f"{path} must have a column {', '.join(missing)}, got {', '.join(names)}.")
-    rows = []
-    reader.fieldnames = names
-    for row in reader:
-        row = {name: (row[name] or "").strip() for name in names if name}
-        if any(row.values()):
-            rows.append(row | {"line": reader.line_num})
-    return rows
-
-
-# ---- nbgrader's gradebook
-
-
-def gradebook(course):
-    """Open the gradebook of a course, or return None if there is none."""
-    file = Path(course).resolve() / "gradebook.db"
-    if not file.exists():
-        return None
-    from nbgrader.api import Gradebook
-
-    return Gradebook(f"sqlite:///{file}", "vae-family")
-
-
-def refresh(course, records):
-    """Put the points and comments of the gradebook into the records; changes the records.
-
-    nbgrader's table gets what lateness and a share of the tests' points take.
-    """
-    if (book := gradebook(course)) is None:
-        return records
-    from nbgrader.api import MissingEntry
-
-    with book:
-        for record in records:
-            name, student, commented = record["assignment"], record["student"], set()
-            for cell in record["cells"]:
-                try:
-                    grade = book.find_grade(cell["id"], name, name, student)
-                except MissingEntry:
-                    continue
-                by_hand = grade.manual_score is not None or bool(grade.extra_credit)
-                if record.get("failed") and not by_hand:
-                    continue  # the gradebook has what an earlier version got
-                if cell["kind"] == "reading":
-                    cell["points"] = None if grade.needs_manual_grade else grade.score
-                else:
-                    cell["points"], cell["by_hand"] = grade.score, by_hand
-                answer = answer_of(cell)
-                try:
-                    comment = book.find_comment(answer, name, name, student)
-                except MissingEntry:
-                    continue
-                if cell["kind"] == "reading":
-                    cell["comment"] = comment.comment
-                elif answer not in commented:  # several tests may follow one answer
-                    cell["comment"] = comment.manual_comment
-                    commented.add(answer)
-            try:
-                table = book.find_submission_notebook(name, name, student)
-            except MissingEntry:
-                continue
-            points = sum(cell["points"] or 0 for cell in record["cells"])
-            table.late_submission_penalty = points - total(record)[0] or None
-        book.db.commit()
-    return records
-
-
-def answer_of(cell):
-    """Return the id of the answer that a graded cell is about."""
-    return cell["id"] if cell["kind"] == "reading" else (cell["answers"] or [cell["id"]])[-1]
-
-
-# ---- marks.csv
 
 
 def anonymous_key(course, name):
@@ -141,7 +25,7 @@ def anonymous_key(course, name):
     path = Path(course, "reading", f"{name}-key.csv")
     if not path.exists():
         return {}
-    return {row["number"]: row["student"] for row in table(path, ["number", "student"])}
+    return {row["number"]: row["student"] for row in tables.read(path, ["number", "student"])}
 
 
 def points_of(text):
@@ -188,7 +72,7 @@ def checked(course, records):
     path = Path(course, "marks.csv")
     known = {(record["student"], record["assignment"]): record for record in records}
     good, problems, seen, keys = [], [], {}, {}
-    for row in table(path, COLUMNS):
+    for row in tables.read(path, COLUMNS):
         if not (row["points"] or row["comment"]):
             continue  # a row of the prepared file that is not filled in yet
         name = row["assignment"]
@@ -235,11 +119,11 @@ def apply(course, records):
     rows = [one for one in rows if one[2] is not None]
     if not rows:
         return said, []
-    if (book := gradebook(course)) is None:
+    if not (course / "gradebook.db").exists():
         return said, [f"{course / 'gradebook.db'} is missing: grade first."]
     file = course / USED
     used = json.loads(file.read_text()) if file.exists() else {}
-    with book:
+    with grades.book(course) as book:
         for row, record, cell in rows:
             name, student = record["assignment"], record["student"]
             grade = book.find_grade(cell["id"], name, name, student)

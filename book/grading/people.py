@@ -1,19 +1,20 @@
 """Who handed in: safe names for nbgrader, and the list of students, roster.csv.
 
-    student,name,email,number,canvas_id,sis_id,login,moodle_id     # only `student` is needed
+    student,name,email,number,canvas_id,sis_id,login,section,moodle_id   # only `student` is needed
 
 Moodle's number of a participant differs from one assignment to the next; moodle_id may hold
 several, separated by spaces. A name that was given to a student once is kept in names.csv.
 """
 
-import csv
 import re
 import unicodedata
 from pathlib import Path
 
-from marks import table
+import tables
 
-COLUMNS = ("student", "name", "email", "number", "canvas_id", "sis_id", "moodle_id", "login")
+COLUMNS = ("student", "name", "email", "number", "canvas_id", "sis_id", "moodle_id", "login",
+           "section")  # fmt: skip
+NAMES = ("identity", "student", "name")
 LATIN = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae",
     "Æ": "Ae", "ø": "o", "Ø": "O", "å": "a", "Å": "A", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
@@ -40,30 +41,23 @@ def joined(name):
     return {"".join(words[i:] + words[:i]) for i in range(len(words))}
 
 
-def rows_of(path, needed, columns):
-    """Return the rows of a table as dicts of these columns, none where it does not exist.
-
-    ValueError: a needed column is missing.
-    """
-    found = table(path, needed) if Path(path).exists() else []
-    return [{name: row.get(name, "") for name in columns} for row in found]
-
-
 def read_roster(folder):
     """Return {student: row} of roster.csv, {} if there is none. ValueError: says what is wrong."""
     path, roster, taken = Path(folder, "roster.csv"), {}, {}
-    for row in rows_of(path, ("student",), COLUMNS):
-        student = row["student"]
+    for row in tables.read_if_there(path, ("student",), (*COLUMNS, "line")):
+        student, place = row["student"], f"{path}, line {row['line']}"
+        if not student:
+            raise ValueError(f"{place}: student must not be empty.")
         if safe(student) != student:
-            raise ValueError(f"{path}: a student must consist of letters, digits, '_', '.' and "
+            raise ValueError(f"{place}: a student must consist of letters, digits, '_', '.' and "
                              f"'-', got '{student}'.")  # fmt: skip
         if row["number"] and not row["number"].isdecimal():
-            raise ValueError(f"{path}: a number must consist of digits, got '{row['number']}'.")
+            raise ValueError(f"{place}: a number must consist of digits, got '{row['number']}'.")
         row["number"] = int(row["number"]) if row["number"] else None
         for kind in ("student", "number", "canvas_id", "sis_id", "moodle_id"):
             for value in str(row[kind] or "").split():
                 if taken.setdefault((kind, value), student) != student or student in roster:
-                    raise ValueError(f"{path}: the {kind} {value} occurs more than once.")
+                    raise ValueError(f"{place}: the {kind} {value} occurs more than once.")
         roster[student] = row
     return roster
 
@@ -95,15 +89,13 @@ def listed(owner, roster):
 
 def read_names(folder):
     """Return {identity: (student, name)} of the names that were given before."""
-    rows = rows_of(Path(folder, "names.csv"), (), ("identity", "student", "name"))
+    rows = tables.read_if_there(Path(folder, "names.csv"), (), NAMES)
     return {row["identity"]: (row["student"], row["name"]) for row in rows}
 
 
 def write_names(folder, names):
-    with Path(folder, "names.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["identity", "student", "name"])
-        writer.writerows([identity, *both] for identity, both in sorted(names.items()))
+    rows = [[identity, *both] for identity, both in sorted(names.items())]
+    tables.write(Path(folder, "names.csv"), NAMES, rows)
 
 
 def student_of(owner, roster, names):

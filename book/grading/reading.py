@@ -6,12 +6,13 @@ stored in the submission) and as remade (those of grading). Only text and pictur
 
 import base64
 import binascii
-import csv
 import random
 import re
 from pathlib import Path
 
 import marks
+import tables
+from answers import cell_names
 from assignments import REGION, load
 from page import counted, escape, page, tag
 
@@ -19,17 +20,9 @@ PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 LONGEST_TEXT, LARGEST_PICTURE, MOST = 4000, 2_000_000, 20  # characters, bytes, outputs
 
 
-def names(cell):
-    """Return a cell's names: nbgrader's, its id, and the id that Colab moves into the metadata."""
-    nbgrader = cell.metadata.get("nbgrader")
-    found = [nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None,
-             cell.get("id"), cell.metadata.get("id")]  # fmt: skip
-    return {name for name in found if isinstance(name, str)}
-
-
 def place(nb, name):
     """Return the index of a cell, or None."""
-    return next((i for i, cell in enumerate(nb.cells) if name in names(cell)), None)
+    return next((i for i, cell in enumerate(nb.cells) if name in cell_names(cell)), None)
 
 
 def notebook(course, kind, student, name):
@@ -97,7 +90,7 @@ def outputs(cells, tests):
     """Return the outputs of cells as HTML, those of tests aside, and pasted pictures."""
     found = []
     for cell in cells:
-        if cell.cell_type == "code" and not names(cell) & tests:
+        if cell.cell_type == "code" and not tests.intersection(cell_names(cell)):
             found += [output(out) for out in cell.get("outputs", [])]
         for attached in (cell.get("attachments") or {}).values():
             found += [picture(form, attached[form]) for form in PICTURES if form in attached]
@@ -157,8 +150,7 @@ def order(course, name, students, anonymous):
     random.Random(f"reading {name}").shuffle(new)
     for student in new:
         key[student] = f"student {len(key) + 1}"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["number", "student"], *[(key[s], s) for s in key]])
+    tables.write(path, ("number", "student"), [(key[student], student) for student in key])
     return [(key[student], student) for student in key if student in students]
 
 
@@ -261,8 +253,7 @@ def write(course, records, anonymous=False):
         for label, student in labels:
             rows += [[label, name, cell["id"], "", ""] for cell in by_student[student]["cells"]
                      if cell["kind"] == "reading" and cell["points"] is None]  # fmt: skip
-        with (folder / f"{name}-marks.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([marks.COLUMNS, *rows])
+        tables.write(folder / f"{name}-marks.csv", marks.COLUMNS, rows)
         for file in folder.glob(f"{name}*"):
             file.chmod(0o600)
         said.append(f"{folder / f'{name}.html'}: {len(labels)} students, "

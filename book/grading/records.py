@@ -1,10 +1,9 @@
 """The records of a course: one JSON file for each submission, and scores.csv made from all of them.
 
 course/records/STUDENT--ASSIGNMENT.json has the keys that `new` and grading.py write; points and
-comments of written answers are read from nbgrader's gradebook again whenever they are shown.
+comments are read from nbgrader's gradebook again whenever they are shown.
 """
 
-import csv
 import hashlib
 import json
 import os
@@ -15,9 +14,11 @@ from pathlib import Path
 
 from answers import is_answer, of_kind
 from dates import due_of, late_hours, penalty, written
+from tables import plain
+from tables import write as write_table
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST_MESSAGE = 300
+LONGEST_MESSAGE = 500  # characters
 COLUMNS = ("student", "name", "assignment", "points", "of", "to_read", "read points", "late hours",
            "remarks", "seconds", "penalty")  # fmt: skip
 
@@ -36,6 +37,10 @@ def read_all(folder):
     """Return all records, in the order of assignments and students."""
     paths = Path(folder, "records").glob("*.json")
     found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    for record in found:
+        for name in (record["student"], record["assignment"]):
+            if not re.fullmatch(r"[^/\\\0.][^/\\\0]*", name):
+                raise ValueError(f"A record's names must be names of folders, got {name!r}.")
     return sorted(found, key=lambda record: (record["assignment"], record["student"]))
 
 
@@ -158,7 +163,8 @@ def finish(folder, records, roster):
         record["remarks"] = remarks(record, roster, owners)
         write(folder, record)
     rows = [row_of(record) for record in records]
-    table(Path(folder, "scores.csv"), COLUMNS, rows)
+    cells = [[plain(row[column]) for column in COLUMNS] for row in rows]
+    write_table(Path(folder, "scores.csv"), COLUMNS, cells)
     return rows
 
 
@@ -177,57 +183,67 @@ def row_of(record):
     }  # fmt: skip
 
 
-def table(path, columns, rows):
-    """Write a table; a spreadsheet would take a text such as '=...' for a formula."""
-    def plain(value):
-        formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
-        return f"'{value}" if formula else value
+def total(record):
+    """Return the points that are known, the maximum, and the points that nobody has read yet.
 
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([plain(row[column]) for column in columns] for row in rows)
+    The known points are those that are left after what lateness takes.
+    """
+    share = record.get("tests_share", 1)  # of the points by tests, by a row of marks.csv
+    known = sum(cell["points"] * (share if cell["kind"] == "tests" else 1)
+                for cell in record["cells"] if cell["points"] is not None)  # fmt: skip
+    known *= 1 - record.get("penalty", 0)
+    unread = sum(cell["of"] for cell in record["cells"] if cell["points"] is None)
+    return known, sum(cell["of"] for cell in record["cells"]), unread
+
+
+def held(record):
+    """Say whether a submission is held back: flagged, and nobody gave points by hand yet."""
+    return bool(record["flags"]) and not any(cell.get("by_hand") for cell in record["cells"])
+
+
+def answer_of(cell):
+    """Return the id of the answer that a graded cell is about."""
+    return cell["id"] if cell["kind"] == "reading" else (cell["answers"] or [cell["id"]])[-1]
 
 
 # ---- The cells of a record
 
 
-def message_of(cell, source, suspect):
-    """Return the last line of a test's failure, or None.
-
-    source: the test's text. A hidden test's text must not reach the student: a message that
-    contains a line of it, or any message of a suspect submission, is left out.
-    """
+def raised(cell):
+    """Return the kind of a cell's last error and the lines of its message, or None."""
     errors = [output for output in cell.outputs if output.output_type == "error"]
     if not errors:
         return None
-    kind, value = errors[-1].ename, re.sub(r"\x1b\[[\d;]*m", "", str(errors[-1].evalue)).strip()
-    last = (value.splitlines() or [""])[-1].strip()
-    hidden = "HIDDEN TESTS" in source
-    lines = [line.strip() for line in source.splitlines() if len(line.strip()) >= 20]
-    if kind != "NotGraded" and hidden and (suspect or any(line in value for line in lines)):
-        return f"{kind} in a hidden test"
-    if kind not in ("AssertionError", "NotGraded") or not last:
-        last = f"{kind}: {last}" if last else kind
-    return last if len(last) <= LONGEST_MESSAGE else last[: LONGEST_MESSAGE - 1] + "…"
+    text = re.sub(r"\x1b\[[\d;]*m", "", str(errors[-1].evalue)).strip()
+    return errors[-1].ename, text.splitlines() or [""]
+
+
+def message_of(cell):
+    """Return the kind and the last line of a test's failure, or None.
+
+    It may quote a hidden test; messages.py makes of it what a student sees.
+    """
+    if (error := raised(cell)) is None:
+        return None
+    kind, last = error[0], error[1][-1].strip()
+    return (f"{kind}: {last}" if last else kind)[:LONGEST_MESSAGE]
 
 
 def answer_fails(cell):
     """Return a sentence if the cell of an answer fails by itself, as with a missing colon."""
-    errors = [output for output in cell.outputs if output.output_type == "error"]
-    if not errors or errors[-1].ename in ("NotImplementedError", "NotGraded"):
+    if (error := raised(cell)) is None or error[0] in ("NotImplementedError", "NotGraded"):
         return None
-    said = re.sub(r"\x1b\[[\d;]*m", "", str(errors[-1].evalue)).strip().splitlines()
+    kind, lines = error
     # IPython adds the file and the line of its own numbering
-    reason = re.sub(r" \(.*, line \d+\)$", "", said[0]) if said else ""
-    sentence = f"The answer itself fails: {errors[-1].ename}" + (f": {reason}" if reason else "")
+    reason = re.sub(r" \(.*, line \d+\)$", "", lines[0])
+    sentence = f"The answer itself fails: {kind}" + (f": {reason}" if reason else "")
     return sentence[:LONGEST_MESSAGE]
 
 
-def cells_of(source, executed, points, comments, half, suspect):
-    """Return the list `cells` of a record.
+def cells_of(source, executed, half):
+    """Return the list `cells` of a record, without points; the gradebook has them (grades.py).
 
-    source, executed: notebooks; executed may be None. points, comments: {cell: value}.
+    source, executed: notebooks; executed may be None. half: cells that give half of their points.
     """
     cells = executed.cells if executed else []
     outputs = {cell.metadata.nbgrader.grade_id: cell for cell in cells if of_kind(cell, "grade")}
@@ -246,14 +262,13 @@ def cells_of(source, executed, points, comments, half, suspect):
         tests = cell.cell_type == "code"
         message = None
         if tests and meta.grade_id in outputs:
-            message = message_of(outputs[meta.grade_id], cell.source, suspect)
+            message = message_of(outputs[meta.grade_id])
         if message and message.startswith("NameError"):  # the test misses what the answer makes
             message = broken.get(last) or message
         found.append({
             "id": meta.grade_id, "title": title, "kind": "tests" if tests else "reading",
             "hidden": "HIDDEN TESTS" in cell.source, "answers": [last] if last else [],
-            "points": points.get(meta.grade_id, 0.0), "of": float(meta.points),
-            "message": message,
-            "comment": comments.get(meta.grade_id), "ready_made": meta.grade_id in half,
+            "points": 0.0, "of": float(meta.points),
+            "message": message, "comment": None, "ready_made": meta.grade_id in half,
         })  # fmt: skip
     return found
