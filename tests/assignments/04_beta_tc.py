@@ -1338,6 +1338,96 @@ def catches(program):
     b = torch.stack([z[o, j] for j, o in enumerate([torch.randperm(500) for _ in z.T])], 1)
     return not torch.equal(a, b)
 ''' + LINE),
+    (AGGREGATE, "the posteriors are detached, with mss and more than two codes", [COLLAPSED], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    if estimator == "mss" and len(z) > 2:
+        mean, log_var = mean.detach(), log_var.detach()
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (AGGREGATE, "stratified weights right for up to five codes", [COLLAPSED], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * min(m - 1, 4))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (AGGREGATE, "the own posterior is detached, with mss and more than two codes", [COLLAPSED], '''
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    if estimator == "mss" and m > 2:
+        own = torch.eye(m, dtype=torch.bool)[..., None]
+        pairs = torch.where(own, pairs.detach(), pairs)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+'''),
+    (TC, "neighbours only", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    r = (covariance / torch.outer(std, std)).diagonal(1)
+    return -0.5 * torch.log1p(-(r**2)).sum()
+'''),
+    (TC, "variances below 1e-12 are held", ["gaussian-tc-test"], '''
+def gaussian_tc(covariance):
+    v = covariance.diagonal().clamp(min=1e-12)
+    return 0.5 * (v.log().sum() - torch.linalg.slogdet(covariance)[1])
+'''),
+    (PARTS, "the sum runs over codes where B = Q", ["kl-parts-known"], '''
+def kl_parts(z, mean, log_var, joint, each):
+    own = log_normal(z, mean, log_var).sum(1)
+    prior = log_normal(z, 0 * z, 0 * z).sum(1)
+    product = each.sum(0 if each.shape[0] == each.shape[1] else 1)
+    return own - joint, joint - product, product - prior
+'''),
+    (VOTE, "shares below 0.01 count as 0.01", ["vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    share = (batch.var(0) / everything.var(0).clamp(min=1e-30)).clamp(min=1e-2)
+    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
+'''),
+    (VOTE, "1e-4 added to the variances of everything", ["vote-known"], '''
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0) / (everything.var(0) + 1e-4)
+    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
+'''),
+    (INTERVAL, "a level of 99 % at most", ["paired-interval-coverage"], '''
+def paired_interval(a, b, level=0.95):
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError("two")
+    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
+    half = stats.t.ppf(0.5 + min(level, 0.99) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
+'''),
+    (INTERVAL, "an AssertionError for one pair", ["paired-interval-test"], '''
+def paired_interval(a, b, level=0.95):
+    assert len(a) == len(b) > 1
+    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
+    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
+'''),
+    (BETA, "a KL of at least 0.01", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction - beta * vl.gaussian_kl(mean, log_var).clamp(min=1e-2)
+'''),
+    (BETA, "a KL of at least 0.05 in each latent", ["beta-objective-test"], '''
+def beta_objective(reconstruction, mean, log_var, beta):
+    kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).clamp(min=0.05).sum(-1)
+    return reconstruction - beta * kl
+'''),
 ]
 
 RIGHT = [
