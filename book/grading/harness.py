@@ -178,7 +178,7 @@ def variants():
     found = []
 
     def wrong(cell, what, loses, code):
-        """loses: what follows the cell's name in the ids of the tests that fail, "" for the first."""
+        """loses: what follows the cell in the ids of the tests that fail, "" for the first."""
         loses = [f"test-{cell}{end}" for end in loses]
         found.append({"cell": cell, "kind": "wrong", "what": what, "code": code.strip("\n"),
                       "loses": loses})
