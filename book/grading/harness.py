@@ -160,3 +160,30 @@ def replaced(name, cell, code):
     return [
         Cell(cell, code, None, True) if other.name == cell else other for other in cells(name)
     ]
+
+
+def edited(code, *changes):
+    """Return code with each (old, new) of `changes` made once, one after the other.
+
+    AssertionError: old does not occur exactly once.
+    """
+    for old, new in changes:
+        assert code.count(old) == 1, f"occurs {code.count(old)} times, must occur once: {old!r}"
+        code = code.replace(old, new)
+    return code
+
+
+def variants():
+    """Return an empty list of variants, and the functions that add a wrong and a right one."""
+    found = []
+
+    def wrong(cell, what, loses, code):
+        """loses: what follows the cell in the ids of the tests that fail, "" for the first."""
+        loses = [f"test-{cell}{end}" for end in loses]
+        found.append({"cell": cell, "kind": "wrong", "what": what, "code": code.strip("\n"),
+                      "loses": loses})
+
+    def right(cell, what, code):
+        found.append({"cell": cell, "kind": "right", "what": what, "code": code.strip("\n")})
+
+    return found, wrong, right

@@ -1,5 +1,90 @@
 """Other answers to assignment 1: common mistakes, and right answers written differently."""
 
+from harness import edited
+
+# Right answers; most variants are changes of them.
+DENSITY_RIGHT = """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 / log_var.exp()
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+"""
+
+KL_RIGHT = """
+def gaussian_kl(mean, log_var):
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+"""
+
+SAMPLE_RIGHT = """
+def sample(mean, log_var, k):
+    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * noise
+"""
+
+ELBO_RIGHT = """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+"""
+
+SCORE_RIGHT = """
+def score_gradients(f, mean, log_var, k):
+    z = sample(mean[None], log_var[None], k)[:, 0].detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / log_var.exp()
+"""
+
+BERNOULLI_RIGHT = """
+def log_bernoulli(x, logits):
+    x, logits = torch.broadcast_tensors(x, logits)
+    loss = nn.functional.binary_cross_entropy_with_logits
+    return -loss(logits, x, reduction="none").sum(-1)
+"""
+
+TRAIN_PERMUTED = """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+"""
+
+TRAIN_RIGHT = """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds = []
+    for _ in range(steps):
+        x = data[torch.randint(len(data), (batch_size,))]
+        bound = elbo(x, *encoder(x).chunk(2, -1),
+                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+"""
+
+MISTAKE_RIGHT = """
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        vae.encoder.bias += 0.5
+        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+        found = torch.stack([program.average_bound(
+            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
+line = 19
+"""
+
+
 VARIANTS = [
     # Part 1, the density
     {
@@ -14,20 +99,16 @@ def log_normal(z, mean, log_var):
     {
         "cell": "density", "kind": "wrong", "loses": ["test-density"],
         "what": "The average over the coordinates in the place of the sum.",
-        "code": """
-def log_normal(z, mean, log_var):
-    squares = (z - mean) ** 2 / log_var.exp()
-    return (-0.5 * (squares + log_var + math.log(2 * math.pi))).mean(-1)
-""",
+        "code": edited(DENSITY_RIGHT,
+                       ("-0.5 * (squares + log_var + math.log(2 * math.pi)).sum",
+                        "(-0.5 * (squares + log_var + math.log(2 * math.pi))).mean")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["test-density"],
         "what": "One log 2π for the whole vector.",
-        "code": """
-def log_normal(z, mean, log_var):
-    squares = (z - mean) ** 2 / log_var.exp()
-    return -0.5 * (squares + log_var).sum(-1) - 0.5 * math.log(2 * math.pi)
-""",
+        "code": edited(DENSITY_RIGHT,
+                       ("(squares + log_var + math.log(2 * math.pi)).sum(-1)",
+                        "(squares + log_var).sum(-1) - 0.5 * math.log(2 * math.pi)")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
@@ -41,11 +122,9 @@ def log_normal(z, mean, log_var):
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "A small number added to the variance.",
-        "code": """
-def log_normal(z, mean, log_var):
-    var = log_var.exp() + 1e-8
-    return -0.5 * ((z - mean) ** 2 / var + var.log() + math.log(2 * math.pi)).sum(-1)
-""",
+        "code": edited(DENSITY_RIGHT,
+                       ("squares = (z - mean) ** 2 / log_var.exp()", "var = log_var.exp() + 1e-8"),
+                       ("squares + log_var", "(z - mean) ** 2 / var + var.log()")),
     },
     {
         "cell": "density", "kind": "right",
@@ -89,27 +168,19 @@ def gaussian_kl(mean, log_var):
     {
         "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
         "what": "log_var is clamped to ±10, against numerical trouble.",
-        "code": """
-def gaussian_kl(mean, log_var):
-    log_var = log_var.clamp(-10, 10)
-    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
-""",
+        "code": edited(KL_RIGHT, ("return 0.5",
+                                  "log_var = log_var.clamp(-10, 10)\n    return 0.5")),
     },
     {
         "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
         "what": "The squares are taken in place.",
-        "code": """
-def gaussian_kl(mean, log_var):
-    return 0.5 * (mean.pow_(2) + log_var.exp() - 1 - log_var).sum(-1)
-""",
+        "code": edited(KL_RIGHT, ("mean**2", "mean.pow_(2)")),
     },
     {
         "cell": "kl", "kind": "wrong", "loses": ["test-kl"],
         "what": "log σ in the place of log σ².",
-        "code": """
-def gaussian_kl(mean, log_var):
-    return 0.5 * (mean**2 + log_var.exp() - 1).sum(-1) - 0.5 * (0.5 * log_var).sum(-1)
-""",
+        "code": edited(KL_RIGHT, ("(mean**2 + log_var.exp() - 1 - log_var)",
+                                  "(mean**2 + log_var.exp() - 1).sum(-1) - 0.5 * (0.5 * log_var)")),
     },
     {
         "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
@@ -175,11 +246,7 @@ def sample(mean, log_var, k):
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
         "what": "One noise for the whole batch.",
-        "code": """
-def sample(mean, log_var, k):
-    noise = torch.randn(k, 1, mean.shape[-1], dtype=mean.dtype)
-    return mean + (0.5 * log_var).exp() * noise
-""",
+        "code": edited(SAMPLE_RIGHT, ("*mean.shape", "1, mean.shape[-1]")),
     },
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
@@ -220,48 +287,35 @@ def sample(mean, log_var, k):
     {
         "cell": "elbo", "kind": "wrong", "loses": ["test-elbo"],
         "what": "Alice's mean is sent in the place of a message.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = mean.expand(k, *mean.shape)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(ELBO_RIGHT, ("z = sample(mean, log_var, k)",
+                                    "z = mean.expand(k, *mean.shape)")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["test-elbo", "hidden-elbo"],
         "what": "The KL is averaged over the coordinates.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var) / mean.shape[-1]
-""",
+        "code": edited(ELBO_RIGHT, ("gaussian_kl(mean, log_var)",
+                                    "gaussian_kl(mean, log_var) / mean.shape[-1]")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["test-elbo"],
         "what": "The reconstruction is summed over the messages.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).sum(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(ELBO_RIGHT, ("mean(0)", "sum(0)")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["test-elbo"],
         "what": "Averaged over the images too early.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean() - gaussian_kl(mean, log_var).mean()
-""",
+        "code": edited(ELBO_RIGHT, ("mean(0) - gaussian_kl(mean, log_var)",
+                                    "mean() - gaussian_kl(mean, log_var).mean()")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The logarithm of an average in the place of the average of logarithms.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    average = torch.logsumexp(log_likelihood(x, z), 0) - math.log(k)
-    return average - gaussian_kl(mean, log_var)
-""",
+        "code": edited(
+            ELBO_RIGHT,
+            ("return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)",
+             "average = torch.logsumexp(log_likelihood(x, z), 0) - math.log(k)\n"
+             "    return average - gaussian_kl(mean, log_var)"),
+        ),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
@@ -277,12 +331,8 @@ def elbo(x, mean, log_var, log_likelihood, k=1):
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The messages are drawn where no gradient is recorded.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    with torch.no_grad():
-        z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(ELBO_RIGHT, ("z = sample(mean, log_var, k)",
+                                    "with torch.no_grad():\n        z = sample(mean, log_var, k)")),
     },
     {
         "cell": "elbo", "kind": "right",
@@ -308,23 +358,17 @@ def score_gradients(f, mean, log_var, k):
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "Each draw is part of its own baseline.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    z = sample(mean[None], log_var[None], k)[:, 0].detach()
-    values = f(z)
-    return (values - values.mean())[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(
+            SCORE_RIGHT,
+            ("others = (values.sum() - values) / (k - 1)\n"
+             "    return (values - others)[:, None] * (z - mean) / log_var.exp()",
+             "return (values - values.mean())[:, None] * (z - mean) / log_var.exp()"),
+        ),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "The score is divided by σ, not by σ².",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    z = sample(mean[None], log_var[None], k)[:, 0].detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / (0.5 * log_var).exp()
-""",
+        "code": edited(SCORE_RIGHT, ("log_var.exp()", "(0.5 * log_var).exp()")),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["test-score", "hidden-score"],
@@ -338,13 +382,9 @@ def score_gradients(f, mean, log_var, k):
     {
         "cell": "score", "kind": "wrong", "loses": ["test-score"],
         "what": "Averaged over the draws.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    z = sample(mean[None], log_var[None], k)[:, 0].detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return ((values - others)[:, None] * (z - mean) / log_var.exp()).mean(0)
-""",
+        "code": edited(SCORE_RIGHT,
+                       ("(values - others)[:, None] * (z - mean) / log_var.exp()",
+                        "((values - others)[:, None] * (z - mean) / log_var.exp()).mean(0)")),
     },
     {
         "cell": "score", "kind": "right",
@@ -412,12 +452,7 @@ def log_bernoulli(x, logits):
     {
         "cell": "bernoulli", "kind": "wrong", "loses": ["test-bernoulli"],
         "what": "The loss, with its sign.",
-        "code": """
-def log_bernoulli(x, logits):
-    x, logits = torch.broadcast_tensors(x, logits)
-    loss = nn.functional.binary_cross_entropy_with_logits
-    return loss(logits, x, reduction="none").sum(-1)
-""",
+        "code": edited(BERNOULLI_RIGHT, ("-loss", "loss")),
     },
     {
         "cell": "bernoulli", "kind": "wrong", "loses": ["test-bernoulli"],
@@ -439,12 +474,7 @@ def log_bernoulli(x, logits):
     {
         "cell": "bernoulli", "kind": "right",
         "what": "torch's cross-entropy of logits, with its sign turned.",
-        "code": """
-def log_bernoulli(x, logits):
-    x, logits = torch.broadcast_tensors(x, logits)
-    loss = nn.functional.binary_cross_entropy_with_logits
-    return -loss(logits, x, reduction="none").sum(-1)
-""",
+        "code": BERNOULLI_RIGHT,
     },
     {
         "cell": "bernoulli", "kind": "right",
@@ -468,143 +498,57 @@ def log_bernoulli(x, logits):
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train"],
         "what": "Downhill on the bound itself.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        bound.backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("(-bound)", "bound")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Gradients pile up: no zero_grad.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("        optimizer.zero_grad()\n", "")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "The same batch in every step.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds, x = [], data[torch.randperm(len(data))[:batch_size]]
-    for _ in range(steps):
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(
+            TRAIN_RIGHT,
+            ("bounds = []", "bounds, x = [], data[torch.randperm(len(data))[:batch_size]]"),
+            ("        x = data[torch.randint(len(data), (batch_size,))]\n", ""),
+        ),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train", "hidden-train"],
         "what": "Once through the data and no further, in their order.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for x in data.split(batch_size)[:steps]:
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("for _ in range(steps):\n"
+                                     "        x = data[torch.randint(len(data), (batch_size,))]",
+                                     "for x in data.split(batch_size)[:steps]:")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train"],
         "what": "The optimizer knows only Bob.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("[*encoder.parameters(), *decoder.parameters()]",
+                                     "decoder.parameters()")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train"],
         "what": "Bob's input is cut off from Alice.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z.detach()))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("decoder(z)", "decoder(z.detach())")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train"],
         "what": "The list keeps tensors, and with them every step's graph.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound)
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT, ("bound.item()", "bound")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["test-train"],
         "what": "The loss is recorded, and summed over the batch.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    losses = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        loss = -elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-""",
+        "code": edited(
+            TRAIN_RIGHT,
+            ("bounds = []", "losses = []"),
+            ("bound = elbo", "loss = -elbo"),
+            ("mean()", "sum()"),
+            ("(-bound)", "loss"),
+            ("bounds.append(bound.item())", "losses.append(loss.item())"),
+            ("return bounds", "return losses"),
+        ),
     },
     {
         "cell": "train", "kind": "right",
@@ -691,11 +635,7 @@ def gaussian_kl(mean, log_var):
     {
         "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
         "what": "The means are clamped, so that far ones cost too little.",
-        "code": """
-def gaussian_kl(mean, log_var):
-    mean = mean.clamp(-50, 50)
-    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
-""",
+        "code": edited(KL_RIGHT, ("return 0.5", "mean = mean.clamp(-50, 50)\n    return 0.5")),
     },
     {
         "cell": "kl", "kind": "right",
@@ -716,33 +656,25 @@ def gaussian_kl(mean, log_var):
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
         "what": "The coordinates of a code share the size of their noise, not its sign.",
-        "code": """
-def sample(mean, log_var, k):
-    noise = torch.randn(k, *mean.shape, dtype=mean.dtype).sign()
-    noise = noise * torch.randn(k, len(mean), 1, dtype=mean.dtype)
-    return mean + (0.5 * log_var).exp() * noise
-""",
+        "code": edited(
+            SAMPLE_RIGHT,
+            ("noise = torch.randn(k, *mean.shape, dtype=mean.dtype)",
+             "noise = torch.randn(k, *mean.shape, dtype=mean.dtype).sign()\n"
+             "    noise = noise * torch.randn(k, len(mean), 1, dtype=mean.dtype)"),
+        ),
     },
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
         "what": "float64 is made the default for good.",
-        "code": """
-def sample(mean, log_var, k):
-    torch.set_default_dtype(torch.float64)
-    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
-    return mean + (0.5 * log_var).exp() * noise
-""",
+        "code": edited(SAMPLE_RIGHT, ("noise = torch",
+                                      "torch.set_default_dtype(torch.float64)\n    noise = torch")),
     },
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
         "what": "A seed of its own for every call, counted from the first.",
-        "code": """
-calls = iter(range(10**9))
-def sample(mean, log_var, k):
-    torch.manual_seed(next(calls))
-    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
-    return mean + (0.5 * log_var).exp() * noise
-""",
+        "code": edited(SAMPLE_RIGHT,
+                       ("def sample", "calls = iter(range(10**9))\ndef sample"),
+                       ("noise = torch", "torch.manual_seed(next(calls))\n    noise = torch")),
     },
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
@@ -769,48 +701,40 @@ def sample(mean, log_var, k):
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The KL is cut off from the graph.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var).detach()
-""",
+        "code": edited(ELBO_RIGHT, ("gaussian_kl(mean, log_var)",
+                                    "gaussian_kl(mean, log_var).detach()")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The KL has its gradient in the mean only.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var.detach())
-""",
+        "code": edited(ELBO_RIGHT, ("gaussian_kl(mean, log_var)",
+                                    "gaussian_kl(mean, log_var.detach())")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "One code, repeated k times.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, 1).expand(k, *mean.shape)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(ELBO_RIGHT, ("sample(mean, log_var, k)",
+                                    "sample(mean, log_var, 1).expand(k, *mean.shape)")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "One noise for all images of the batch.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    noise = torch.randn(k, 1, mean.shape[-1], dtype=mean.dtype)
-    z = mean + (0.5 * log_var).exp() * noise
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(
+            ELBO_RIGHT,
+            ("z = sample(mean, log_var, k)",
+             "noise = torch.randn(k, 1, mean.shape[-1], dtype=mean.dtype)\n"
+             "    z = mean + (0.5 * log_var).exp() * noise"),
+        ),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The likelihood is weighted twice in the gradient, with the same value.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    accuracy = log_likelihood(x, sample(mean, log_var, k)).mean(0)
-    return 2 * accuracy - accuracy.detach() - gaussian_kl(mean, log_var)
-""",
+        "code": edited(
+            ELBO_RIGHT,
+            ("z = sample(mean, log_var, k)",
+             "accuracy = log_likelihood(x, sample(mean, log_var, k)).mean(0)"),
+            ("log_likelihood(x, z).mean(0)", "2 * accuracy - accuracy.detach()"),
+        ),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
@@ -829,12 +753,7 @@ def elbo(x, mean, log_var, log_likelihood, k=1):
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "A seed inside.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    torch.manual_seed(0)
-    z = sample(mean, log_var, k)
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(ELBO_RIGHT, ("z = sample", "torch.manual_seed(0)\n    z = sample")),
     },
     {
         "cell": "elbo", "kind": "right",
@@ -934,14 +853,9 @@ def one_width(precision):
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "A baseline from seven neighbours.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    z = sample(mean[None], log_var[None], k)[:, 0].detach()
-    values = f(z)
-    n = min(7, k - 1)
-    others = sum(values.roll(i + 1) for i in range(n)) / n
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(SCORE_RIGHT, ("others = (values.sum() - values) / (k - 1)",
+                                     "n = min(7, k - 1)\n"
+                                     "    others = sum(values.roll(i + 1) for i in range(n)) / n")),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
@@ -956,40 +870,31 @@ def score_gradients(f, mean, log_var, k):
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "The last coordinate has the noise of the first.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    noise = torch.randn(k, len(mean), dtype=mean.dtype)
-    noise[:, -1] = noise[:, 0]
-    z = (mean + (0.5 * log_var).exp() * noise).detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(
+            SCORE_RIGHT,
+            ("z = sample(mean[None], log_var[None], k)[:, 0].detach()",
+             "noise = torch.randn(k, len(mean), dtype=mean.dtype)\n"
+             "    noise[:, -1] = noise[:, 0]\n"
+             "    z = (mean + (0.5 * log_var).exp() * noise).detach()"),
+        ),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "Draws in pairs, mirrored at the mean.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    half = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
-    noise = torch.stack([half, -half], 1).flatten(0, 1)[:k]
-    z = (mean + (0.5 * log_var).exp() * noise).detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(
+            SCORE_RIGHT,
+            ("z = sample(mean[None], log_var[None], k)[:, 0].detach()",
+             "half = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)\n"
+             "    noise = torch.stack([half, -half], 1).flatten(0, 1)[:k]\n"
+             "    z = (mean + (0.5 * log_var).exp() * noise).detach()"),
+        ),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "Gradients are switched off for good.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    torch.set_grad_enabled(False)
-    z = sample(mean[None], log_var[None], k)[:, 0]
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(SCORE_RIGHT, ("z = sample(mean[None], log_var[None], k)[:, 0].detach()",
+                                     "torch.set_grad_enabled(False)\n"
+                                     "    z = sample(mean[None], log_var[None], k)[:, 0]")),
     },
     {
         "cell": "score", "kind": "right",
@@ -1050,22 +955,15 @@ def log_bernoulli(x, logits):
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "A bound of its own, with the KL cut off from the graph.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        mean, log_var = encoder(x).chunk(2, -1)
-        z = sample(mean, log_var, 1)
-        bound = log_bernoulli(x, decoder(z)).mean() - gaussian_kl(
-            mean, log_var).mean().detach()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(
+            TRAIN_RIGHT,
+            ("bound = elbo(x, *encoder(x).chunk(2, -1),\n"
+             "                     lambda x, z: log_bernoulli(x, decoder(z))).mean()",
+             "mean, log_var = encoder(x).chunk(2, -1)\n"
+             "        z = sample(mean, log_var, 1)\n"
+             "        bound = log_bernoulli(x, decoder(z)).mean() - gaussian_kl(\n"
+             "            mean, log_var).mean().detach()"),
+        ),
     },
     *[
         {
@@ -1104,44 +1002,28 @@ def train(encoder, decoder, data, steps, batch_size, lr):
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Gradients are switched off at the end, for good.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    torch.set_grad_enabled(True)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(len(data), (batch_size,))]
-        bound = elbo(x, *encoder(x).chunk(2, -1),
-                     lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    torch.set_grad_enabled(False)
-    return bounds
-""",
+        "code": edited(TRAIN_RIGHT,
+                       ("optimizer =", "torch.set_grad_enabled(True)\n    optimizer ="),
+                       ("return bounds", "torch.set_grad_enabled(False)\n    return bounds")),
     },
     {
         "cell": "train", "kind": "right",
         "what": "Batches with replacement, and a bound without the earlier functions.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
-    bounds = []
-    for _ in range(steps):
-        x = data[torch.randint(0, data.shape[0], (batch_size,))]
-        mean, log_var = torch.chunk(encoder(x), 2, -1)
-        z = mean + torch.randn_like(mean) * torch.exp(log_var / 2)
-        accuracy = -nn.functional.binary_cross_entropy_with_logits(
-            decoder(z), x, reduction="sum") / batch_size
-        kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum() / batch_size
-        loss = kl - accuracy
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        bounds.append(float(-loss))
-    return bounds
-""",
+        "code": edited(
+            TRAIN_RIGHT,
+            ("x = data[torch.randint(len(data), (batch_size,))]\n"
+             "        bound = elbo(x, *encoder(x).chunk(2, -1),\n"
+             "                     lambda x, z: log_bernoulli(x, decoder(z))).mean()",
+             "x = data[torch.randint(0, data.shape[0], (batch_size,))]\n"
+             "        mean, log_var = torch.chunk(encoder(x), 2, -1)\n"
+             "        z = mean + torch.randn_like(mean) * torch.exp(log_var / 2)\n"
+             "        accuracy = -nn.functional.binary_cross_entropy_with_logits(\n"
+             '            decoder(z), x, reduction="sum") / batch_size\n'
+             "        kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum() / batch_size\n"
+             "        loss = kl - accuracy"),
+            ("(-bound)", "loss"),
+            ("bound.item()", "float(-loss)"),
+        ),
     },
     # Part 7, the colleague's program: line 19 for the number of the key
     *[
@@ -1174,54 +1056,32 @@ def catches(program):
     return math.isclose(*found)
 line = 19
 """),
-            (["hidden-mistake"], "The right check with the line below.", """
-def catches(program):
-    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
-    with torch.no_grad():
-        vae.encoder.bias += 0.5
-        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
-        found = torch.stack([program.average_bound(
-            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
-    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
-line = 20
-"""),
-            (["hidden-mistake"], "q is the posterior, where most mistakes are unseen.", """
-def catches(program):
-    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
-    with torch.no_grad():
-        right = straight.log_likelihood(own[:40]).mean()
-        found = torch.stack([program.average_bound(
-            own[:40], vae.encoder, vae.decoder, noise) for _ in range(300)])
-    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5 + 1e-6
-line = 19
-"""),
-            (["test-mistake", "hidden-mistake"], "Any noise is taken for a mistake.", """
-def catches(program):
-    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
-    with torch.no_grad():
-        vae.encoder.bias += 0.5
-        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
-        found = program.average_bound(own[:40], vae.encoder, vae.decoder, noise, 5, 40)
-    return (found - right).abs() > 0.001
-line = 19
-"""),
+            (["hidden-mistake"], "The right check with the line below.",
+             edited(MISTAKE_RIGHT, ("line = 19", "line = 20"))),
+            (["hidden-mistake"], "q is the posterior, where most mistakes are unseen.",
+             edited(MISTAKE_RIGHT,
+                    ("vae.encoder.bias += 0.5\n"
+                     "        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()",
+                     "right = straight.log_likelihood(own[:40]).mean()"),
+                    ("noise, 5, 40", "noise"),
+                    ("300**0.5", "300**0.5 + 1e-6"))),
+            (["test-mistake", "hidden-mistake"], "Any noise is taken for a mistake.",
+             edited(MISTAKE_RIGHT,
+                    ("found = torch.stack([program.average_bound(\n"
+                     "            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for "
+                     "_ in range(300)])\n"
+                     "    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5",
+                     "found = program.average_bound(own[:40], vae.encoder, vae.decoder, "
+                     "noise, 5, 40)\n"
+                     "    return (found - right).abs() > 0.001"))),
         )
     ],
     {
         "cell": "mistake", "kind": "right",
         "what": "The value alone, with a NumPy line and a tensor for the answer.",
-        "code": """
-import numpy as np
-def catches(program):
-    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
-    with torch.no_grad():
-        vae.encoder.bias += 0.5
-        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
-        found = torch.stack([program.average_bound(
-            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
-    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
-line = np.int64(19)
-""",
+        "code": edited(MISTAKE_RIGHT,
+                       ("def catches", "import numpy as np\ndef catches"),
+                       ("line = 19", "line = np.int64(19)")),
     },
     {
         "cell": "mistake", "kind": "right",
@@ -1244,20 +1104,12 @@ line = 19
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "No gradient reaches z.",
-        "code": """
-def log_normal(z, mean, log_var):
-    squares = (z.detach() - mean) ** 2 / log_var.exp()
-    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
-""",
+        "code": edited(DENSITY_RIGHT, ("z - mean", "z.detach() - mean")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "The square is multiplied out, which cancels far from 0.",
-        "code": """
-def log_normal(z, mean, log_var):
-    squares = (z**2 - 2 * z * mean + mean**2) / log_var.exp()
-    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
-""",
+        "code": edited(DENSITY_RIGHT, ("(z - mean) ** 2", "(z**2 - 2 * z * mean + mean**2)")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
@@ -1271,31 +1123,21 @@ def log_normal(z, mean, log_var):
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "float64 is made the default for good.",
-        "code": """
-def log_normal(z, mean, log_var):
-    torch.set_default_dtype(torch.float64)
-    squares = (z - mean) ** 2 / log_var.exp()
-    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
-""",
+        "code": edited(DENSITY_RIGHT, ("squares =",
+                                       "torch.set_default_dtype(torch.float64)\n    squares =")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "log 2π is counted by the last axis of z, which may be broadcast.",
-        "code": """
-def log_normal(z, mean, log_var):
-    squares = (z - mean) ** 2 / log_var.exp()
-    return -0.5 * ((squares + log_var).sum(-1) + z.shape[-1] * math.log(2 * math.pi))
-""",
+        "code": edited(DENSITY_RIGHT,
+                       ("(squares + log_var + math.log(2 * math.pi)).sum(-1)",
+                        "((squares + log_var).sum(-1) + z.shape[-1] * math.log(2 * math.pi))")),
     },
     {
         "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
         "what": "log_var is expanded to the shape of z, which may be the smaller one.",
-        "code": """
-def log_normal(z, mean, log_var):
-    log_var = log_var.expand_as(z)
-    squares = (z - mean) ** 2 / log_var.exp()
-    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
-""",
+        "code": edited(DENSITY_RIGHT, ("squares =",
+                                       "log_var = log_var.expand_as(z)\n    squares =")),
     },
     {
         "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
@@ -1320,30 +1162,26 @@ def sample(mean, log_var, k):
     {
         "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
         "what": "log_var is clamped from above.",
-        "code": """
-def sample(mean, log_var, k):
-    noise = torch.randn(k, *mean.shape, dtype=mean.dtype)
-    return mean + (0.5 * log_var.clamp(max=10)).exp() * noise
-""",
+        "code": edited(SAMPLE_RIGHT, ("0.5 * log_var", "0.5 * log_var.clamp(max=10)")),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The bound is cut off at 0.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    z = sample(mean, log_var, k)
-    return (log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)).clamp(max=0)
-""",
+        "code": edited(
+            ELBO_RIGHT,
+            ("log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)",
+             "(log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)).clamp(max=0)"),
+        ),
     },
     {
         "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
         "what": "The second half of the images has the noise of the first.",
-        "code": """
-def elbo(x, mean, log_var, log_likelihood, k=1):
-    e = torch.randn(k, (len(mean) + 1) // 2, mean.shape[1], dtype=mean.dtype)
-    z = mean + (0.5 * log_var).exp() * torch.cat([e, e], 1)[:, :len(mean)]
-    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
-""",
+        "code": edited(
+            ELBO_RIGHT,
+            ("z = sample(mean, log_var, k)",
+             "e = torch.randn(k, (len(mean) + 1) // 2, mean.shape[1], dtype=mean.dtype)\n"
+             "    z = mean + (0.5 * log_var).exp() * torch.cat([e, e], 1)[:, :len(mean)]"),
+        ),
     },
     {
         "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
@@ -1377,27 +1215,24 @@ def one_width(precision):
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "The second half of the draws repeats the first.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
-    e = torch.cat([e, e])[:k] if k > 9 else torch.randn(k, len(mean), dtype=mean.dtype)
-    z = (mean + (0.5 * log_var).exp() * e).detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(
+            SCORE_RIGHT,
+            ("z = sample(mean[None], log_var[None], k)[:, 0].detach()",
+             "e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)\n"
+             "    e = torch.cat([e, e])[:k] if k > 9 else torch.randn(k, len(mean), "
+             "dtype=mean.dtype)\n"
+             "    z = (mean + (0.5 * log_var).exp() * e).detach()"),
+        ),
     },
     {
         "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
         "what": "The second half of the draws mirrors the first.",
-        "code": """
-def score_gradients(f, mean, log_var, k):
-    e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)
-    z = (mean + (0.5 * log_var).exp() * torch.cat([e, -e])[:k]).detach()
-    values = f(z)
-    others = (values.sum() - values) / (k - 1)
-    return (values - others)[:, None] * (z - mean) / log_var.exp()
-""",
+        "code": edited(
+            SCORE_RIGHT,
+            ("z = sample(mean[None], log_var[None], k)[:, 0].detach()",
+             "e = torch.randn((k + 1) // 2, len(mean), dtype=mean.dtype)\n"
+             "    z = (mean + (0.5 * log_var).exp() * torch.cat([e, -e])[:k]).detach()"),
+        ),
     },
     {
         "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
@@ -1411,175 +1246,67 @@ def log_bernoulli(x, logits):
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Adam with other betas.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.9))
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED, ("lr=lr", "lr=lr, betas=(0.5, 0.9)")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Adam with a weight decay.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr, weight_decay=1e-3)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED, ("lr=lr", "lr=lr, weight_decay=1e-3")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Adamax.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adamax(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED, ("optim.Adam", "optim.Adamax")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "Gradients are clipped.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED, ("optimizer.step()",
+                                        "nn.utils.clip_grad_norm_(parameters, 1.0)\n"
+                                        "        optimizer.step()")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "A batch is a window of neighbouring images.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[(i := int(torch.randint(len(data) - batch_size + 1, ()))): i + batch_size]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(
+            TRAIN_PERMUTED,
+            ("torch.randperm(len(data))[:batch_size]",
+             "(i := int(torch.randint(len(data) - batch_size + 1, ()))): i + batch_size"),
+        ),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "The batches are fixed once, and chosen at random.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    parts = data[torch.randperm(len(data))].split(batch_size)
-    for step in range(steps):
-        x = parts[int(torch.randint(len(data) // batch_size, ()))]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(
+            TRAIN_PERMUTED,
+            ("for step", "parts = data[torch.randperm(len(data))].split(batch_size)\n    for step"),
+            ("data[torch.randperm(len(data))[:batch_size]]",
+             "parts[int(torch.randint(len(data) // batch_size, ()))]"),
+        ),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "The last image is never drawn.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randint(len(data) - 1, (batch_size,))] if len(data) > batch_size else data
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(
+            TRAIN_PERMUTED,
+            ("data[torch.randperm(len(data))[:batch_size]]",
+             "data[torch.randint(len(data) - 1, (batch_size,))] if len(data) > batch_size "
+             "else data"),
+        ),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "A running average of the bounds is recorded.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item() if not bounds else 0.9 * bounds[-1] + 0.1 * bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED,
+                       ("bound.item()",
+                        "bound.item() if not bounds else 0.9 * bounds[-1] + 0.1 * bound.item()")),
     },
     {
         "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
         "what": "The mean is decoded.",
-        "code": """
-def train(encoder, decoder, data, steps, batch_size, lr):
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=lr)
-    bounds = []
-    for step in range(steps):
-        x = data[torch.randperm(len(data))[:batch_size]]
-        mean, log_var = encoder(x).chunk(2, -1)
-        bound = (log_bernoulli(x, decoder(mean)) - gaussian_kl(mean, log_var)).mean()
-        optimizer.zero_grad()
-        (-bound).backward()
-        optimizer.step()
-        bounds.append(bound.item())
-    return bounds
-""",
+        "code": edited(TRAIN_PERMUTED,
+                       ("elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z)))",
+                        "(log_bernoulli(x, decoder(mean)) - gaussian_kl(mean, log_var))")),
     },
     {
         "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],

@@ -4,6 +4,12 @@ Each entry replaces one answer cell. The wrong ones are mistakes found in public
 of a first attempt; the right ones get full marks though they are written differently.
 """
 
+from inspect import getsource
+
+from harness import edited
+
+from vaelib import coursework as cw
+
 KERNEL, MMD, SHUFFLE, LOGIT = "gaussian-kernel", "mmd", "permutation-test", "optimal-logit"
 JS, LOSSES, PLAY, PRICES = "jensen-shannon", "game-losses", "play", "info-vae-prices"
 CATCH, READY = "catch", 'cw.ready_made("03_aae_mmd", "{0}")'
@@ -42,6 +48,53 @@ def catches(program):
              abs(program.two_sample_test(zeros, ones, 900)[1] - 1 / 3) > 0.1]
 """
 
+# Right answers; most variants are changes of them.
+MMD_RIGHT = getsource(cw.ready_made("03_aae_mmd", "mmd"))
+SHUFFLE_RIGHT = getsource(cw.ready_made("03_aae_mmd", "permutation_test"))
+SHUFFLE_IN_LINES = """
+def permutation_test(x, y, statistic, permutations):
+    pool, n = torch.cat([x, y]), len(x)
+    observed = float(statistic(x, y))
+    as_large = 0
+    for _ in range(permutations):
+        dealt = pool[torch.randperm(len(pool))]
+        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
+    return (1 + as_large) / (1 + permutations)
+"""
+LOGIT_RIGHT = """
+def optimal_logit(z, mean, std):
+    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).sum(-1)
+"""
+LOSSES_RIGHT = """
+def discriminator_loss(model, x):
+    with torch.no_grad():
+        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
+    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
+    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
+def encoder_loss(model, x):
+    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
+"""
+LOSSES_DETACHED = edited(
+    DISCRIMINATOR + ENCODER,
+    (
+        "with torch.no_grad():\n"
+        "        codes = model.draw(x, 1)[0][0]\n"
+        "    draws = model.prior.rsample((len(x),))",
+        "codes, draws = model.draw(x, 1)[0][0].detach(), model.prior.rsample((len(x),))",
+    ),
+)
+PLAY_RIGHT = getsource(cw.ready_made("03_aae_mmd", "play"))
+PRICES_RIGHT = """
+def info_vae_prices(alpha, lam):
+    if alpha + lam < 1:
+        raise ValueError("a mismatch would be rewarded")
+    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
+            "information": 1 - alpha, "mismatch": lam}
+
+def member_with(kl, divergence):
+    return 1 - kl, kl + divergence
+"""
+
 # fmt: off
 WRONG = [
     (KERNEL, "the squared distance is averaged over the coordinates", ["gaussian-kernel-test"], '''
@@ -70,31 +123,16 @@ def gaussian_kernel(x, y, bandwidth):
     return torch.exp(-((x[:n] - y[:n]) ** 2).sum(-1) / (2 * bandwidth**2))
 '''),
     (MMD, "the diagonals are left out, but the sums still divided by n²",
-     ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k = kernel(z, z)
-        return ((k.sum() - k.trace()) if unbiased else k.sum()) / len(z) ** 2
-
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
+     ["mmd-test", "mmd-known"],
+     edited(MMD_RIGHT,
+            ("k, n = kernel(z, z), len(z)", "k = kernel(z, z)"),
+            ("(k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()",
+             "((k.sum() - k.trace()) if unbiased else k.sum()) / len(z) ** 2"))),
     (MMD, "the diagonal is taken for ones, which it is for some kernels only",
-     ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - n) / (n * (n - 1)) if unbiased else k.mean()
-
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
-    (MMD, "cut off at 0, so no longer unbiased", ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    return (within(x) + within(y) - 2 * kernel(x, y).mean()).clamp(min=0)
-'''),
+     ["mmd-test", "mmd-known"], edited(MMD_RIGHT, ("k.trace()", "n"))),
+    (MMD, "cut off at 0, so no longer unbiased", ["mmd-test", "mmd-known"],
+     edited(MMD_RIGHT, ("within(x) + within(y) - 2 * kernel(x, y).mean()",
+                        "(within(x) + within(y) - 2 * kernel(x, y).mean()).clamp(min=0)"))),
     (MMD, "the cross term loses its diagonal too, as if x[i] and y[i] were one point",
      ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
@@ -105,35 +143,19 @@ def mmd(x, y, kernel, unbiased=True):
     return mean(kernel(x, x)) + mean(kernel(y, y)) - 2 * mean(kernel(x, y))
 '''),
     (MMD, "means, divided by the number of pairs once more",
-     ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return ((k - k.diagonal().diag()) / (n * (n - 1))).mean() if unbiased else k.mean()
-
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
-    (MMD, "the cross term is subtracted once", ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    return within(x) + within(y) - kernel(x, y).mean()
-'''),
+     ["mmd-test", "mmd-known"],
+     edited(MMD_RIGHT, ("(k.sum() - k.trace()) / (n * (n - 1))",
+                        "((k - k.diagonal().diag()) / (n * (n - 1))).mean()"))),
+    (MMD, "the cross term is subtracted once", ["mmd-test", "mmd-known"],
+     edited(MMD_RIGHT, ("2 * kernel", "kernel"))),
     (MMD, "the V-statistic, whatever was asked for", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     return kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
 '''),
     (MMD, "a plain number, through which no gradient passes",
-     ["mmd-test", "mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    return (within(x) + within(y) - 2 * kernel(x, y).mean()).item()
-'''),
+     ["mmd-test", "mmd-known"],
+     edited(MMD_RIGHT, ("within(x) + within(y) - 2 * kernel(x, y).mean()",
+                        "(within(x) + within(y) - 2 * kernel(x, y).mean()).item()"))),
     (MMD, "one n for both clouds", ["mmd-test", "mmd-known"], '''
 def mmd(x, y, kernel, unbiased=True):
     n = len(x)
@@ -144,74 +166,37 @@ def mmd(x, y, kernel, unbiased=True):
     return kxx.sum() / off + kyy.sum() / off - 2 * kernel(x, y).sum() / n**2
 '''),
     (SHUFFLE, "the observed arrangement is not counted: p can be 0",
-     ["permutation-test-test", "permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return count / permutations
-'''),
+     ["permutation-test-test", "permutation-test-rate"],
+     edited(SHUFFLE_RIGHT, ("(1 + count) / (1 + permutations)", "count / permutations"))),
     (SHUFFLE, "counted above the line, not below: p can exceed 1",
-     ["permutation-test-test", "permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 1
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return count / permutations
-'''),
-    (SHUFFLE, "ties do not count", ["permutation-test-test"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) > observed
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "the wrong tail: small values are counted", ["permutation-test-test"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) <= observed
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "drawn with replacement: a bootstrap", ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randint(len(pool), (len(pool),))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-test", "permutation-test-rate"],
+     edited(SHUFFLE_RIGHT,
+            ("0", "1"),
+            ("(1 + count) / (1 + permutations)", "count / permutations"))),
+    (SHUFFLE, "ties do not count", ["permutation-test-test"],
+     edited(SHUFFLE_RIGHT, (">= observed", "> observed"))),
+    (SHUFFLE, "the wrong tail: small values are counted", ["permutation-test-test"],
+     edited(SHUFFLE_RIGHT, (">= observed", "<= observed"))),
+    (SHUFFLE, "drawn with replacement: a bootstrap", ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT, ("randperm(len(pool))", "randint(len(pool), (len(pool),))"))),
     (SHUFFLE, "each cloud is shuffled by itself, so that nothing changes sides",
-     ["permutation-test-test", "permutation-test-shuffles", "permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    observed, count = float(statistic(x, y)), 0
-    for _ in range(permutations):
-        value = statistic(x[torch.randperm(len(x))], y[torch.randperm(len(y))])
-        count += float(value) >= observed - 1e-6
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "the pool is cut in halves, whatever the sizes", ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        half = len(pool) // 2
-        count += float(statistic(dealt[:half], dealt[half:])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-test", "permutation-test-shuffles", "permutation-test-rate"],
+     edited(SHUFFLE_RIGHT,
+            ("pool, observed, count = torch.cat([x, y]),", "observed, count ="),
+            ("dealt = pool[torch.randperm(len(pool))]",
+             "value = statistic(x[torch.randperm(len(x))], y[torch.randperm(len(y))])"),
+            ("float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed",
+             "float(value) >= observed - 1e-6"))),
+    (SHUFFLE, "the pool is cut in halves, whatever the sizes", ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT,
+            ("count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed",
+             "half = len(pool) // 2\n"
+             "        count += float(statistic(dealt[:half], dealt[half:])) >= observed"))),
     (SHUFFLE, "shuffled once and used again and again",
-     ["permutation-test-shuffles", "permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    dealt = pool[torch.randperm(len(pool))]
-    for _ in range(permutations):
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles", "permutation-test-rate"],
+     edited(SHUFFLE_RIGHT,
+            ("for _ in", "dealt = pool[torch.randperm(len(pool))]\n    for _ in"),
+            ("        dealt = pool[torch.randperm(len(pool))]\n", ""))),
     (LOGIT, "the logit of a code in place of that of a draw",
      ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
@@ -220,10 +205,7 @@ def optimal_logit(z, mean, std):
     return (log_q - log_p).sum(-1)
 '''),
     (LOGIT, "the codes' density without its normalization",
-     ["optimal-logit-test"], '''
-def optimal_logit(z, mean, std):
-    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1)
-'''),
+     ["optimal-logit-test"], edited(LOGIT_RIGHT, (" + torch.log(std)", ""))),
     (LOGIT, "std taken for the variance", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     codes = torch.distributions.Normal(mean, std.sqrt())
@@ -236,10 +218,8 @@ def optimal_logit(z, mean, std):
     q = (torch.exp(-0.5 * ((z - mean) / std) ** 2) / std).prod(-1)
     return torch.log(p / q)
 '''),
-    (LOGIT, "a mean over the coordinates", ["optimal-logit-test"], '''
-def optimal_logit(z, mean, std):
-    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).mean(-1)
-'''),
+    (LOGIT, "a mean over the coordinates", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("sum(-1)", "mean(-1)"))),
     (LOGIT, "one logit for each coordinate", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     return 0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)
@@ -277,12 +257,8 @@ def jensen_shannon(on_draws, on_codes):
 def jensen_shannon(on_draws, on_codes):
     return F.logsigmoid(torch.cat([on_draws, -on_codes])).mean() + math.log(2)
 '''),
-    (LOSSES, "the discriminator's gradient leaks into the encoder", ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    said, of_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
-''' + ENCODER),
+    (LOSSES, "the discriminator's gradient leaks into the encoder", ["game-losses-gradients"],
+     edited(LOSSES_DETACHED, (".detach()", ""))),
     (LOSSES, "the discriminator's labels are swapped", ["game-losses-test"], '''
 def discriminator_loss(model, x):
     with torch.no_grad():
@@ -306,13 +282,10 @@ def discriminator_loss(model, x):
     d, e = (torch.sigmoid(model.discriminator(z)) for z in (draws, codes))
     return -torch.log(d).mean() - torch.log(1 - e).mean()
 ''' + ENCODER),
-    (LOSSES, "the whole discriminator's turn runs without gradients", ["game-losses-gradients"], '''
-@torch.no_grad()
-def discriminator_loss(model, x):
-    codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    said, of_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
-''' + ENCODER),
+    (LOSSES, "the whole discriminator's turn runs without gradients", ["game-losses-gradients"],
+     edited(LOSSES_DETACHED,
+            ("def discriminator_loss", "@torch.no_grad()\ndef discriminator_loss"),
+            (".detach()", ""))),
     (LOSSES, "sums over the batch",
      ["game-losses-test", "game-losses-gradients"], DISCRIMINATOR + '''
 def encoder_loss(model, x):
@@ -328,53 +301,24 @@ def encoder_loss(model, x):
     codes = model.draw(x, 1)[0][0].detach()
     return F.softplus(-model.discriminator(codes)).mean()
 '''),
-    (PLAY, "gradients pile up from turn to turn", ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
+    (PLAY, "gradients pile up from turn to turn", ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT, ("        optimizer.zero_grad()\n", ""))),
     (PLAY,
      "each optimizer clears its own gradients after its step, where the next turn writes again",
-     ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(value.item())
-    return losses
-'''),
-    (PLAY, "all gradients are cleared once, at the start", ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    model.zero_grad()
-    losses = []
-    for optimizer, loss in turns:
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
+     ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT,
+            ("        optimizer.zero_grad()\n", ""),
+            ("losses.append", "optimizer.zero_grad()\n        losses.append"))),
+    (PLAY, "all gradients are cleared once, at the start", ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT,
+            ("losses = []", "model.zero_grad()\n    losses = []"),
+            ("        optimizer.zero_grad()\n", ""))),
     (PLAY,
      "cleared after every turn, but not before the first: what lay around from earlier counts",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        model.zero_grad()
-        losses.append(value.item())
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("        optimizer.zero_grad()\n", ""),
+            ("losses.append", "model.zero_grad()\n        losses.append"))),
     (PLAY, "all losses are computed before anyone moves", ["play-test", "play-leaks"], '''
 def play(model, x, turns):
     values = [loss(model, x) for _, loss in turns]
@@ -395,57 +339,26 @@ def play(model, x, turns):
         optimizer.step()
     return [value.item() for value in values]
 '''),
-    (PLAY, "the losses after the step are returned", ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        loss(model, x).backward()
-        optimizer.step()
-        losses.append(loss(model, x).item())
-    return losses
-'''),
-    (PLAY, "tensors with their graphs are returned", ["play-test"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value)
-    return losses
-'''),
-    (PRICES, "the mismatch inside the average KL is forgotten", ["info-vae-prices-test"], '''
-def info_vae_prices(alpha, lam):
-    if alpha + lam < 1:
-        raise ValueError("a mismatch would be rewarded")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
-            "information": 1 - alpha, "mismatch": alpha + lam - 1}
-''' + MEMBER),
+    (PLAY, "the losses after the step are returned", ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT,
+            ("value = loss(model, x)\n        value.backward()", "loss(model, x).backward()"),
+            ("value.item()", "loss(model, x).item()"))),
+    (PLAY, "tensors with their graphs are returned", ["play-test"],
+     edited(PLAY_RIGHT, ("value.item()", "value"))),
+    (PRICES, "the mismatch inside the average KL is forgotten", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT, ('"mismatch": lam', '"mismatch": alpha + lam - 1'))),
     (PRICES, "a mismatch may be rewarded, as in a popular library", ["info-vae-prices-test"], '''
 def info_vae_prices(alpha, lam):
     return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
             "information": 1 - alpha, "mismatch": lam}
 ''' + MEMBER),
     (PRICES, "every lambda below 1 is refused, though alpha may make up for it",
-     ["info-vae-prices-test"], '''
-def info_vae_prices(alpha, lam):
-    if lam < 1:
-        raise ValueError("lam is below 1")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
-            "information": 1 - alpha, "mismatch": lam}
-''' + MEMBER),
-    (PRICES, "lambda taken for the price of D in the way back", ["info-vae-prices-test"], '''
-def info_vae_prices(alpha, lam):
-    if alpha + lam < 1:
-        raise ValueError("a mismatch would be rewarded")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
-            "information": 1 - alpha, "mismatch": lam}
-
-def member_with(kl, divergence):
-    return 1 - kl, divergence
-'''),
+     ["info-vae-prices-test"],
+     edited(PRICES_RIGHT,
+            ("alpha + lam < 1", "lam < 1"),
+            ('"a mismatch would be rewarded"', '"lam is below 1"'))),
+    (PRICES, "lambda taken for the price of D in the way back", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT, ("kl + divergence", "divergence"))),
     (KERNEL, "no gradient reaches y", ["gaussian-kernel-test"], '''
 def gaussian_kernel(x, y, bandwidth):
     return torch.exp(-((x[:, None] - y.detach()) ** 2).sum(-1) / (2 * bandwidth**2))
@@ -478,106 +391,54 @@ def gaussian_kernel(x, y, bandwidth):
         torch.set_grad_enabled(False)
     return k
 '''),
-    (MMD, "the cross term has no gradient", ["mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    return within(x) + within(y) - 2 * kernel(x, y).mean().detach()
-'''),
-    (MMD, "y is only a sample of the prior and is detached", ["mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    y = y.detach()
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
+    (MMD, "the cross term has no gradient", ["mmd-known"],
+     edited(MMD_RIGHT, ("kernel(x, y).mean()", "kernel(x, y).mean().detach()"))),
+    (MMD, "y is only a sample of the prior and is detached", ["mmd-known"],
+     edited(MMD_RIGHT, ("return within", "y = y.detach()\n    return within"))),
     (MMD, "vaelib's, under another name", ["mmd-test", "mmd-known"], '''
 from vaelib import mmd as squared
 
 def mmd(x, y, kernel, unbiased=True):
     return squared(x, y, kernel, unbiased)
 '''),
-    (MMD, "x is put in another order in place", ["mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-
-    if not x.requires_grad:
-        x.copy_(x.flip(0))
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
-    (SHUFFLE, "the seed is set: each call shuffles alike", ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    torch.manual_seed(0)
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+    (MMD, "x is put in another order in place", ["mmd-known"],
+     edited(MMD_RIGHT, ("return within",
+                        "if not x.requires_grad:\n        x.copy_(x.flip(0))\n    return within"))),
+    (SHUFFLE, "the seed is set: each call shuffles alike", ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT, ("pool, observed", "torch.manual_seed(0)\n    pool, observed"))),
     (SHUFFLE, "a generator of its own, with the same seed in each call",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    own = torch.Generator()
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool), generator=own)]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "the pool is turned, not shuffled", ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool.roll(int(torch.randint(len(pool), ())), 0)
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT,
+            ("pool, observed", "own = torch.Generator()\n    pool, observed"),
+            ("len(pool)", "len(pool), generator=own"))),
+    (SHUFFLE, "the pool is turned, not shuffled", ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT, ("pool[torch.randperm(len(pool))]",
+                            "pool.roll(int(torch.randint(len(pool), ())), 0)"))),
     (SHUFFLE, "each shuffle exchanges three pairs of the one before",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    order = torch.randperm(len(pool))
-    for _ in range(permutations):
-        for i, j in torch.randint(len(pool), (3, 2)).tolist():
-            order[[i, j]] = order[[j, i]]
-        dealt = pool[order]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT,
+            ("for _ in", "order = torch.randperm(len(pool))\n    for _ in"),
+            ("dealt = pool[torch.randperm(len(pool))]",
+             "for i, j in torch.randint(len(pool), (3, 2)).tolist():\n"
+             "            order[[i, j]] = order[[j, i]]\n"
+             "        dealt = pool[order]"))),
     (SHUFFLE, "every point changes sides with the same chance, sizes put right afterwards by order",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        order = torch.randint(0, 3, (len(pool),)).sort(stable=True).indices
-        dealt = pool[order]
-        count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "the dealt points are written into x and y", ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), float(statistic(x, y)), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        x.copy_(dealt[: len(x)])
-        y.copy_(dealt[len(x) :])
-        count += float(statistic(x, y)) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
-    (SHUFFLE, "absolute values are compared", ["permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, observed, count = torch.cat([x, y]), abs(float(statistic(x, y))), 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        count += abs(float(statistic(dealt[: len(x)], dealt[len(x) :]))) >= observed
-    return (1 + count) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT,
+            ("dealt = pool[torch.randperm(len(pool))]",
+             "order = torch.randint(0, 3, (len(pool),)).sort(stable=True).indices\n"
+             "        dealt = pool[order]"))),
+    (SHUFFLE, "the dealt points are written into x and y", ["permutation-test-shuffles"],
+     edited(SHUFFLE_RIGHT,
+            ("count += float(statistic(dealt[: len(x)], dealt[len(x) :])) >= observed",
+             "x.copy_(dealt[: len(x)])\n"
+             "        y.copy_(dealt[len(x) :])\n"
+             "        count += float(statistic(x, y)) >= observed"))),
+    (SHUFFLE, "absolute values are compared", ["permutation-test-rate"],
+     edited(SHUFFLE_RIGHT,
+            ("float(statistic(x, y))", "abs(float(statistic(x, y)))"),
+            ("float(statistic(dealt[: len(x)], dealt[len(x) :]))",
+             "abs(float(statistic(dealt[: len(x)], dealt[len(x) :])))"))),
     (SHUFFLE, "only statistics that are tensors are accepted", ["permutation-test-rate"], '''
 def permutation_test(x, y, statistic, permutations):
     pool, n = torch.cat([x, y]), len(x)
@@ -657,11 +518,9 @@ def optimal_logit(z, mean, std):
     z /= std
     return log_p + 0.5 * (z**2).sum(-1) + torch.log(std).sum()
 '''),
-    (LOGIT, "small standard deviations are cut off", ["optimal-logit-test"], '''
-def optimal_logit(z, mean, std):
-    std = std.clamp(min=0.05)
-    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).sum(-1)
-'''),
+    (LOGIT, "small standard deviations are cut off", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("def optimal_logit(z, mean, std):",
+                          "def optimal_logit(z, mean, std):\n    std = std.clamp(min=0.05)"))),
     (LOGIT, "one mean over all standard deviations", ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
     return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2).sum(-1) + torch.log(std).mean()
@@ -678,12 +537,8 @@ def jensen_shannon(on_draws, on_codes):
              + F.logsigmoid(-on_codes.clamp(-20, 20)).mean())
     return 0.5 * value + math.log(2)
 '''),
-    (LOSSES, "the draws' term has no gradient", ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    codes, draws = model.draw(x, 1)[0][0].detach(), model.prior.rsample((len(x),))
-    said, of_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-said.detach()).mean() + F.softplus(of_codes).mean()
-''' + ENCODER),
+    (LOSSES, "the draws' term has no gradient", ["game-losses-gradients"],
+     edited(LOSSES_DETACHED, ("-said", "-said.detach()"))),
     (LOSSES, "normal draws, whatever the prior is",
      ["game-losses-test", "game-losses-gradients"], '''
 def discriminator_loss(model, x):
@@ -705,12 +560,8 @@ def discriminator_loss(model, x):
     said, of_codes = model.discriminator(draws), model.discriminator(codes)
     return F.softplus(-said).mean() + F.softplus(of_codes).mean()
 ''' + ENCODER),
-    (LOSSES, "a thousand draws, however many pictures", ["game-losses-test"], '''
-def discriminator_loss(model, x):
-    codes, draws = model.draw(x, 1)[0][0].detach(), model.prior.rsample((1000,))
-    said, of_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-said).mean() + F.softplus(of_codes).mean()
-''' + ENCODER),
+    (LOSSES, "a thousand draws, however many pictures", ["game-losses-test"],
+     edited(LOSSES_DETACHED, ("len(x)", "1000"))),
     (LOSSES, "the mean of many codes, in place of a code", ["game-losses-test"],
      DISCRIMINATOR + '''
 def encoder_loss(model, x):
@@ -726,11 +577,9 @@ def encoder_loss(model, x):
     model.discriminator.requires_grad_(False)
     return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
 '''),
-    (LOSSES, "the model stays in train mode", ["game-losses-gradients"], DISCRIMINATOR + '''
-def encoder_loss(model, x):
-    model.train()
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+    (LOSSES, "the model stays in train mode", ["game-losses-gradients"],
+     edited(DISCRIMINATOR + ENCODER, ("def encoder_loss(model, x):",
+                                      "def encoder_loss(model, x):\n    model.train()"))),
     (LOSSES, "vaelib's turns, under other names", ["game-losses-gradients"], '''
 from vaelib import aae_discriminator as second
 from vaelib import aae_encoder as third
@@ -741,80 +590,40 @@ def discriminator_loss(model, x):
 def encoder_loss(model, x):
     return -third(model, x)["objective"].mean()
 '''),
-    (PLAY, "only the first group of parameters is cleared", ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        for p in optimizer.param_groups[0]["params"]:
-            p.grad = None
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
-    (PLAY, "gradients are clipped, as in the program that it was copied from", ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
-    (PLAY, "gradients stay switched off", ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        torch.set_grad_enabled(True)
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        torch.set_grad_enabled(False)
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
-    (PLAY, "every turn makes two steps", ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        for _ in range(2):
-            optimizer.zero_grad()
-            value = loss(model, x)
-            value.backward()
-            optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
-    (PLAY, "the last turn is left out", ["play-test", "play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns[: max(1, len(turns) - 1)]:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
-    (PRICES, "a reward for information is cut off at 0", ["info-vae-prices-test"], '''
-def info_vae_prices(alpha, lam):
-    if alpha + lam < 1:
-        raise ValueError("a mismatch would be rewarded")
-    return {"kl": max(0, 1 - alpha), "divergence": alpha + lam - 1,
-            "information": max(0, 1 - alpha), "mismatch": lam}
-''' + MEMBER),
-    (PRICES, "only a negative lambda is refused", ["info-vae-prices-test"], '''
-def info_vae_prices(alpha, lam):
-    if lam < 0:
-        raise ValueError("lam is below 0")
-    return {"kl": 1 - alpha, "divergence": alpha + lam - 1,
-            "information": 1 - alpha, "mismatch": lam}
-''' + MEMBER),
+    (PLAY, "only the first group of parameters is cleared", ["play-leaks"],
+     edited(PLAY_RIGHT, ("optimizer.zero_grad()",
+                         'for p in optimizer.param_groups[0]["params"]:\n'
+                         "            p.grad = None"))),
+    (PLAY, "gradients are clipped, as in the program that it was copied from", ["play-leaks"],
+     edited(PLAY_RIGHT, ("optimizer.step()",
+                         "nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
+                         "        optimizer.step()"))),
+    (PLAY, "gradients stay switched off", ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.zero_grad()",
+             "torch.set_grad_enabled(True)\n        optimizer.zero_grad()"),
+            ("optimizer.step()", "torch.set_grad_enabled(False)\n        optimizer.step()"))),
+    (PLAY, "every turn makes two steps", ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.zero_grad()\n"
+             "        value = loss(model, x)\n"
+             "        value.backward()\n"
+             "        optimizer.step()",
+             "for _ in range(2):\n"
+             "            optimizer.zero_grad()\n"
+             "            value = loss(model, x)\n"
+             "            value.backward()\n"
+             "            optimizer.step()"))),
+    (PLAY, "the last turn is left out", ["play-test", "play-leaks"],
+     edited(PLAY_RIGHT, ("loss in turns", "loss in turns[: max(1, len(turns) - 1)]"))),
+    (PRICES, "a reward for information is cut off at 0", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT,
+            ('"kl": 1 - alpha', '"kl": max(0, 1 - alpha)'),
+            ('1 - alpha, "mismatch"', 'max(0, 1 - alpha), "mismatch"'))),
+    (PRICES, "only a negative lambda is refused", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT,
+            ("alpha + lam < 1", "lam < 0"),
+            ('"a mismatch would be rewarded"', '"lam is below 0"'))),
     (KERNEL, "float64 is made the default for good",
      ["gaussian-kernel-test"], '''
 def gaussian_kernel(x, y, bandwidth):
@@ -828,95 +637,35 @@ def gaussian_kernel(x, y, bandwidth):
     return (k + k.T) / 2 if len(x) == len(y) else k
 '''),
     (MMD, "float64 is made the default for good",
-     ["mmd-known"], '''
-def mmd(x, y, kernel, unbiased=True):
-    torch.set_default_dtype(torch.float64)
-    def within(z):
-        k, n = kernel(z, z), len(z)
-        return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()
-    return within(x) + within(y) - 2 * kernel(x, y).mean()
-'''),
+     ["mmd-known"],
+     edited(MMD_RIGHT,
+            ("def within(z):", "torch.set_default_dtype(torch.float64)\n    def within(z):"),
+            ("return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()\n",
+             "return (k.sum() - k.trace()) / (n * (n - 1)) if unbiased else k.mean()"))),
     (SHUFFLE, "an absolute tolerance, larger than some statistics",
-     ["permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed - 1e-6
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-rate"], edited(SHUFFLE_IN_LINES, (">= observed", ">= observed - 1e-6"))),
     (SHUFFLE, "NumPy's random numbers",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[np.random.permutation(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES, ("torch.randperm", "np.random.permutation"))),
     (SHUFFLE, "a generator with a seed from the clock",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    g = torch.Generator(); g.seed()
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool), generator=g)]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES,
+            ("observed =", "g = torch.Generator(); g.seed()\n    observed ="),
+            ("len(pool)", "len(pool), generator=g"))),
     (SHUFFLE, "a seed from the clock",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    torch.seed()
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES, ("observed =", "torch.seed()\n    observed ="))),
     (SHUFFLE, "gradients stay switched off",
-     ["permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    torch.set_grad_enabled(False)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES, ("observed =", "torch.set_grad_enabled(False)\n    observed ="))),
     (SHUFFLE, "float64 is made the default for good",
-     ["permutation-test-rate"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    torch.set_default_dtype(torch.float64)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES, ("observed =",
+                               "torch.set_default_dtype(torch.float64)\n    observed ="))),
     (SHUFFLE, "the first shuffle is the observed arrangement",
-     ["permutation-test-shuffles"], '''
-def permutation_test(x, y, statistic, permutations):
-    pool, n = torch.cat([x, y]), len(x)
-    observed = float(statistic(x, y))
-    as_large = 0
-    for _ in range(permutations):
-        dealt = pool[torch.randperm(len(pool)) if _ else torch.arange(len(pool))]
-        as_large += float(statistic(dealt[:n], dealt[n:])) >= observed
-    return (1 + as_large) / (1 + permutations)
-'''),
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES, ("randperm(len(pool))",
+                               "randperm(len(pool)) if _ else torch.arange(len(pool))"))),
     (LOGIT, "the logarithm of a product of standard deviations",
      ["optimal-logit-test"], '''
 def optimal_logit(z, mean, std):
@@ -929,11 +678,10 @@ def optimal_logit(z, mean, std):
     return squares.sum(-1) + 0.5 * torch.log(torch.det(torch.diag(std**2)))
 '''),
     (LOGIT, "float64 is made the default for good",
-     ["optimal-logit-test"], '''
-def optimal_logit(z, mean, std):
-    torch.set_default_dtype(torch.float64)
-    return (0.5 * ((z - mean) / std) ** 2 - 0.5 * z**2 + torch.log(std)).sum(-1)
-'''),
+     ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("def optimal_logit(z, mean, std):",
+                          "def optimal_logit(z, mean, std):\n"
+                          "    torch.set_default_dtype(torch.float64)"))),
     (JS, "float64 is made the default for good",
      ["jensen-shannon-test"], '''
 def jensen_shannon(on_draws, on_codes):
@@ -941,151 +689,69 @@ def jensen_shannon(on_draws, on_codes):
     return 0.5 * (F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()) + math.log(2)
 '''),
     (LOSSES, "the model stays in eval mode",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    model.eval()
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT, ("with torch", "model.eval()\n    with torch"))),
     (LOSSES, "encoder_loss leaves the model in eval mode",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    model.eval()
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT, ("def encoder_loss(model, x):",
+                           "def encoder_loss(model, x):\n    model.eval()"))),
     (LOSSES, "the model's gradients are cleared",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    model.zero_grad()
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT, ("with torch", "model.zero_grad()\n    with torch"))),
     (LOSSES, "encoder_loss clears the model's gradients",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    model.zero_grad()
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT, ("def encoder_loss(model, x):",
+                           "def encoder_loss(model, x):\n    model.zero_grad()"))),
     (LOSSES, "the width of a code is cut off from the graph",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    return F.softplus(-model.discriminator(code_of(model, x))).mean()
-def code_of(model, x):
-    if isinstance(model, vl.ImplicitVAE): return model.draw(x, 1)[0][0]
-    m, v = model.encode(x)
-    return m + (0.5 * v).exp().detach() * torch.randn_like(m)
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT,
+            ("return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()",
+             "return F.softplus(-model.discriminator(code_of(model, x))).mean()\n"
+             "def code_of(model, x):\n"
+             "    if isinstance(model, vl.ImplicitVAE): return model.draw(x, 1)[0][0]\n"
+             "    m, v = model.encode(x)\n"
+             "    return m + (0.5 * v).exp().detach() * torch.randn_like(m)"))),
     (LOSSES, "half of the draws mirror the others",
-     ["game-losses-test"], '''
-def discriminator_loss(model, x):
-    with torch.no_grad():
-        codes = model.draw(x, 1)[0][0]
-        h = model.prior.rsample(((len(x) + 1) // 2,))
-        draws = torch.cat([h, 2 * model.prior.mean - h])[:len(x)]
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-test"],
+     edited(LOSSES_RIGHT,
+            ("codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))",
+             "codes = model.draw(x, 1)[0][0]\n"
+             "        h = model.prior.rsample(((len(x) + 1) // 2,))\n"
+             "        draws = torch.cat([h, 2 * model.prior.mean - h])[:len(x)]"))),
     (LOSSES, "float64 is made the default for good",
-     ["game-losses-gradients"], '''
-def discriminator_loss(model, x):
-    torch.set_default_dtype(torch.float64)
-    with torch.no_grad():
-        codes, draws = model.draw(x, 1)[0][0], model.prior.rsample((len(x),))
-    on_draws, on_codes = model.discriminator(draws), model.discriminator(codes)
-    return F.softplus(-on_draws).mean() + F.softplus(on_codes).mean()
-def encoder_loss(model, x):
-    return F.softplus(-model.discriminator(model.draw(x, 1)[0][0])).mean()
-'''),
+     ["game-losses-gradients"],
+     edited(LOSSES_RIGHT, ("with torch",
+                           "torch.set_default_dtype(torch.float64)\n    with torch"))),
     (PLAY, "gradients are clipped by value",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        moved = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_value_(moved, 5.0)
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.step()",
+             'moved = [p for group in optimizer.param_groups for p in group["params"]]\n'
+             "        nn.utils.clip_grad_value_(moved, 5.0)\n"
+             "        optimizer.step()"))),
     (PLAY, "float64 is made the default for good",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-        torch.set_default_dtype(torch.float64)
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT, ("losses.append(value.item())",
+                         "losses.append(value.item())\n"
+                         "        torch.set_default_dtype(torch.float64)"))),
     (PLAY, "a seed is set",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-        torch.manual_seed(0)
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT, ("losses.append(value.item())",
+                         "losses.append(value.item())\n        torch.manual_seed(0)"))),
     (PLAY, "the loss is computed twice: one is returned, along the other goes the step",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        losses.append(loss(model, x).item())
-        optimizer.zero_grad()
-        loss(model, x).backward()
-        optimizer.step()
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.zero_grad()",
+             "losses.append(loss(model, x).item())\n        optimizer.zero_grad()"),
+            ("value = loss(model, x)\n        value.backward()", "loss(model, x).backward()"),
+            ("        losses.append(value.item())\n", ""))),
     (PLAY, "long gradients are shortened",
-     ["play-leaks"], '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        optimizer.zero_grad()
-        value = loss(model, x)
-        value.backward()
-        moved = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(moved, 100.0)
-        optimizer.step()
-        losses.append(value.item())
-    return losses
-'''),
+     ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.step()",
+             'moved = [p for group in optimizer.param_groups for p in group["params"]]\n'
+             "        nn.utils.clip_grad_norm_(moved, 100.0)\n"
+             "        optimizer.step()"))),
     (PRICES, "a small reward for a mismatch is allowed",
      ["info-vae-prices-test"], '''
 def info_vae_prices(alpha, lam):
@@ -1204,29 +870,20 @@ def encoder_loss(model, x):
     return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
 '''),
     (LOSSES, "vaelib's turns are not called, but written like them", DISCRIMINATOR + ENCODER),
-    (PLAY, "every gradient by itself", '''
-def play(model, x, turns):
-    losses = []
-    for optimizer, loss in turns:
-        own = [p for group in optimizer.param_groups for p in group["params"]]
-        value = loss(model, x)
-        for p, gradient in zip(own, torch.autograd.grad(value, own)):
-            p.grad = gradient
-        optimizer.step()
-        losses.append(float(value.detach()))
-    return losses
-'''),
-    (PLAY, "the whole model's gradients are cleared before each turn", '''
-def play(model, x, turns):
-    def turn(optimizer, loss):
-        model.zero_grad(set_to_none=True)
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        return value.item()
-
-    return [turn(*one) for one in turns]
-'''),
+    (PLAY, "every gradient by itself",
+     edited(PLAY_RIGHT,
+            ("optimizer.zero_grad()",
+             'own = [p for group in optimizer.param_groups for p in group["params"]]'),
+            ("value.backward()",
+             "for p, gradient in zip(own, torch.autograd.grad(value, own)):\n"
+             "            p.grad = gradient"),
+            ("value.item()", "float(value.detach())"))),
+    (PLAY, "the whole model's gradients are cleared before each turn",
+     edited(PLAY_RIGHT,
+            ("losses = []\n    for optimizer, loss in turns:\n        optimizer.zero_grad()",
+             "def turn(optimizer, loss):\n        model.zero_grad(set_to_none=True)"),
+            ("losses.append(value.item())\n    return losses",
+             "return value.item()\n\n    return [turn(*one) for one in turns]"))),
     (PRICES, "the way back by solving for lambda", '''
 def info_vae_prices(alpha, lam):
     prices = dict(kl=1 - alpha, divergence=lam - (1 - alpha), information=1 - alpha, mismatch=lam)
@@ -1317,29 +974,20 @@ def encoder_loss(model, x):
     return -F.logsigmoid(said).sum() / len(x)
 '''),
     (PLAY, "ready-made", "play = " + READY.format("play")),
-    (PLAY, "detached tensors in a tuple", '''
-def play(model, x, turns):
-    losses = ()
-    for optimizer, loss in turns:
-        optimizer.zero_grad(set_to_none=False)
-        value = loss(model, x)
-        value.backward()
-        optimizer.step()
-        losses += (value.detach(),)
-    return losses
-'''),
+    (PLAY, "detached tensors in a tuple",
+     edited(PLAY_RIGHT,
+            ("losses = []", "losses = ()"),
+            ("zero_grad()", "zero_grad(set_to_none=False)"),
+            ("losses.append(value.item())", "losses += (value.detach(),)"))),
     (PRICES, "ready-made", "info_vae_prices = " + READY.format("info_vae_prices")
      + "\nmember_with = " + READY.format("member_with")),
-    (PRICES, "NumPy's numbers and tensors", '''
-def info_vae_prices(alpha, lam):
-    if lam < 1 - alpha:
-        raise ValueError("a mismatch would be rewarded")
-    return {"kl": np.float64(1 - alpha), "divergence": torch.tensor(alpha + lam - 1.0),
-            "information": np.float64(1 - alpha), "mismatch": np.float64(lam)}
-
-def member_with(kl, divergence):
-    return np.array([1 - kl, kl + divergence])
-'''),
+    (PRICES, "NumPy's numbers and tensors",
+     edited(PRICES_RIGHT,
+            ("alpha + lam < 1", "lam < 1 - alpha"),
+            ('1 - alpha, "divergence": alpha + lam - 1',
+             'np.float64(1 - alpha), "divergence": torch.tensor(alpha + lam - 1.0)'),
+            ('1 - alpha, "mismatch": lam', 'np.float64(1 - alpha), "mismatch": np.float64(lam)'),
+            ("1 - kl, kl + divergence", "np.array([1 - kl, kl + divergence])"))),
 ]
 # fmt: on
 

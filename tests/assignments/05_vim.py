@@ -4,27 +4,19 @@ Each replaces the whole source of one answer cell. The wrong ones fail exactly t
 "loses" names, the right ones fail none.
 """
 
-VARIANTS = []
+from harness import edited, variants
 
-
-def wrong(cell, what, loses, code):
-    """loses: what follows the cell's name in the ids of the tests that fail, "" for the first."""
-    VARIANTS.append(
-        {
-            "cell": cell,
-            "kind": "wrong",
-            "what": what,
-            "code": code.strip("\n"),
-            "loses": [f"test-{cell}{end}" for end in loses],
-        }
-    )
-
-
-def right(cell, what, code):
-    VARIANTS.append({"cell": cell, "kind": "right", "what": what, "code": code.strip("\n")})
+VARIANTS, wrong, right = variants()
 
 
 # Part 1: the prior -------------------------------------------------------------------
+
+_LOG_PRIOR = """
+def log_prior(z):
+    s = math.sqrt(3) / math.pi
+    t = z.abs() / s
+    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
+"""
 
 wrong(
     "log-prior",
@@ -41,12 +33,14 @@ wrong(
     "log-prior",
     "the formula as printed: it overflows in the left tail",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    e = torch.exp(-z / s)
-    return torch.log(e / (s * (1 + e) ** 2)).sum(-1)
-""",
+    edited(
+        _LOG_PRIOR,
+        ("t = z.abs() / s", "e = torch.exp(-z / s)"),
+        (
+            "(-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s))",
+            "torch.log(e / (s * (1 + e) ** 2))",
+        ),
+    ),
 )
 
 wrong(
@@ -64,36 +58,33 @@ wrong(
     "log-prior",
     "one value for each coordinate",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.abs() / s
-    return -t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)
-""",
+    edited(
+        _LOG_PRIOR,
+        (
+            "(-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)",
+            "-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)",
+        ),
+    ),
 )
 
 wrong(
     "log-prior",
     "ln s subtracted once for the code, not for each coordinate",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t))).sum(-1) - math.log(s)
-""",
+    edited(
+        _LOG_PRIOR,
+        (
+            "(-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)",
+            "(-t - 2 * torch.log1p(torch.exp(-t))).sum(-1) - math.log(s)",
+        ),
+    ),
 )
 
 wrong(
     "log-prior",
     "codes cut to [-30, 30]: finite, but no gradient pulls a code back",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.clamp(-30, 30) / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(_LOG_PRIOR, ("z.abs()", "z.clamp(-30, 30)")),
 )
 
 wrong(
@@ -148,13 +139,7 @@ wrong(
     "log-prior",
     "computed without gradients: codes are never pulled back",
     [""],
-    """
-@torch.no_grad()
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(_LOG_PRIOR, ("def log_prior(z):", "@torch.no_grad()\ndef log_prior(z):")),
 )
 
 wrong(
@@ -186,24 +171,23 @@ wrong(
     "log-prior",
     "the codes are scaled in place",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.detach().div_(s).abs() if not z.requires_grad else z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(
+        _LOG_PRIOR,
+        ("t = z.abs() / s", "t = z.detach().div_(s).abs() if not z.requires_grad else z.abs() / s"),
+    ),
 )
 
 wrong(
     "log-prior",
     "ln s for two coordinates, whatever their number",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t))).sum(-1) - 2 * math.log(s)
-""",
+    edited(
+        _LOG_PRIOR,
+        (
+            "(-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)",
+            "(-t - 2 * torch.log1p(torch.exp(-t))).sum(-1) - 2 * math.log(s)",
+        ),
+    ),
 )
 
 right(
@@ -405,6 +389,21 @@ def catches(program):
     return max(off.values()) > spread or abs(alone - math.log(300)) > 0.001
 """
 
+_CASES_IN_LINES = edited(
+    _CASES + _LINE,
+    (
+        "every = torch.stack([torch.distributions.Normal(m, s).log_prob(z).sum(-1)\n"
+        "                         for m, s in zip(mean, (0.5 * log_var).exp())])",
+        "every = torch.stack(\n"
+        "        [\n"
+        "            torch.distributions.Normal(m, s).log_prob(z).sum(-1)\n"
+        "            for m, s in zip(mean, (0.5 * log_var).exp())\n"
+        "        ]\n"
+        "    )",
+    ),
+    ("lines = mine", "\nlines = mine"),
+)
+
 wrong("mistake", "a guess: every program is wrong", [""], "def catches(program):\n"
       "    return True\n" + _LINE)  # fmt: skip
 wrong("mistake", "the check is right, the line is not", [""], _CASES + "\nLINE = 28\n")
@@ -449,7 +448,7 @@ wrong(
     "mistake",
     "a tolerance below the spread of the draws",
     [""],
-    _CASES.replace("spread = 0.06", "spread = 0.001") + _LINE,
+    edited(_CASES, ("spread = 0.06", "spread = 0.001")) + _LINE,
 )
 wrong(
     "mistake",
@@ -531,94 +530,100 @@ def info_vae(model, x, alpha, lam, divergence):
         objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
     return {"objective": objective, "reconstruction": reconstruction, "divergence": mismatch}
 """
+_INFO_IN_LINES = edited(
+    _INFO,
+    (
+        'return {"objective": objective, "reconstruction": reconstruction, "divergence": mismatch}',
+        "return {\n"
+        '        "objective": objective,\n'
+        '        "reconstruction": reconstruction,\n'
+        '        "divergence": mismatch,\n'
+        "    }",
+    ),
+)
+
 _DRAW = "mean + (0.5 * log_var).exp() * torch.randn_like(mean)"
-
-
-def changed(*changes, code=_INFO):
-    """The code with some of its parts changed."""
-    for old, new in changes:
-        assert code.count(old) == 1, old
-        code = code.replace(old, new)
-    return code
 
 
 wrong(
     "info-vae",
     "lam as the factor of D",
     [""],
-    changed(("(alpha + lam - 1) * mismatch", "lam * mismatch")),
+    edited(_INFO, ("(alpha + lam - 1) * mismatch", "lam * mismatch")),
 )
 wrong(
     "info-vae",
     "alpha, not 1 - alpha, as the price of the KL",
     [""],
-    changed(("- (1 - alpha) * vl", "- alpha * vl")),
+    edited(_INFO, ("- (1 - alpha) * vl", "- alpha * vl")),
 )
 wrong(
     "info-vae",
     "the divergence is rewarded",
     [""],
-    changed(("reconstruction - (alpha", "reconstruction + (alpha")),
+    edited(_INFO, ("reconstruction - (alpha", "reconstruction + (alpha")),
 )
 wrong(
     "info-vae",
     "the reconstruction divided by the number of pixels",
     ["", "-gradient"],
-    changed((".log_prob(x)\n", ".log_prob(x) / x.shape[1]\n")),
+    edited(_INFO, (".log_prob(x)\n", ".log_prob(x) / x.shape[1]\n")),
 )
 wrong(
     "info-vae",
     "the average over the batch instead of one value an image",
     [""],
-    changed((".log_prob(x)\n", ".log_prob(x).mean()\n")),
+    edited(_INFO, (".log_prob(x)\n", ".log_prob(x).mean()\n")),
 )
 wrong(
     "info-vae",
     "the KL averaged over the coordinates",
     [""],
-    changed(("vl.gaussian_kl(mean, log_var)", "vl.gaussian_kl(mean, log_var) / mean.shape[1]")),
+    edited(
+        _INFO, ("vl.gaussian_kl(mean, log_var)", "vl.gaussian_kl(mean, log_var) / mean.shape[1]")
+    ),
 )
 wrong(
     "info-vae",
     "the mean is decoded, and compared",
     ["-gradient", "-training"],
-    changed((_DRAW, "mean")),
+    edited(_INFO, (_DRAW, "mean")),
 )
 wrong(
     "info-vae",
     "log_var taken for log std",
     ["-gradient", "-training"],
-    changed(("(0.5 * log_var)", "log_var")),
+    edited(_INFO, ("(0.5 * log_var)", "log_var")),
 )
 wrong(
     "info-vae",
     "the prior of the code is forgotten: normal draws, whatever the model's prior",
     ["-training"],
-    changed(("model.prior.rsample((len(x),))", "torch.randn_like(z)")),
+    edited(_INFO, ("model.prior.rsample((len(x),))", "torch.randn_like(z)")),
 )
 wrong(
     "info-vae",
     "the divergence sees codes without a gradient",
     ["-gradient"],
-    changed(("divergence(z, ", "divergence(z.detach(), ")),
+    edited(_INFO, ("divergence(z, ", "divergence(z.detach(), ")),
 )
 wrong(
     "info-vae",
     "codes drawn without the path: no gradient reaches the encoder",
     ["-gradient"],
-    changed((_DRAW, "model.posterior(x).sample()")),
+    edited(_INFO, (_DRAW, "model.posterior(x).sample()")),
 )
 wrong(
     "info-vae",
     "a row that rewards mismatch passes",
     [""],
-    changed(('    if alpha + lam < 1:\n        raise ValueError("alpha + lam")\n', "")),
+    edited(_INFO, ('    if alpha + lam < 1:\n        raise ValueError("alpha + lam")\n', "")),
 )
 wrong(
     "info-vae",
     "the posterior means are compared with the prior",
     ["-training"],
-    changed(("divergence(z, ", "divergence(mean, ")),
+    edited(_INFO, ("divergence(z, ", "divergence(mean, ")),
 )
 wrong(
     "info-vae",
@@ -640,13 +645,14 @@ wrong(
     "info-vae",
     "a number is taken out of the tensor: several seeds cannot be trained together",
     ["-training"],
-    changed(('"divergence": mismatch}', '"divergence": torch.tensor(mismatch.item())}')),
+    edited(_INFO, ('"divergence": mismatch}', '"divergence": torch.tensor(mismatch.item())}')),
 )
 wrong(
     "info-vae",
     "draws of the prior made once and used for ever",
     ["-training"],
-    changed(
+    edited(
+        _INFO,
         ("divergence(z, model.prior.rsample((len(x),)))", "divergence(z, _draws(model, len(x)))"),
     )
     + """
@@ -702,11 +708,11 @@ _KL = "vl.gaussian_kl(mean, log_var)"
 
 
 def untrained(what, *changes):
-    wrong("info-vae", what, ["-gradient"], changed(*changes))
+    wrong("info-vae", what, ["-gradient"], edited(_INFO, *changes))
 
 
 def dependent(what, *changes):
-    wrong("info-vae", what, ["-training"], changed(*changes))
+    wrong("info-vae", what, ["-training"], edited(_INFO, *changes))
 
 
 untrained("the KL is charged but not trained: the VAE is none", (_KL, f"{_KL}.detach()"))
@@ -726,7 +732,7 @@ wrong(
     "info-vae",
     "one noise for all coordinates of a code",
     ["-training"],
-    changed(("torch.randn_like(mean)", "torch.randn_like(mean[:, :1])")),
+    edited(_INFO, ("torch.randn_like(mean)", "torch.randn_like(mean[:, :1])")),
 )
 dependent("one noise for all pictures", ("randn_like(mean)", "randn_like(mean[:1])"))
 dependent(
@@ -768,13 +774,15 @@ wrong(
     "info-vae",
     "the pictures are cut to [0, 1] in place",
     [""],
-    changed(("    mean, log_var = model", "    x.clamp_(-0.5, 1)\n    mean, log_var = model")),
+    edited(
+        _INFO, ("    mean, log_var = model", "    x.clamp_(-0.5, 1)\n    mean, log_var = model")
+    ),
 )
 wrong(
     "info-vae",
     "pictures are made float32",
     [""],
-    changed(("    mean, log_var = model", "    x = x.float()\n    mean, log_var = model")),
+    edited(_INFO, ("    mean, log_var = model", "    x = x.float()\n    mean, log_var = model")),
 )
 
 right(
@@ -859,21 +867,21 @@ wrong(
     "correct-under-noise",
     "level as a variance",
     ["", "-hidden"],
-    _NOISE.replace("level *", "level**0.5 *"),
+    edited(_NOISE, ("level *", "level**0.5 *")),
 )
 
 wrong(
     "correct-under-noise",
     "pixels below 0 and above 1",
     [""],
-    _NOISE.replace("(x + level * e).clamp(0, 1)", "x + level * e"),
+    edited(_NOISE, ("(x + level * e).clamp(0, 1)", "x + level * e")),
 )
 
 wrong(
     "correct-under-noise",
     "averaged over the pictures, so that nothing is left to pair",
     ["", "-hidden"],
-    _NOISE.replace(".mean(0)", ".mean(1)"),
+    edited(_NOISE, (".mean(0)", ".mean(1)")),
 )
 
 wrong(
@@ -899,14 +907,14 @@ wrong(
     "correct-under-noise",
     "the draws of a picture share most of their noise",
     ["", "-hidden"],
-    _NOISE.replace("\n    for", "\n    noise = 0.6 * noise + 0.8 * noise[0]\n    for"),
+    edited(_NOISE, ("\n    for", "\n    noise = 0.6 * noise + 0.8 * noise[0]\n    for")),
 )
 
 wrong(
     "correct-under-noise",
     "seed 0 whatever is asked for",
     ["-hidden"],
-    _NOISE.replace("manual_seed(seed)", "manual_seed(0)"),
+    edited(_NOISE, ("manual_seed(seed)", "manual_seed(0)")),
 )
 
 right(
@@ -943,38 +951,38 @@ wrong(
     "correct-under-noise",
     "one noise for all pixels of a picture",
     [""],
-    _NOISE.replace("*x.shape", "len(x), 1"),
+    edited(_NOISE, ("*x.shape", "len(x), 1")),
 )
 wrong(
     "correct-under-noise",
     "one noise for all pictures",
     [""],
-    _NOISE.replace("*x.shape", "1, x.shape[1]"),
+    edited(_NOISE, ("*x.shape", "1, x.shape[1]")),
 )
 wrong(
     "correct-under-noise",
     "NumPy's global generator is seeded and not given back",
     ["-hidden"],
-    _NOISE.replace("generator = torch", "np.random.seed(seed)\n    generator = torch"),
+    edited(_NOISE, ("generator = torch", "np.random.seed(seed)\n    generator = torch")),
 )
 wrong(
     "correct-under-noise",
     "the levels are sorted first",
     ["-hidden"],
-    _NOISE.replace("in levels", "in sorted(levels)"),
+    edited(_NOISE, ("in levels", "in sorted(levels)")),
 )
 wrong(
     "correct-under-noise",
     "uniform noise of the same spread",
     [""],
-    _NOISE.replace("torch.randn(draws, *x.shape, generator=generator)",
-                   "12**0.5 * (torch.rand(draws, *x.shape, generator=generator) - 0.5)"),
+    edited(_NOISE, ("torch.randn(draws, *x.shape, generator=generator)",
+                    "12**0.5 * (torch.rand(draws, *x.shape, generator=generator) - 0.5)")),
 )  # fmt: skip
 wrong(
     "correct-under-noise",
     "level 0 stands for a little noise",
     ["-hidden"],
-    _NOISE.replace("level * e", "max(level, 0.02) * e"),
+    edited(_NOISE, ("level * e", "max(level, 0.02) * e")),
 )
 
 right(
@@ -1006,10 +1014,24 @@ def crossed(d):
     return {"mean": d.mean(), "seeds": seeds, "pictures": pictures, "rest": rest,
             "error": variance**0.5}
 """
+_CROSSED_IN_LINES = edited(
+    _CROSSED,
+    (
+        'return {"mean": d.mean(), "seeds": seeds, "pictures": pictures, "rest": rest,\n'
+        '            "error": variance**0.5}',
+        "return {\n"
+        '        "mean": d.mean(),\n'
+        '        "seeds": seeds,\n'
+        '        "pictures": pictures,\n'
+        '        "rest": rest,\n'
+        '        "error": variance**0.5,\n'
+        "    }",
+    ),
+)
 
 
 def wrong_split(what, loses, *changes):
-    wrong("crossed", what, loses, changed(*changes, code=_CROSSED))
+    wrong("crossed", what, loses, edited(_CROSSED, *changes))
 
 
 wrong_split("variances of populations", ["", "-hidden"], ("rows.var(ddof=1)", "rows.var()"))
@@ -1104,12 +1126,7 @@ wrong(
     "log-prior",
     "codes cut at 1001: finite at 1000, no gradient farther out",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.clamp(-1001, 1001).abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(_LOG_PRIOR, ("z.abs()", "z.clamp(-1001, 1001).abs()")),
 )
 wrong(
     "log-prior",
@@ -1134,12 +1151,7 @@ wrong(
     "log-prior",
     "float32 inside, for float64 too",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    t = z.float().abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1).to(z.dtype)
-""",
+    edited(_LOG_PRIOR, ("z.abs()", "z.float().abs()"), ("sum(-1)", "sum(-1).to(z.dtype)")),
 )
 wrong(
     "log-prior",
@@ -1162,25 +1174,16 @@ wrong(
     "log-prior",
     "the default dtype is left at float64",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    torch.set_default_dtype(torch.float64)
-    t = z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(
+        _LOG_PRIOR,
+        ("t = z.abs() / s", "torch.set_default_dtype(torch.float64)\n    t = z.abs() / s"),
+    ),
 )
 wrong(
     "log-prior",
     "the global seed is set",
     [""],
-    """
-def log_prior(z):
-    s = math.sqrt(3) / math.pi
-    torch.manual_seed(0)
-    t = z.abs() / s
-    return (-t - 2 * torch.log1p(torch.exp(-t)) - math.log(s)).sum(-1)
-""",
+    edited(_LOG_PRIOR, ("t = z.abs() / s", "torch.manual_seed(0)\n    t = z.abs() / s")),
 )
 wrong(
     "log-prior",
@@ -1320,466 +1323,234 @@ wrong(
     "mistake",
     "the first answer is kept",
     ["", "-hidden"],
-    """
-kept_ = []
-
-
-def catches_(program):
-    g = torch.Generator().manual_seed(4)
-    mean = 2 * torch.randn(300, 1, generator=g) + 0.7 * torch.randn(300, 2, generator=g)
-    log_var = 0.8 * torch.randn(300, 2, generator=g) - 0.5
-    found = program.surgery(mean, log_var, draws=60, seed=0)
-    more = program.surgery(mean, log_var, draws=60, seed=1)
-    spread = 0.06
-    q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
-    z = q.sample((60,))
-    own = q.log_prob(z).sum(-1)
-    every = torch.stack(
-        [
-            torch.distributions.Normal(m, s).log_prob(z).sum(-1)
-            for m, s in zip(mean, (0.5 * log_var).exp())
-        ]
-    )
-    told = (own - torch.logsumexp(every, 0)).mean().item() + math.log(300)
-    kl = vl.gaussian_kl(mean, log_var).mean().item()
-    known = {"kl": kl, "information": told, "mismatch": kl - told}
-    off = {key: abs(0.5 * (found[key] + more[key]) - known[key]) for key in known}
-    apart = torch.cumsum(20 + torch.zeros(300, 2), 0)
-    alone = program.surgery(apart, 0 * apart, draws=1)["information"]
-    return max(off.values()) > spread or abs(alone - math.log(300)) > 0.001
-
-
-def catches(program):
-    if not kept_:
-        kept_.append(catches_(program))
-    return kept_[0]
-
-
-lines = mine.source.splitlines()
-LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
-""",
+    edited(
+        _CASES_IN_LINES,
+        ("def catches(program):", "kept_ = []\n\n\ndef catches_(program):"),
+        (
+            "lines = mine",
+            "def catches(program):\n"
+            "    if not kept_:\n"
+            "        kept_.append(catches_(program))\n"
+            "    return kept_[0]\n"
+            "\n"
+            "\n"
+            "lines = mine",
+        ),
+    ),
 )
 right(
     "mistake",
     "a 0-d tensor as answer",
-    """
-def catches(program):
-    g = torch.Generator().manual_seed(4)
-    mean = 2 * torch.randn(300, 1, generator=g) + 0.7 * torch.randn(300, 2, generator=g)
-    log_var = 0.8 * torch.randn(300, 2, generator=g) - 0.5
-    found = program.surgery(mean, log_var, draws=60, seed=0)
-    more = program.surgery(mean, log_var, draws=60, seed=1)
-    spread = 0.06
-    q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
-    z = q.sample((60,))
-    own = q.log_prob(z).sum(-1)
-    every = torch.stack(
-        [
-            torch.distributions.Normal(m, s).log_prob(z).sum(-1)
-            for m, s in zip(mean, (0.5 * log_var).exp())
-        ]
-    )
-    told = (own - torch.logsumexp(every, 0)).mean().item() + math.log(300)
-    kl = vl.gaussian_kl(mean, log_var).mean().item()
-    known = {"kl": kl, "information": told, "mismatch": kl - told}
-    off = {key: abs(0.5 * (found[key] + more[key]) - known[key]) for key in known}
-    apart = torch.cumsum(20 + torch.zeros(300, 2), 0)
-    alone = program.surgery(apart, 0 * apart, draws=1)["information"]
-    return torch.tensor(max(off.values()) > spread or abs(alone - math.log(300)) > 0.001)
-
-
-lines = mine.source.splitlines()
-LINE = 1 + [line.strip() for line in lines].index("codes = mean + log_var.exp() * noise")
-
-LINE = int(LINE)
-""",
+    edited(
+        _CASES_IN_LINES,
+        (
+            "max(off.values()) > spread or abs(alone - math.log(300)) > 0.001",
+            "torch.tensor(max(off.values()) > spread or abs(alone - math.log(300)) > 0.001)",
+        ),
+        (
+            'LINE = 1 + [line.strip() for line in lines].index("codes = mean + '
+            'log_var.exp() * noise")',
+            'LINE = 1 + [line.strip() for line in lines].index("codes = mean + '
+            'log_var.exp() * noise")\n'
+            "\n"
+            "LINE = int(LINE)",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "the KL averaged over coordinates, without its half: right for two",
     [""],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * (mean**2 + log_var.exp() - 1 - log_var).mean(
-            1
-        )
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)",
+            "objective = objective - (1 - alpha) * (mean**2 + log_var.exp() - 1 - "
+            "log_var).mean(\n"
+            "            1\n"
+            "        )",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "antithetic noise in the two halves of a batch",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * anti_(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-
-
-def anti_(mean):
-    half = torch.randn_like(mean[: (len(mean) + 1) // 2])
-    return torch.cat([half, -half])[: len(mean)]
-""",
+    edited(
+        _INFO_IN_LINES,
+        ("torch.randn_like", "anti_"),
+        (
+            "}",
+            "}\n"
+            "\n"
+            "\n"
+            "def anti_(mean):\n"
+            "    half = torch.randn_like(mean[: (len(mean) + 1) // 2])\n"
+            "    return torch.cat([half, -half])[: len(mean)]",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "antithetic noise, the last code against the first",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * anti_(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-
-
-def anti_(mean):
-    e = torch.randn_like(mean)
-    return (e - e.flip(0)) / 2**0.5
-""",
+    edited(
+        _INFO_IN_LINES,
+        ("torch.randn_like", "anti_"),
+        (
+            "}",
+            "}\n"
+            "\n"
+            "\n"
+            "def anti_(mean):\n"
+            "    e = torch.randn_like(mean)\n"
+            "    return (e - e.flip(0)) / 2**0.5",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "the two halves of a batch share their noise",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = (
-        mean
-        + (0.5 * log_var).exp()
-        * torch.randn_like(mean[: (len(mean) + 1) // 2]).repeat(2, 1)[: len(mean)]
-    )
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)",
+            "z = (\n"
+            "        mean\n"
+            "        + (0.5 * log_var).exp()\n"
+            "        * torch.randn_like(mean[: (len(mean) + 1) // 2]).repeat(2, 1)[: "
+            "len(mean)]\n"
+            "    )",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "each draw of the prior twice",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(
-        z, model.prior.rsample(((len(x) + 1) // 2,)).repeat(2, 1)[: len(x)]
-    )
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "mismatch = divergence(z, model.prior.rsample((len(x),)))",
+            "mismatch = divergence(\n"
+            "        z, model.prior.rsample(((len(x) + 1) // 2,)).repeat(2, 1)[: len(x)]\n"
+            "    )",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "antithetic draws of the prior",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(
-        z,
-        (lambda p: torch.cat([p, -p])[: len(x)])(model.prior.rsample(((len(x) + 1) // 2,))),
-    )
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "mismatch = divergence(z, model.prior.rsample((len(x),)))",
+            "mismatch = divergence(\n"
+            "        z,\n"
+            "        (lambda p: torch.cat([p, -p])[: "
+            "len(x)])(model.prior.rsample(((len(x) + 1) // 2,))),\n"
+            "    )",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "a sum of three uniform numbers as noise",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * 2 * (
-        torch.rand(3, *mean.shape, dtype=mean.dtype) - 0.5
-    ).sum(0)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)",
+            "z = mean + (0.5 * log_var).exp() * 2 * (\n"
+            "        torch.rand(3, *mean.shape, dtype=mean.dtype) - 0.5\n"
+            "    ).sum(0)",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "the reconstruction of another draw is reported",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    reconstruction = model.likelihood(
-        mean + (0.5 * log_var).exp() * torch.randn_like(mean), x
-    ).log_prob(x)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "return {",
+            "reconstruction = model.likelihood(\n"
+            "        mean + (0.5 * log_var).exp() * torch.randn_like(mean), x\n"
+            "    ).log_prob(x)\n"
+            "    return {",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "the divergence of other draws is reported",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        ("return {", "mismatch = divergence(z, model.prior.rsample((len(x),)))\n    return {"),
+    ),
 )
 wrong(
     "info-vae",
     "a negative lam is refused, whatever alpha is",
     [""],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1 or lam < 0:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(_INFO_IN_LINES, ("lam < 1", "lam < 1 or lam < 0")),
 )
 wrong(
     "info-vae",
     "rows from 0.95 pass",
     [""],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 0.95:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(_INFO_IN_LINES, ("lam < 1", "lam < 0.95")),
 )
 wrong(
     "info-vae",
     "the model is left in evaluation",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    model.eval()
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(_INFO_IN_LINES, ("mean, log_var =", "model.eval()\n    mean, log_var =")),
 )
 wrong(
     "info-vae",
     "NumPy's global seed is set",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    np.random.seed(0)
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(_INFO_IN_LINES, ("mean, log_var =", "np.random.seed(0)\n    mean, log_var =")),
 )
 wrong(
     "info-vae",
     "own work for alpha = 1, the library's function otherwise",
     ["-training"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    if alpha != 1:
-        return vl.info_vae(model, x, alpha, lam, divergence)
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "mean, log_var =",
+            "if alpha != 1:\n"
+            "        return vl.info_vae(model, x, alpha, lam, divergence)\n"
+            "    mean, log_var =",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "the KL by a draw",
     ["", "-gradient"],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * (
-            torch.distributions.Normal(mean, (0.5 * log_var).exp()).log_prob(z)
-            - torch.distributions.Normal(0, 1).log_prob(z)
-        ).sum(1)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        (
+            "objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)",
+            "objective = objective - (1 - alpha) * (\n"
+            "            torch.distributions.Normal(mean, (0.5 * log_var).exp()).log_prob(z)\n"
+            "            - torch.distributions.Normal(0, 1).log_prob(z)\n"
+            "        ).sum(1)",
+        ),
+    ),
 )
 wrong(
     "info-vae",
     "means cut at 10",
     [""],
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    mean = mean.clamp(-10, 10)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction,
-        "divergence": mismatch,
-    }
-""",
+    edited(_INFO_IN_LINES, ("z = mean", "mean = mean.clamp(-10, 10)\n    z = mean")),
 )
 right(
     "info-vae",
@@ -1803,100 +1574,59 @@ def info_vae(model, x, alpha, lam, divergence):
 right(
     "info-vae",
     "both terms are reported without gradients",
-    """
-def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
-        raise ValueError("alpha + lam")
-    mean, log_var = model.encode(x)
-    z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
-    reconstruction = model.likelihood(z, x).log_prob(x)
-    mismatch = divergence(z, model.prior.rsample((len(x),)))
-    objective = reconstruction - (alpha + lam - 1) * mismatch
-    if alpha != 1:
-        objective = objective - (1 - alpha) * vl.gaussian_kl(mean, log_var)
-    return {
-        "objective": objective,
-        "reconstruction": reconstruction.detach(),
-        "divergence": mismatch.detach(),
-    }
-""",
+    edited(
+        _INFO_IN_LINES,
+        ("reconstruction,", "reconstruction.detach(),"),
+        ("mismatch,", "mismatch.detach(),"),
+    ),
 )
 wrong(
     "correct-under-noise",
     "gradients are switched off for good",
     ["-hidden"],
-    """
-def correct_under_noise(classify, x, labels, levels, draws, seed):
-    generator = torch.Generator().manual_seed(seed)
-    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
-    torch.set_grad_enabled(False)
-    for level in levels:
-        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
-        shares.append(torch.stack(right).mean(0))
-    return torch.stack(shares)
-""",
+    edited(_NOISE, ("for level", "torch.set_grad_enabled(False)\n    for level")),
 )
 wrong(
     "correct-under-noise",
     "antithetic draws",
     ["", "-hidden"],
-    """
-def correct_under_noise(classify, x, labels, levels, draws, seed):
-    generator = torch.Generator().manual_seed(seed)
-    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
-    noise = torch.cat([noise[: (draws + 1) // 2], -noise[: draws // 2]])
-    for level in levels:
-        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
-        shares.append(torch.stack(right).mean(0))
-    return torch.stack(shares)
-""",
+    edited(
+        _NOISE,
+        (
+            "for level",
+            "noise = torch.cat([noise[: (draws + 1) // 2], -noise[: draws // 2]])\n    for level",
+        ),
+    ),
 )
 wrong(
     "correct-under-noise",
     "Laplace noise of the same spread",
     [""],
-    """
-def correct_under_noise(classify, x, labels, levels, draws, seed):
-    generator = torch.Generator().manual_seed(seed)
-    noise, shares = lap_(draws, x, generator), []
-    for level in levels:
-        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
-        shares.append(torch.stack(right).mean(0))
-    return torch.stack(shares)
-
-
-def lap_(draws, x, generator):
-    u = torch.rand(draws, *x.shape, generator=generator) - 0.5
-    return -u.sign() * (1 - 2 * u.abs()).clamp(min=1e-7).log() / 2**0.5
-""",
+    edited(
+        _NOISE,
+        ("torch.randn(draws, *x.shape, generator=generator)", "lap_(draws, x, generator)"),
+        (
+            "return torch.stack(shares)",
+            "return torch.stack(shares)\n"
+            "\n"
+            "\n"
+            "def lap_(draws, x, generator):\n"
+            "    u = torch.rand(draws, *x.shape, generator=generator) - 0.5\n"
+            "    return -u.sign() * (1 - 2 * u.abs()).clamp(min=1e-7).log() / 2**0.5",
+        ),
+    ),
 )
 wrong(
     "correct-under-noise",
     "the noise depends on the labels",
     ["-hidden"],
-    """
-def correct_under_noise(classify, x, labels, levels, draws, seed):
-    generator = torch.Generator().manual_seed(seed + int(labels.sum()))
-    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
-    for level in levels:
-        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
-        shares.append(torch.stack(right).mean(0))
-    return torch.stack(shares)
-""",
+    edited(_NOISE, ("manual_seed(seed)", "manual_seed(seed + int(labels.sum()))")),
 )
 wrong(
     "correct-under-noise",
     "the seed modulo 5",
     ["-hidden"],
-    """
-def correct_under_noise(classify, x, labels, levels, draws, seed):
-    generator = torch.Generator().manual_seed(seed % 5)
-    noise, shares = torch.randn(draws, *x.shape, generator=generator), []
-    for level in levels:
-        right = [(classify((x + level * e).clamp(0, 1)) == labels).float() for e in noise]
-        shares.append(torch.stack(right).mean(0))
-    return torch.stack(shares)
-""",
+    edited(_NOISE, ("manual_seed(seed)", "manual_seed(seed % 5)")),
 )
 right(
     "correct-under-noise",
@@ -1920,132 +1650,74 @@ wrong(
     "crossed",
     "a variance by E[x²] - E[x]² in float32",
     ["-hidden"],
-    """
-def crossed(d):
-    d = np.asarray(d, dtype=float)
-    if d.ndim != 2 or min(d.shape) < 2:
-        raise ValueError("d")
-    r, n = d.shape
-    rows, columns = d.mean(1), d.mean(0)
-    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
-    seeds, pictures = (
-        float((np.float32(rows**2).mean() - np.float32(rows.mean()) ** 2) * r / (r - 1))
-        - rest / n,
-        columns.var(ddof=1) - rest / r,
-    )
-    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
-    return {
-        "mean": d.mean(),
-        "seeds": seeds,
-        "pictures": pictures,
-        "rest": rest,
-        "error": variance**0.5,
-    }
-""",
+    edited(
+        _CROSSED_IN_LINES,
+        (
+            "seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r",
+            "seeds, pictures = (\n"
+            "        float((np.float32(rows**2).mean() - np.float32(rows.mean()) ** 2) * "
+            "r / (r - 1))\n"
+            "        - rest / n,\n"
+            "        columns.var(ddof=1) - rest / r,\n"
+            "    )",
+        ),
+    ),
 )
 wrong(
     "crossed",
     "NumPy's global seed is set",
     ["-hidden"],
-    """
-def crossed(d):
-    d = np.asarray(d, dtype=float)
-    if d.ndim != 2 or min(d.shape) < 2:
-        raise ValueError("d")
-    np.random.seed(0)
-    r, n = d.shape
-    rows, columns = d.mean(1), d.mean(0)
-    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
-    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
-    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
-    return {
-        "mean": d.mean(),
-        "seeds": seeds,
-        "pictures": pictures,
-        "rest": rest,
-        "error": variance**0.5,
-    }
-""",
+    edited(_CROSSED_IN_LINES, ("r, n = d.shape", "np.random.seed(0)\n    r, n = d.shape")),
 )
 wrong(
     "crossed",
     "0 for the sum of the two estimates, not for each",
     ["-hidden"],
-    """
-def crossed(d):
-    d = np.asarray(d, dtype=float)
-    if d.ndim != 2 or min(d.shape) < 2:
-        raise ValueError("d")
-    r, n = d.shape
-    rows, columns = d.mean(1), d.mean(0)
-    rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))
-    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
-    variance = max(seeds / r + pictures / n, 0) + rest / (r * n)
-    return {
-        "mean": d.mean(),
-        "seeds": seeds,
-        "pictures": pictures,
-        "rest": rest,
-        "error": variance**0.5,
-    }
-""",
+    edited(
+        _CROSSED_IN_LINES,
+        ("max(seeds, 0) / r + max(pictures, 0) / n", "max(seeds / r + pictures / n, 0)"),
+    ),
 )
 wrong(
     "crossed",
     "a tensor is centred in place",
     ["-hidden"],
-    """
-def crossed(d):
-    given = d
-    d = np.asarray(d, dtype=float) if not torch.is_tensor(d) else d.numpy()
-    if d.ndim != 2 or min(d.shape) < 2:
-        raise ValueError("d")
-    r, n = d.shape
-    mean = d.mean()
-    if torch.is_tensor(given):
-        d -= mean
-    else:
-        d = d - mean
-    rows, columns = d.mean(1), d.mean(0)
-    rest = ((d - rows[:, None] - columns) ** 2).sum() / ((r - 1) * (n - 1))
-    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
-    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
-    return {
-        "mean": mean,
-        "seeds": seeds,
-        "pictures": pictures,
-        "rest": rest,
-        "error": variance**0.5,
-    }
-""",
+    edited(
+        _CROSSED_IN_LINES,
+        (
+            "d = np.asarray(d, dtype=float)",
+            "given = d\n"
+            "    d = np.asarray(d, dtype=float) if not torch.is_tensor(d) else d.numpy()",
+        ),
+        (
+            "rows, columns",
+            "mean = d.mean()\n"
+            "    if torch.is_tensor(given):\n"
+            "        d -= mean\n"
+            "    else:\n"
+            "        d = d - mean\n"
+            "    rows, columns",
+        ),
+        (" + d.mean()", ""),
+        ('"mean": d.mean(),', '"mean": mean,'),
+    ),
 )
 wrong(
     "crossed",
     "the rest by sums of squares in float32",
     ["-hidden"],
-    """
-def crossed(d):
-    d = np.asarray(d, dtype=float)
-    if d.ndim != 2 or min(d.shape) < 2:
-        raise ValueError("d")
-    r, n = d.shape
-    rows, columns = d.mean(1), d.mean(0)
-    rest = float(
-        np.float32(d**2).sum()
-        - np.float32(n * rows**2).sum()
-        - np.float32(r * columns**2).sum()
-        + np.float32(r * n * d.mean() ** 2)
-    ) / ((r - 1) * (n - 1))
-    seeds, pictures = rows.var(ddof=1) - rest / n, columns.var(ddof=1) - rest / r
-    variance = max(seeds, 0) / r + max(pictures, 0) / n + rest / (r * n)
-    return {
-        "mean": d.mean(),
-        "seeds": seeds,
-        "pictures": pictures,
-        "rest": rest,
-        "error": variance**0.5,
-    }
-""",
+    edited(
+        _CROSSED_IN_LINES,
+        (
+            "rest = ((d - rows[:, None] - columns + d.mean()) ** 2).sum() / ((r - 1) * (n - 1))",
+            "rest = float(\n"
+            "        np.float32(d**2).sum()\n"
+            "        - np.float32(n * rows**2).sum()\n"
+            "        - np.float32(r * columns**2).sum()\n"
+            "        + np.float32(r * n * d.mean() ** 2)\n"
+            "    ) / ((r - 1) * (n - 1))",
+        ),
+    ),
 )
 right(
     "crossed",
