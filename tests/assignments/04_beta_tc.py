@@ -4,16 +4,21 @@ Each entry replaces one answer cell. The wrong ones are mistakes found in public
 of a first attempt; the right ones get full marks though they are written differently.
 """
 
+from harness import edited
+
 BETA, PROGRAM, AGGREGATE, TC = "beta-objective", "beta-of-program", "log-aggregate", "gaussian-tc"
 PARTS, MIG, VOTE, INTERVAL = "kl-parts", "mig", "vote", "paired-interval"
-CATCHES, LINE = "catches", '''
+CATCHES, LINE = (
+    "catches",
+    """
 LINE = 1 + [any(sign in line for sign in (
     "* len(z.T)", "z.clone()", "made, joint", "clamp(", "logits = logsigmoid", "gamma * kl",
     "tc.detach()")) for line in mine.source.splitlines()].index(True)
-'''
+""",
+)
 STRATIFIED = "log-aggregate-stratified"
 COLLAPSED = "log-aggregate-collapsed"
-CHECK = '''
+CHECK = """
 def catches(program):
     noise = torch.randn(30_000, 2).double()
     z = torch.stack([noise[:, 0], 0.9 * noise[:, 0] + 0.19**0.5 * noise[:, 1]], 1)
@@ -34,59 +39,110 @@ def catches(program):
     tc = torch.tensor(2.0, requires_grad=True)
     loss = program.vae_loss(r, kl, tc, 3.0)
     return not loss.requires_grad or abs(loss.item() - 8.5) > 1e-4
-'''
+"""
+
+# Right answers; most variants are changes of them.
+BETA_RIGHT = """
+def beta_objective(reconstruction, mean, log_var, beta):
+    return reconstruction - beta * vl.gaussian_kl(mean, log_var)
+"""
+AGGREGATE_RIGHT = """
+def log_aggregate(z, mean, log_var, dataset_size, estimator):
+    pairs = log_normal(z[:, None], mean, log_var)
+    n, m = dataset_size, len(mean)
+    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
+    if estimator == "mss":
+        w[:] = (n - 1) / (n * (m - 1))
+        w.fill_diagonal_(1 / n)
+    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
+            torch.logsumexp(pairs + w.log()[..., None], 1))
+"""
+TC_RIGHT = """
+def gaussian_tc(covariance):
+    std = covariance.diagonal().sqrt()
+    return -0.5 * torch.linalg.eigvalsh(covariance / torch.outer(std, std)).log().sum()
+"""
+PARTS_RIGHT = """
+def kl_parts(z, mean, log_var, joint, each):
+    own = log_normal(z, mean, log_var).sum(-1)
+    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
+    return own - joint, joint - each.sum(-1), each.sum(-1) - prior
+"""
+PARTS_WITH_PRODUCT = """
+def kl_parts(z, mean, log_var, joint, each):
+    own = log_normal(z, mean, log_var).sum(1)
+    prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)
+    return own - joint, joint - product, product - prior
+"""
+MIG_RIGHT = """
+def mig(tables):
+    gaps = []
+    for table in tables:
+        p = table / table.sum((1, 2), keepdims=True)
+        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
+        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
+        v = p[0].sum(0)
+        v = v[v > 0]
+        entropy = -(v * np.log(v)).sum()
+
+        information = np.sort(information)
+        gaps.append((information[-1] - information[-2]) / entropy)
+    return float(np.mean(gaps))
+"""
+VOTE_RIGHT = """
+def vote(batch, everything, floor=0.05):
+    share = batch.var(0) / everything.var(0).clamp(min=1e-30)
+    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
+"""
+INTERVAL_RIGHT = """
+def paired_interval(a, b, level=0.95):
+    if len(a) != len(b) or len(a) < 2:
+        raise ValueError("fewer than two pairs")
+    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
+    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
+"""
 
 # fmt: off
 WRONG = [
-    (BETA, "the KL is averaged over the latents", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - beta * 0.5 * (mean**2 + log_var.exp() - 1 - log_var).mean(-1)
-'''),
+    (BETA, "the KL is averaged over the latents", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("vl.gaussian_kl(mean, log_var)",
+                         "0.5 * (mean**2 + log_var.exp() - 1 - log_var).mean(-1)"))),
     (BETA, "log σ² taken for log σ", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     kl = 0.5 * (mean**2 + (2 * log_var).exp() - 1 - 2 * log_var).sum(-1)
     return reconstruction - beta * kl
 '''),
-    (BETA, "the loss, not the objective", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return -reconstruction + beta * 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
-'''),
+    (BETA, "the loss, not the objective", ["beta-objective-test"],
+     edited(BETA_RIGHT,
+            ("reconstruction - beta * vl.gaussian_kl(mean, log_var)",
+             "-reconstruction + beta * 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)"))),
     (BETA, "every picture pays the batch's average KL", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
     return reconstruction - beta * kl.mean()
 '''),
-    (BETA, "β on the reconstruction", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return beta * reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
-'''),
-    (BETA, "β is forgotten", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - vl.gaussian_kl(mean, log_var)
-'''),
-    (BETA, "σ² where log σ² is given: its logarithm is -inf", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    kl = 0.5 * (mean**2 + log_var - 1 - log_var.log()).sum(-1)
-    return reconstruction - beta * kl
-'''),
-    (BETA, "the KL is detached: no gradient of the price", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var).detach()
-'''),
-    (BETA, "the reconstruction is detached", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction.detach() - beta * vl.gaussian_kl(mean, log_var)
-'''),
-    (BETA, "the variance is detached", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var.detach())
-'''),
-    (BETA, "the arguments are changed in place", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    with torch.no_grad():
-        log_var.clamp_(-3, 3)
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var)
-'''),
+    (BETA, "β on the reconstruction", ["beta-objective-test"],
+     edited(BETA_RIGHT,
+            ("reconstruction - beta * vl.gaussian_kl(mean, log_var)",
+             "beta * reconstruction - 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)"))),
+    (BETA, "β is forgotten", ["beta-objective-test"], edited(BETA_RIGHT, ("beta * vl", "vl"))),
+    (BETA, "σ² where log σ² is given: its logarithm is -inf", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("return reconstruction - beta * vl.gaussian_kl(mean, log_var)",
+                         "kl = 0.5 * (mean**2 + log_var - 1 - log_var.log()).sum(-1)\n"
+                         "    return reconstruction - beta * kl"))),
+    (BETA, "the KL is detached: no gradient of the price", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("vl.gaussian_kl(mean, log_var)",
+                         "vl.gaussian_kl(mean, log_var).detach()"))),
+    (BETA, "the reconstruction is detached", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("reconstruction - beta", "reconstruction.detach() - beta"))),
+    (BETA, "the variance is detached", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("vl.gaussian_kl(mean, log_var)",
+                         "vl.gaussian_kl(mean, log_var.detach())"))),
+    (BETA, "the arguments are changed in place", ["beta-objective-test"],
+     edited(BETA_RIGHT,
+            ("return reconstruction",
+             "with torch.no_grad():\n        log_var.clamp_(-3, 3)\n    return reconstruction"))),
     (PROGRAM, "a mean over latents taken for a higher price", ["beta-of-program-test"], '''
 def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight * (pixels if reconstruction == "mean" else 1)
@@ -133,40 +189,13 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     w = -math.log(m if estimator == "exact" else n * m)
     return torch.logsumexp(pairs.sum(-1), 1) + w, torch.logsumexp(pairs, 1) + w
 '''),
-    (AGGREGATE, "without gradients", [COLLAPSED], '''
-@torch.no_grad()
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the posteriors are detached", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean.detach(), log_var.detach())
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the data set's size with exact", ["log-aggregate-test"], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / n if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+    (AGGREGATE, "without gradients", [COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("def log_aggregate", "@torch.no_grad()\ndef log_aggregate"))),
+    (AGGREGATE, "the posteriors are detached", [COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("z[:, None], mean, log_var",
+                              "z[:, None], mean.detach(), log_var.detach()"))),
+    (AGGREGATE, "the data set's size with exact", ["log-aggregate-test"],
+     edited(AGGREGATE_RIGHT, ("1 / m", "1 / n"))),
     (AGGREGATE, "the library's, under another name",
      ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
 from vaelib import log_aggregate_posterior as f
@@ -174,67 +203,32 @@ from vaelib import log_aggregate_posterior as f
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     return f(z, mean, log_var, len(mean) if estimator == "exact" else dataset_size, estimator)
 '''),
-    (AGGREGATE, "stratified weights down the first column", [COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w[:, 0] = 1 / n
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+    (AGGREGATE, "stratified weights down the first column", [COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT, ("w.fill_diagonal_(1 / n)", "w[:, 0] = 1 / n"))),
     (AGGREGATE, "the public program: strides of B through a B × B matrix",
-     [COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, b = dataset_size, len(mean)
-    w = torch.full((len(z), b), 1 / b if estimator == "exact" else 1 / (n * b), dtype=z.dtype)
-    if estimator == "mss":
-        m = b - 1
-        strat = (n - m) / (n * m)
-        w = torch.full((b, b), 1 / m, dtype=z.dtype)
-        w.view(-1)[:: m + 1] = 1 / n
-        w.view(-1)[1 :: m + 1] = strat
-        w[m - 1, 0] = strat
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+     [COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT,
+            ("n, m", "n, b"),
+            ('(len(z), m), 1 / m if estimator == "exact" else 1 / (n * m)',
+             '(len(z), b), 1 / b if estimator == "exact" else 1 / (n * b)'),
+            ("w[:] = (n - 1) / (n * (m - 1))\n        w.fill_diagonal_(1 / n)",
+             "m = b - 1\n"
+             "        strat = (n - m) / (n * m)\n"
+             "        w = torch.full((b, b), 1 / m, dtype=z.dtype)\n"
+             "        w.view(-1)[:: m + 1] = 1 / n\n"
+             "        w.view(-1)[1 :: m + 1] = strat\n"
+             "        w[m - 1, 0] = strat"))),
     (AGGREGATE, "the log-weight is added once for each coordinate",
-     ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    pairs = pairs + w.log()[..., None]
-    return torch.logsumexp(pairs.sum(-1), 1), torch.logsumexp(pairs, 1)
-'''),
-    (AGGREGATE, "weighted sampling without its constant", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1.0, dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the batch's size in place of the data set's", [COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n = m = len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+     ["log-aggregate-test", COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT,
+            ("return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),\n"
+             "            torch.logsumexp(pairs + w.log()[..., None], 1))",
+             "pairs = pairs + w.log()[..., None]\n"
+             "    return torch.logsumexp(pairs.sum(-1), 1), torch.logsumexp(pairs, 1)"))),
+    (AGGREGATE, "weighted sampling without its constant", [COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("1 / (n * m)", "1.0"))),
+    (AGGREGATE, "the batch's size in place of the data set's", [COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT, ("n, m = dataset_size, len(mean)", "n = m = len(mean)"))),
     (AGGREGATE, "own and other weights exchanged", [COLLAPSED, STRATIFIED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var)
@@ -253,49 +247,25 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     return torch.logsumexp(pairs.sum(-1), 1) + w, torch.logsumexp(pairs, 1) + w
 '''),
     (AGGREGATE, "weights for the joint, a plain mean for the coordinates",
-     [COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs, 1) - math.log(m)
-'''),
+     [COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT,
+            ("return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),\n"
+             "            torch.logsumexp(pairs + w.log()[..., None], 1))",
+             "return torch.logsumexp(pairs.sum(-1) + w.log(), 1), torch.logsumexp(pairs, "
+             "1) - math.log(m)"))),
     (AGGREGATE, "the sum runs over codes, not over posteriors",
-     ["log-aggregate-test", COLLAPSED, STRATIFIED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 0),
-            torch.logsumexp(pairs + w.log()[..., None], 0))
-'''),
-    (AGGREGATE, "densities first, the logarithm then", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (w * pairs.sum(-1).exp()).sum(1).log(), (w[..., None] * pairs.exp()).sum(1).log()
-'''),
-    (AGGREGATE, "the exact mixture as a sum", ["log-aggregate-test", COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1.0 if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+     ["log-aggregate-test", COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT,
+            ("w.log(), 1", "w.log(), 0"),
+            ("w.log()[..., None], 1", "w.log()[..., None], 0"))),
+    (AGGREGATE, "densities first, the logarithm then", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),\n"
+             "            torch.logsumexp(pairs + w.log()[..., None], 1))",
+             "return (w * pairs.sum(-1).exp()).sum(1).log(), (w[..., None] * "
+             "pairs.exp()).sum(1).log()"))),
+    (AGGREGATE, "the exact mixture as a sum", ["log-aggregate-test", COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("1 / m", "1.0"))),
     (TC, "the determinant of the covariance in place of the correlation", ["gaussian-tc-test"], '''
 def gaussian_tc(covariance):
     return -0.5 * torch.linalg.slogdet(covariance)[1]
@@ -342,26 +312,16 @@ def gaussian_tc(covariance):
     return f(covariance / torch.outer(std, std))
 '''),
     (PARTS, "the information with the prior in place of q(z): the whole KL, twice charged",
-     ["kl-parts-test", "kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    return own - prior, joint - each.sum(-1), each.sum(-1) - prior
-'''),
+     ["kl-parts-test", "kl-parts-known"], edited(PARTS_RIGHT, ("- joint", "- prior"))),
     (PARTS, "the dimension-wise KL with the joint: the total correlation counted twice",
-     ["kl-parts-test", "kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    return own - joint, joint - each.sum(-1), joint - prior
-'''),
-    (PARTS, "averages over the batch", ["kl-parts-test", "kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    product = each.sum(-1)
-    return (own - joint).mean(), (joint - product).mean(), (product - prior).mean()
-'''),
+     ["kl-parts-test", "kl-parts-known"],
+     edited(PARTS_RIGHT, ("each.sum(-1) - prior", "joint - prior"))),
+    (PARTS, "averages over the batch", ["kl-parts-test", "kl-parts-known"],
+     edited(PARTS_RIGHT,
+            ("return own - joint, joint - each.sum(-1), each.sum(-1) - prior",
+             "product = each.sum(-1)\n"
+             "    return (own - joint).mean(), (joint - product).mean(), (product - "
+             "prior).mean()"))),
     (PARTS, "a prior that is too wide by 1 nat of log-variance",
      ["kl-parts-test", "kl-parts-known"], '''
 def kl_parts(z, mean, log_var, joint, each):
@@ -370,26 +330,17 @@ def kl_parts(z, mean, log_var, joint, each):
     return own - joint, joint - each.sum(-1), each.sum(-1) - prior
 '''),
     (PARTS, "the own density without its scale: invisible where log_var is 0",
-     ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, 0 * log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    return own - joint, joint - each.sum(-1), each.sum(-1) - prior
-'''),
-    (PARTS, "q(z) is detached", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    joint, product = joint.detach(), each.sum(-1)
-    return own - joint, joint - product, product - prior
-'''),
-    (PARTS, "the own density is detached", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean.detach(), log_var).sum(-1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(-1)
-    product = each.sum(-1)
-    return own - joint, joint - product, product - prior
-'''),
+     ["kl-parts-known"],
+     edited(PARTS_RIGHT, ("log_normal(z, mean, log_var)", "log_normal(z, mean, 0 * log_var)"))),
+    (PARTS, "q(z) is detached", ["kl-parts-known"],
+     edited(PARTS_RIGHT, ("return own - joint, joint - each.sum(-1), each.sum(-1) - prior",
+                          "joint, product = joint.detach(), each.sum(-1)\n"
+                          "    return own - joint, joint - product, product - prior"))),
+    (PARTS, "the own density is detached", ["kl-parts-known"],
+     edited(PARTS_RIGHT,
+            ("log_normal(z, mean, log_var)", "log_normal(z, mean.detach(), log_var)"),
+            ("return own - joint, joint - each.sum(-1), each.sum(-1) - prior",
+             "product = each.sum(-1)\n    return own - joint, joint - product, product - prior"))),
     (MIG, "the median over factors", ["mig-known"], '''
 def mig(tables):
     gaps = []
@@ -426,32 +377,31 @@ def mig(tables):
         gaps.append((information[-1] - information[-2]) / np.log(table.shape[2]))
     return float(np.mean(gaps))
 '''),
-    (MIG, "divided by the entropy of the best coordinate's bins", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        first, second = np.argsort(information)[::-1][:2]
-        bins = p[first].sum(1)
-        bins = bins[bins > 0]
-        gaps.append((information[first] - information[second]) / -(bins * np.log(bins)).sum())
-    return float(np.mean(gaps))
-'''),
-    (MIG, "the information in bits, the entropy in nats", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort(
-            (p * np.log2(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2)))
-        v = p[0].sum(0)
-        v = v[v > 0]
-        gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
-    return float(np.mean(gaps))
-'''),
+    (MIG, "divided by the entropy of the best coordinate's bins", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("v = p[0].sum(0)\n"
+             "        v = v[v > 0]\n"
+             "        entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "first, second = np.argsort(information)[::-1][:2]\n"
+             "        bins = p[first].sum(1)\n"
+             "        bins = bins[bins > 0]\n"
+             "        gaps.append((information[first] - information[second]) / -(bins * "
+             "np.log(bins)).sum())"))),
+    (MIG, "the information in bits, the entropy in nats", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), "
+             "1))).sum((1, 2))",
+             "information = np.sort(\n"
+             "            (p * np.log2(np.where(p > 0, p / np.where(q > 0, q, 1), "
+             "1))).sum((1, 2)))"),
+            ("entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())"))),
     (MIG, "not divided by any entropy", ["mig-test", "mig-known"], '''
 def mig(tables):
     gaps = []
@@ -463,17 +413,16 @@ def mig(tables):
         gaps.append(information[-1] - information[-2])
     return float(np.mean(gaps))
 '''),
-    (MIG, "0 log 0 is NaN", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = np.sort((p * np.log(p / q)).sum((1, 2)))
-        v = p[0].sum(0)
-        gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
-    return float(np.mean(gaps))
-'''),
+    (MIG, "0 log 0 is NaN", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("(p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))",
+             "np.sort((p * np.log(p / q)).sum((1, 2)))"),
+            ("v = v[v > 0]\n"
+             "        entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())"))),
     (MIG, "a sum of gaps over a sum of entropies", ["mig-known"], '''
 def mig(tables):
     gaps, entropies = [], []
@@ -487,17 +436,14 @@ def mig(tables):
         entropies.append(-(v * np.log(v)).sum())
     return float(np.sum(gaps) / np.sum(entropies))
 '''),
-    (MIG, "the best less the worst", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        v = p[0].sum(0)
-        gaps.append((information.max() - information.min()) / -(v * np.log(v)).sum())
-    return float(np.mean(gaps))
-'''),
+    (MIG, "the best less the worst", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("v = v[v > 0]\n"
+             "        entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "gaps.append((information.max() - information.min()) / -(v * np.log(v)).sum())"))),
     (MIG, "counts taken for probabilities", ["mig-test", "mig-known"], '''
 def mig(tables):
     gaps = []
@@ -521,19 +467,19 @@ def mig(tables):
         gaps.append((information[-1] - information[-2]) / -(v * np.log(v)).sum())
     return float(np.mean(gaps))
 '''),
-    (MIG, "divided by the entropy of the coordinate's bins", ["mig-known", "mig-test"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        first, second = np.argsort(information)[::-1][:2]
-        bins = p[second].sum(1)
-        bins = bins[bins > 0]
-        gaps.append((information[first] - information[second]) / -(bins * np.log(bins)).sum())
-    return float(np.mean(gaps))
-'''),
+    (MIG, "divided by the entropy of the coordinate's bins", ["mig-known", "mig-test"],
+     edited(MIG_RIGHT,
+            ("v = p[0].sum(0)\n"
+             "        v = v[v > 0]\n"
+             "        entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "first, second = np.argsort(information)[::-1][:2]\n"
+             "        bins = p[second].sum(1)\n"
+             "        bins = bins[bins > 0]\n"
+             "        gaps.append((information[first] - information[second]) / -(bins * "
+             "np.log(bins)).sum())"))),
     (VOTE, "the variance in the batch alone: the smallest scale wins",
      ["vote-test", "vote-known"], '''
 def vote(batch, everything, floor=0.05):
@@ -550,41 +496,33 @@ def vote(batch, everything, floor=0.05):
 def vote(batch, everything, floor=0.05):
     return int((batch.var(0) / (everything.var(0) + 1e-8)).argmin())
 '''),
-    (VOTE, "the coordinate that moves most", ["vote-test", "vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.var(0)
-    return int(torch.where(everything.std(0) >= floor, share, -math.inf).argmax())
-'''),
+    (VOTE, "the coordinate that moves most", ["vote-test", "vote-known"],
+     edited(VOTE_RIGHT,
+            ("var(0).clamp(min=1e-30)", "var(0)"),
+            ("where(everything.std(0) >= floor, share, math.inf).argmin()",
+             "where(everything.std(0) >= floor, share, -math.inf).argmax()"))),
     (VOTE, "dead ones are left out, and the number counts only those that are left",
      ["vote-known"], '''
 def vote(batch, everything, floor=0.05):
     keep = everything.std(0) >= floor
     return int((batch.var(0) / everything.var(0))[keep].argmin())
 '''),
-    (VOTE, "the variance is compared with the floor", ["vote-test", "vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.var(0)
-    return int(torch.where(everything.var(0) >= floor, share, math.inf).argmin())
-'''),
+    (VOTE, "the variance is compared with the floor", ["vote-test", "vote-known"],
+     edited(VOTE_RIGHT, ("var(0).clamp(min=1e-30)", "var(0)"), ("std(0)", "var(0)"))),
     (VOTE, "the variance is compared with the floor, and 0 for inf",
-     ["vote-test", "vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.var(0)
-    return int(torch.where(everything.var(0) >= floor, share, 0).argmin())
-'''),
-    (VOTE, "a floor of 0.05, whatever was asked for", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.var(0)
-    return int(torch.where(everything.std(0) >= 0.05, share, math.inf).argmin())
-'''),
-    (VOTE, "a mean of squares less the square of the mean, in single precision", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    def variance(z):
-        return (z**2).mean(0) - z.mean(0) ** 2
-
-    share = variance(batch) / variance(everything)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
+     ["vote-test", "vote-known"],
+     edited(VOTE_RIGHT,
+            ("var(0).clamp(min=1e-30)", "var(0)"),
+            ("std(0) >= floor, share, math.inf", "var(0) >= floor, share, 0"))),
+    (VOTE, "a floor of 0.05, whatever was asked for", ["vote-known"],
+     edited(VOTE_RIGHT, ("var(0).clamp(min=1e-30)", "var(0)"), ("floor, share", "0.05, share"))),
+    (VOTE, "a mean of squares less the square of the mean, in single precision", ["vote-known"],
+     edited(VOTE_RIGHT,
+            ("share = batch.var(0) / everything.var(0).clamp(min=1e-30)",
+             "def variance(z):\n"
+             "        return (z**2).mean(0) - z.mean(0) ** 2\n"
+             "\n"
+             "    share = variance(batch) / variance(everything)"))),
     (VOTE, "the variance in the batch about the mean of everything", ["vote-known"], '''
 def vote(batch, everything, floor=0.05):
     std = everything.std(0)
@@ -599,26 +537,13 @@ def vote(batch, everything, floor=0.05):
     return int(torch.where(alive, share, math.inf).argmin())
 '''),
     (INTERVAL, "the pairs are torn apart by sorting",
-     ["paired-interval-test", "paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.sort(np.asarray(a, float)) - np.sort(np.asarray(b, float))
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "an argument is changed in place", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    try:
-        a[0] = a[1]
-    except TypeError:
-        pass
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
+     ["paired-interval-test", "paired-interval-coverage"],
+     edited(INTERVAL_RIGHT, ("np.array([float(p) - float(q) for p, q in zip(a, b)])",
+                             "np.sort(np.asarray(a, float)) - np.sort(np.asarray(b, float))"))),
+    (INTERVAL, "an argument is changed in place", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("return d",
+             "try:\n        a[0] = a[1]\n    except TypeError:\n        pass\n    return d"))),
     (INTERVAL, "1.96, however few the seeds",
      ["paired-interval-test", "paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
@@ -690,12 +615,12 @@ def paired_interval(a, b, level=0.95):
     half = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
     return d.mean(), d.mean() - half, d.mean() + half
 '''),
-    (INTERVAL, "one seed gives NaN and no word", ["paired-interval-test"], '''
-def paired_interval(a, b, level=0.95):
-    d = np.asarray(a, float) - np.asarray(b, float)
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
+    (INTERVAL, "one seed gives NaN and no word", ["paired-interval-test"],
+     edited(INTERVAL_RIGHT,
+            ("if len(a) != len(b) or len(a) < 2:\n"
+             '        raise ValueError("fewer than two pairs")\n'
+             "    d = np.array([float(p) - float(q) for p, q in zip(a, b)])",
+             "d = np.asarray(a, float) - np.asarray(b, float)"))),
     (CATCHES, "everything is wrong", ["catches-own", "catches-all"], '''
 def catches(program):
     return True
@@ -730,33 +655,28 @@ def catches(program):
     return abs(program.vae_loss(r, kl, torch.tensor(2.0), 3.0) - 8.5) > 1e-4
 ''' + LINE),
     (CATCHES, "a right program must shuffle as the colleague does", ["catches-own", "catches-all"],
-     CHECK.replace("    made =", '''    torch.manual_seed(0)
+     edited(CHECK, ("    made =", '''    torch.manual_seed(0)
     order = [torch.randperm(len(z)) for _ in z.T]
     torch.manual_seed(0)
     if not torch.equal(program.shuffled(z.detach())[:, 0], z.detach()[order[0], 0]):
         return True
-    made =''') + LINE),
+    made =''')) + LINE),
     (CATCHES, "no room for chance", ["catches-own", "catches-all"],
-     CHECK.replace("> 0.2", "> 0.005") + LINE),
-    (BETA, "log_var is held between -10 and 10", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var.clamp(-10, 10))
-'''),
+     edited(CHECK, ("> 0.2", "> 0.005")) + LINE),
+    (BETA, "log_var is held between -10 and 10", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("vl.gaussian_kl(mean, log_var)",
+                         "vl.gaussian_kl(mean, log_var.clamp(-10, 10))"))),
     (BETA, "a price below 1 counts as none", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     price = beta if beta >= 1 else 0.0
     return reconstruction - price * vl.gaussian_kl(mean, log_var)
 '''),
-    (BETA, "the default dtype stays changed", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    torch.set_default_dtype(torch.float64)
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var)
-'''),
-    (BETA, "a seed is set inside", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    torch.manual_seed(0)
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var)
-'''),
+    (BETA, "the default dtype stays changed", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("return reconstruction",
+                         "torch.set_default_dtype(torch.float64)\n    return reconstruction"))),
+    (BETA, "a seed is set inside", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("return reconstruction",
+                         "torch.manual_seed(0)\n    return reconstruction"))),
     (BETA, "the KL from samples", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     q = torch.distributions.Normal(mean, (0.5 * log_var).exp())
@@ -769,10 +689,8 @@ def beta_objective(reconstruction, mean, log_var, beta):
     kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var)
     return reconstruction - beta * kl.sum(0 if kl.shape[0] == kl.shape[1] else 1)
 '''),
-    (BETA, "a price that is a whole number", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - round(beta) * vl.gaussian_kl(mean, log_var)
-'''),
+    (BETA, "a price that is a whole number", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("- beta", "- round(beta)"))),
     (PROGRAM, "two means cancel", ["beta-of-program-test"], '''
 def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     if reconstruction == kl:
@@ -792,113 +710,60 @@ def beta_of_program(weight, latents, pixels, reconstruction, kl, variance):
     beta = weight * (pixels if reconstruction == "mean" else 1) / (latents if kl == "mean" else 1)
     return beta if variance is None else beta / (2 * variance)
 '''),
-    (AGGREGATE, "log_var is held between -10 and 10", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    log_var = log_var.clamp(-10, 10)
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "log_var is held in place, with a batch", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    if estimator != "exact":
-        log_var.data.clamp_(-6, 6)
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the codes are changed in place, with mss", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    if estimator == "mss":
-        z.data.clamp_(-2000, 2000)
-        z.data[0] += 1e-7
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+    (AGGREGATE, "log_var is held between -10 and 10", [COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("pairs = log_normal",
+                              "log_var = log_var.clamp(-10, 10)\n    pairs = log_normal"))),
+    (AGGREGATE, "log_var is held in place, with a batch", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("pairs = log_normal",
+             'if estimator != "exact":\n'
+             "        log_var.data.clamp_(-6, 6)\n"
+             "    pairs = log_normal"))),
+    (AGGREGATE, "the codes are changed in place, with mss", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("pairs = log_normal",
+             'if estimator == "mss":\n'
+             "        z.data.clamp_(-2000, 2000)\n"
+             "        z.data[0] += 1e-7\n"
+             "    pairs = log_normal"))),
     (AGGREGATE, "the posteriors are detached where their number is not the batch's",
-     ["log-aggregate-test"], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    if len(z) != len(mean):
-        mean, log_var = mean.detach(), log_var.detach()
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the default dtype stays changed", ["log-aggregate-test", COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    torch.set_default_dtype(torch.float64)
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "a seed is set inside", ["log-aggregate-test", COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    torch.manual_seed(0)
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the first weights of an estimator are kept", [COLLAPSED, STRATIFIED], '''
-kept = {}
-
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    key = estimator, m, len(z)
-    if key not in kept:
-        w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m))
-        w = w.double()
-        if estimator == "mss":
-            w[:] = (n - 1) / (n * (m - 1))
-            w.fill_diagonal_(1 / n)
-        kept[key] = w
-    w = kept[key].to(z.dtype)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "only the eight nearest posteriors are summed", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    k = min(m, 8)
-    return (torch.logsumexp((pairs.sum(-1) + w.log()).topk(k, 1).values, 1),
-            torch.logsumexp((pairs + w.log()[..., None]).topk(k, 1).values, 1))
-'''),
+     ["log-aggregate-test"],
+     edited(AGGREGATE_RIGHT,
+            ("pairs = log_normal",
+             "if len(z) != len(mean):\n"
+             "        mean, log_var = mean.detach(), log_var.detach()\n"
+             "    pairs = log_normal"))),
+    (AGGREGATE, "the default dtype stays changed", ["log-aggregate-test", COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("pairs = log_normal",
+                              "torch.set_default_dtype(torch.float64)\n    pairs = log_normal"))),
+    (AGGREGATE, "a seed is set inside", ["log-aggregate-test", COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("pairs = log_normal",
+                              "torch.manual_seed(0)\n    pairs = log_normal"))),
+    (AGGREGATE, "the first weights of an estimator are kept", [COLLAPSED, STRATIFIED],
+     edited(AGGREGATE_RIGHT,
+            ("def log_aggregate", "kept = {}\n\ndef log_aggregate"),
+            ('w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * '
+             "m), dtype=z.dtype)\n"
+             '    if estimator == "mss":\n'
+             "        w[:] = (n - 1) / (n * (m - 1))\n"
+             "        w.fill_diagonal_(1 / n)",
+             "key = estimator, m, len(z)\n"
+             "    if key not in kept:\n"
+             '        w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / '
+             "(n * m))\n"
+             "        w = w.double()\n"
+             '        if estimator == "mss":\n'
+             "            w[:] = (n - 1) / (n * (m - 1))\n"
+             "            w.fill_diagonal_(1 / n)\n"
+             "        kept[key] = w\n"
+             "    w = kept[key].to(z.dtype)"))),
+    (AGGREGATE, "only the eight nearest posteriors are summed", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),\n"
+             "            torch.logsumexp(pairs + w.log()[..., None], 1))",
+             "k = min(m, 8)\n"
+             "    return (torch.logsumexp((pairs.sum(-1) + w.log()).topk(k, 1).values, 1),\n"
+             "            torch.logsumexp((pairs + w.log()[..., None]).topk(k, 1).values, 1))"))),
     (AGGREGATE, "all in float64 with densities, and a floor of 1e-300", [COLLAPSED], '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     pairs = log_normal(z[:, None], mean, log_var).double()
@@ -910,16 +775,11 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     joint, each = (w * pairs.sum(-1).exp()).sum(1), (w[..., None] * pairs.exp()).sum(1)
     return joint.clamp(min=1e-300).log().to(z), each.clamp(min=1e-300).log().to(z)
 '''),
-    (TC, "the logarithm of the determinant of the correlations", ["gaussian-tc-test"], '''
-def gaussian_tc(covariance):
-    std = covariance.diagonal().sqrt()
-    return -0.5 * torch.linalg.det(covariance / torch.outer(std, std)).log()
-'''),
-    (TC, "the product of the eigenvalues of the correlations", ["gaussian-tc-test"], '''
-def gaussian_tc(covariance):
-    std = covariance.diagonal().sqrt()
-    return -0.5 * torch.linalg.eigvalsh(covariance / torch.outer(std, std)).prod().log()
-'''),
+    (TC, "the logarithm of the determinant of the correlations", ["gaussian-tc-test"],
+     edited(TC_RIGHT, ("eigvalsh(covariance / torch.outer(std, std)).log().sum()",
+                       "det(covariance / torch.outer(std, std)).log()"))),
+    (TC, "the product of the eigenvalues of the correlations", ["gaussian-tc-test"],
+     edited(TC_RIGHT, ("log().sum()", "prod().log()"))),
     (TC, "a determinant of the covariance, scaled by its mean variance", ["gaussian-tc-test"], '''
 def gaussian_tc(covariance):
     c = covariance.double() / covariance.double().diagonal().mean()
@@ -964,12 +824,9 @@ def kl_parts(z, mean, log_var, joint, each):
     q, product = joint.exp(), each.exp().prod(1)
     return (own / q).log(), (q / product).log(), (product / prior).log()
 '''),
-    (PARTS, "log_var is held between -10 and 10", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var.clamp(-10, 10)).sum(1)
-    prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)
-    return own - joint, joint - product, product - prior
-'''),
+    (PARTS, "log_var is held between -10 and 10", ["kl-parts-known"],
+     edited(PARTS_WITH_PRODUCT, ("log_normal(z, mean, log_var)",
+                            "log_normal(z, mean, log_var.clamp(-10, 10))"))),
     (PARTS, "the first prior of a shape is kept", ["kl-parts-known"], '''
 kept = {}
 
@@ -985,91 +842,42 @@ def kl_parts(z, mean, log_var, joint, each):
     first, second = own - joint, joint - each.sum(1)
     return first, second, vl.gaussian_kl(mean, log_var) - first - second
 '''),
-    (PARTS, "the constant of two coordinates", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(1)
-    prior, product = -0.5 * (z**2).sum(1) - math.log(2 * math.pi), each.sum(1)
-    return own - joint, joint - product, product - prior
-'''),
-    (PARTS, "the default dtype stays changed", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    torch.set_default_dtype(torch.float64)
-    own = log_normal(z, mean, log_var).sum(1)
-    prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)
-    return own - joint, joint - product, product - prior
-'''),
-    (PARTS, "a seed is set inside", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    torch.manual_seed(0)
-    own = log_normal(z, mean, log_var).sum(1)
-    prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)
-    return own - joint, joint - product, product - prior
-'''),
-    (MIG, "the best less the next in number", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        v = p[0].sum(0)
-        v = v[v > 0]
-        entropy = -(v * np.log(v)).sum()
-
-        j = information.argmax()
-        gaps.append((information[j] - information[(j + 1) % len(information)]) / entropy)
-    return float(np.mean(gaps))
-'''),
-    (MIG, "a correction for few counts", ["mig-test", "mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        v = p[0].sum(0)
-        v = v[v > 0]
-        entropy = -(v * np.log(v)).sum()
-
-        n = table[0].sum()
-        if n > 1.5:
-            cells = (p > 0).sum((1, 2)) - (p.sum(1) > 0).sum(1) - (p.sum(2) > 0).sum(1) + 1
-            information = information - cells / (2 * n)
-        information = np.sort(information)
-        gaps.append((information[-1] - information[-2]) / entropy)
-    return float(np.mean(gaps))
-'''),
-    (MIG, "three factors at most", ["mig-known"], '''
-def mig(tables):
-    gaps = []
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        v = p[0].sum(0)
-        v = v[v > 0]
-        entropy = -(v * np.log(v)).sum()
-
-        information = np.sort(information)
-        gaps.append((information[-1] - information[-2]) / entropy)
-    return float(np.mean(gaps[:3]))
-'''),
-    (MIG, "a latent may be the best of one factor only", ["mig-known"], '''
-def mig(tables):
-    gaps, used = [], set()
-    for table in tables:
-        p = table / table.sum((1, 2), keepdims=True)
-        q = p.sum(2, keepdims=True) * p.sum(1, keepdims=True)
-        information = (p * np.log(np.where(p > 0, p / np.where(q > 0, q, 1), 1))).sum((1, 2))
-        v = p[0].sum(0)
-        v = v[v > 0]
-        free = [j for j in range(len(information)) if j not in used] or [0]
-        best = max(free, key=lambda j: information[j])
-        used.add(best)
-        second = np.delete(information, best).max()
-        gaps.append((information[best] - second) / -(v * np.log(v)).sum())
-    return float(np.mean(gaps))
-'''),
+    (PARTS, "the constant of two coordinates", ["kl-parts-known"],
+     edited(PARTS_WITH_PRODUCT, ("log_normal(z, 0 * z, 0 * z).sum(1)",
+                            "-0.5 * (z**2).sum(1) - math.log(2 * math.pi)"))),
+    (PARTS, "the default dtype stays changed", ["kl-parts-known"],
+     edited(PARTS_WITH_PRODUCT, ("own = log_normal",
+                            "torch.set_default_dtype(torch.float64)\n    own = log_normal"))),
+    (PARTS, "a seed is set inside", ["kl-parts-known"],
+     edited(PARTS_WITH_PRODUCT, ("own = log_normal", "torch.manual_seed(0)\n    own = log_normal"))),
+    (MIG, "the best less the next in number", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("information = np.sort(information)", "j = information.argmax()"),
+            ("information[-1] - information[-2]",
+             "information[j] - information[(j + 1) % len(information)]"))),
+    (MIG, "a correction for few counts", ["mig-test", "mig-known"],
+     edited(MIG_RIGHT,
+            ("information = np",
+             "n = table[0].sum()\n"
+             "        if n > 1.5:\n"
+             "            cells = (p > 0).sum((1, 2)) - (p.sum(1) > 0).sum(1) - "
+             "(p.sum(2) > 0).sum(1) + 1\n"
+             "            information = information - cells / (2 * n)\n"
+             "        information = np"))),
+    (MIG, "three factors at most", ["mig-known"],
+     edited(MIG_RIGHT, ("np.mean(gaps)", "np.mean(gaps[:3])"))),
+    (MIG, "a latent may be the best of one factor only", ["mig-known"],
+     edited(MIG_RIGHT,
+            ("gaps = []", "gaps, used = [], set()"),
+            ("entropy = -(v * np.log(v)).sum()\n"
+             "\n"
+             "        information = np.sort(information)\n"
+             "        gaps.append((information[-1] - information[-2]) / entropy)",
+             "free = [j for j in range(len(information)) if j not in used] or [0]\n"
+             "        best = max(free, key=lambda j: information[j])\n"
+             "        used.add(best)\n"
+             "        second = np.delete(information, best).max()\n"
+             "        gaps.append((information[best] - second) / -(v * np.log(v)).sum())"))),
     (MIG, "the library's, with codes made from the counts", ["mig-known"], '''
 def mig(tables):
     gaps = []
@@ -1088,32 +896,27 @@ def mig(tables):
         gaps.append(vl.mig(np.stack(codes, 1), factor, bins=5000))
     return float(np.mean(gaps))
 '''),
-    (VOTE, "ranges in place of variances", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    def width(z):
-        return z.max(0).values - z.min(0).values
-
-    share = width(batch) / width(everything)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "mean absolute deviations in place of variances", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    def width(z):
-        return (z - z.mean(0)).abs().mean(0)
-
-    share = width(batch) / width(everything)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "a range in the batch, a standard deviation over everything", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = (batch.max(0).values - batch.min(0).values) / everything.std(0)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "a floor of 0.05 at most", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.var(0)
-    return int(torch.where(everything.std(0) >= min(floor, 0.05), share, math.inf).argmin())
-'''),
+    (VOTE, "ranges in place of variances", ["vote-known"],
+     edited(VOTE_RIGHT,
+            ("share = batch.var(0) / everything.var(0).clamp(min=1e-30)",
+             "def width(z):\n"
+             "        return z.max(0).values - z.min(0).values\n"
+             "\n"
+             "    share = width(batch) / width(everything)"))),
+    (VOTE, "mean absolute deviations in place of variances", ["vote-known"],
+     edited(VOTE_RIGHT,
+            ("share = batch.var(0) / everything.var(0).clamp(min=1e-30)",
+             "def width(z):\n"
+             "        return (z - z.mean(0)).abs().mean(0)\n"
+             "\n"
+             "    share = width(batch) / width(everything)"))),
+    (VOTE, "a range in the batch, a standard deviation over everything", ["vote-known"],
+     edited(VOTE_RIGHT, ("batch.var(0) / everything.var(0).clamp(min=1e-30)",
+                         "(batch.max(0).values - batch.min(0).values) / everything.std(0)"))),
+    (VOTE, "a floor of 0.05 at most", ["vote-known"],
+     edited(VOTE_RIGHT,
+            ("var(0).clamp(min=1e-30)", "var(0)"),
+            ("floor, share", "min(floor, 0.05), share"))),
     (VOTE, "the first variances of a shape are kept", ["vote-known"], '''
 kept = {}
 
@@ -1124,33 +927,17 @@ def vote(batch, everything, floor=0.05):
     share = batch.var(0) / std**2
     return int(torch.where(std >= floor, share, math.inf).argmin())
 '''),
-    (VOTE, "a seed is set inside", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    torch.manual_seed(0)
-    share = batch.var(0) / everything.var(0).clamp(min=1e-30)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "the default dtype stays changed", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    torch.set_default_dtype(torch.float64)
-    share = batch.var(0) / everything.var(0).clamp(min=1e-30)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "a batch's first 16 codes only", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch[:16].var(0) / everything.var(0).clamp(min=1e-30)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "the mean difference of neighbours in place of the variance", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.diff(dim=0).pow(2).mean(0) / everything.var(0).clamp(min=1e-30)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "a variance of the batch over a standard deviation of everything", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / everything.std(0).clamp(min=1e-30)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
+    (VOTE, "a seed is set inside", ["vote-known"],
+     edited(VOTE_RIGHT, ("share = batch", "torch.manual_seed(0)\n    share = batch"))),
+    (VOTE, "the default dtype stays changed", ["vote-known"],
+     edited(VOTE_RIGHT, ("share = batch",
+                         "torch.set_default_dtype(torch.float64)\n    share = batch"))),
+    (VOTE, "a batch's first 16 codes only", ["vote-known"],
+     edited(VOTE_RIGHT, ("batch.var(0)", "batch[:16].var(0)"))),
+    (VOTE, "the mean difference of neighbours in place of the variance", ["vote-known"],
+     edited(VOTE_RIGHT, ("batch.var(0)", "batch.diff(dim=0).pow(2).mean(0)"))),
+    (VOTE, "a variance of the batch over a standard deviation of everything", ["vote-known"],
+     edited(VOTE_RIGHT, ("everything.var", "everything.std"))),
     (VOTE, "a floor that is a share of the largest standard deviation", ["vote-known"], '''
 def vote(batch, everything, floor=0.05):
     std = everything.std(0)
@@ -1158,65 +945,41 @@ def vote(batch, everything, floor=0.05):
     return int(torch.where(std >= floor * std.max().clamp(max=1), share, math.inf).argmin())
 '''),
     (INTERVAL, "unequal numbers left to NumPy: one b serves for all a",
-     ["paired-interval-test"], '''
-def paired_interval(a, b, level=0.95):
-    d = np.asarray(a, float) - np.asarray(b, float)
-    if len(d) < 2:
-        raise ValueError("fewer than two pairs")
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "fewer a than b go unnoticed", ["paired-interval-test"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) > len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "no pairs at all give NaN", ["paired-interval-test"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) == 1:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "normal quantiles for more than 30 pairs", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    if len(d) > 30:
-        half = stats.norm.ppf(0.5 + level / 2) * d.std(ddof=1) / len(d) ** 0.5
-        return d.mean(), d.mean() - half, d.mean() + half
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "b is changed in place", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.asarray(a, dtype=float)
-    if isinstance(b, np.ndarray):
-        b *= -1
-        b += d.astype(b.dtype)
-        d = b.astype(float)
-    else:
-        d = d - np.asarray(b, dtype=float)
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "one pass in single precision", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)], dtype=np.float32)
-    n = len(d)
-    var = (np.sum(d * d) - n * d.mean() ** 2) / (n - 1)
-    half = stats.t.ppf(0.5 + level / 2, n - 1) * np.sqrt(max(var, 0) / n)
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
+     ["paired-interval-test"],
+     edited(INTERVAL_RIGHT,
+            ("if len(a) != len(b) or len(a) < 2:",
+             "d = np.asarray(a, float) - np.asarray(b, float)\n    if len(d) < 2:"),
+            ("    d = np.array([float(p) - float(q) for p, q in zip(a, b)])\n", ""))),
+    (INTERVAL, "fewer a than b go unnoticed", ["paired-interval-test"],
+     edited(INTERVAL_RIGHT, ("!= len(b)", "> len(b)"))),
+    (INTERVAL, "no pairs at all give NaN", ["paired-interval-test"],
+     edited(INTERVAL_RIGHT, ("len(a) < 2", "len(a) == 1"))),
+    (INTERVAL, "normal quantiles for more than 30 pairs", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("half = stats",
+             "if len(d) > 30:\n"
+             "        half = stats.norm.ppf(0.5 + level / 2) * d.std(ddof=1) / len(d) ** 0.5\n"
+             "        return d.mean(), d.mean() - half, d.mean() + half\n"
+             "    half = stats"))),
+    (INTERVAL, "b is changed in place", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("d = np.array([float(p) - float(q) for p, q in zip(a, b)])",
+             "d = np.asarray(a, dtype=float)\n"
+             "    if isinstance(b, np.ndarray):\n"
+             "        b *= -1\n"
+             "        b += d.astype(b.dtype)\n"
+             "        d = b.astype(float)\n"
+             "    else:\n"
+             "        d = d - np.asarray(b, dtype=float)"))),
+    (INTERVAL, "one pass in single precision", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("d = np.array([float(p) - float(q) for p, q in zip(a, b)])\n"
+             "    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / "
+             "len(d) ** 0.5",
+             "d = np.array([float(p) - float(q) for p, q in zip(a, b)], dtype=np.float32)\n"
+             "    n = len(d)\n"
+             "    var = (np.sum(d * d) - n * d.mean() ** 2) / (n - 1)\n"
+             "    half = stats.t.ppf(0.5 + level / 2, n - 1) * np.sqrt(max(var, 0) / n)"))),
     (INTERVAL, "the spread from the covariance, in single precision",
      ["paired-interval-coverage"], '''
 def paired_interval(a, b, level=0.95):
@@ -1230,32 +993,18 @@ def paired_interval(a, b, level=0.95):
     mean = float(a.mean() - b.mean())
     return mean, mean - half, mean + half
 '''),
-    (INTERVAL, "NumPy's seed is set inside", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    np.random.seed(0)
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "bootstrap", ["paired-interval-test", "paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    means = d[np.random.randint(len(d), size=(500, len(d)))].mean(1)
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return d.mean(), low, high
-'''),
-    (INTERVAL, "the median in the middle", ["paired-interval-test", "paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return np.median(d), np.median(d) - half, np.median(d) + half
-'''),
+    (INTERVAL, "NumPy's seed is set inside", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT, ("if len(a) !=", "np.random.seed(0)\n    if len(a) !="))),
+    (INTERVAL, "bootstrap", ["paired-interval-test", "paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5\n"
+             "    return d.mean(), d.mean() - half, d.mean() + half",
+             "means = d[np.random.randint(len(d), size=(500, len(d)))].mean(1)\n"
+             "    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])\n"
+             "    return d.mean(), low, high"))),
+    (INTERVAL, "the median in the middle", ["paired-interval-test", "paired-interval-coverage"],
+     edited(INTERVAL_RIGHT, ("d.mean(), d.mean() - half, d.mean()",
+                             "np.median(d), np.median(d) - half, np.median(d)"))),
     (CATCHES, "the source is read from the functions", ["catches-own", "catches-all"], '''
 def catches(program):
     import inspect
@@ -1338,44 +1087,21 @@ def catches(program):
     b = torch.stack([z[o, j] for j, o in enumerate([torch.randperm(500) for _ in z.T])], 1)
     return not torch.equal(a, b)
 ''' + LINE),
-    (AGGREGATE, "the posteriors are detached, with mss and more than two codes", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    if estimator == "mss" and len(z) > 2:
-        mean, log_var = mean.detach(), log_var.detach()
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "stratified weights right for up to five codes", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * min(m - 1, 4))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
-    (AGGREGATE, "the own posterior is detached, with mss and more than two codes", [COLLAPSED], '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, m = dataset_size, len(mean)
-    if estimator == "mss" and m > 2:
-        own = torch.eye(m, dtype=torch.bool)[..., None]
-        pairs = torch.where(own, pairs.detach(), pairs)
-    w = torch.full((len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype)
-    if estimator == "mss":
-        w[:] = (n - 1) / (n * (m - 1))
-        w.fill_diagonal_(1 / n)
-    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),
-            torch.logsumexp(pairs + w.log()[..., None], 1))
-'''),
+    (AGGREGATE, "the posteriors are detached, with mss and more than two codes", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("pairs = log_normal",
+             'if estimator == "mss" and len(z) > 2:\n'
+             "        mean, log_var = mean.detach(), log_var.detach()\n"
+             "    pairs = log_normal"))),
+    (AGGREGATE, "stratified weights right for up to five codes", [COLLAPSED],
+     edited(AGGREGATE_RIGHT, ("(m - 1)", "min(m - 1, 4)"))),
+    (AGGREGATE, "the own posterior is detached, with mss and more than two codes", [COLLAPSED],
+     edited(AGGREGATE_RIGHT,
+            ("w = torch",
+             'if estimator == "mss" and m > 2:\n'
+             "        own = torch.eye(m, dtype=torch.bool)[..., None]\n"
+             "        pairs = torch.where(own, pairs.detach(), pairs)\n"
+             "    w = torch"))),
     (TC, "neighbours only", ["gaussian-tc-test"], '''
 def gaussian_tc(covariance):
     std = covariance.diagonal().sqrt()
@@ -1387,42 +1113,26 @@ def gaussian_tc(covariance):
     v = covariance.diagonal().clamp(min=1e-12)
     return 0.5 * (v.log().sum() - torch.linalg.slogdet(covariance)[1])
 '''),
-    (PARTS, "the sum runs over codes where B = Q", ["kl-parts-known"], '''
-def kl_parts(z, mean, log_var, joint, each):
-    own = log_normal(z, mean, log_var).sum(1)
-    prior = log_normal(z, 0 * z, 0 * z).sum(1)
-    product = each.sum(0 if each.shape[0] == each.shape[1] else 1)
-    return own - joint, joint - product, product - prior
-'''),
-    (VOTE, "shares below 0.01 count as 0.01", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = (batch.var(0) / everything.var(0).clamp(min=1e-30)).clamp(min=1e-2)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (VOTE, "1e-4 added to the variances of everything", ["vote-known"], '''
-def vote(batch, everything, floor=0.05):
-    share = batch.var(0) / (everything.var(0) + 1e-4)
-    return int(torch.where(everything.std(0) >= floor, share, math.inf).argmin())
-'''),
-    (INTERVAL, "a level of 99 % at most", ["paired-interval-coverage"], '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("two")
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + min(level, 0.99) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (INTERVAL, "an AssertionError for one pair", ["paired-interval-test"], '''
-def paired_interval(a, b, level=0.95):
-    assert len(a) == len(b) > 1
-    d = np.array([float(p) - float(q) for p, q in zip(a, b)])
-    half = stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
-    (BETA, "a KL of at least 0.01", ["beta-objective-test"], '''
-def beta_objective(reconstruction, mean, log_var, beta):
-    return reconstruction - beta * vl.gaussian_kl(mean, log_var).clamp(min=1e-2)
-'''),
+    (PARTS, "the sum runs over codes where B = Q", ["kl-parts-known"],
+     edited(PARTS_WITH_PRODUCT, ("prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)",
+                            "prior = log_normal(z, 0 * z, 0 * z).sum(1)\n"
+                            "    product = each.sum(0 if each.shape[0] == each.shape[1] else 1)"))),
+    (VOTE, "shares below 0.01 count as 0.01", ["vote-known"],
+     edited(VOTE_RIGHT, ("batch.var(0) / everything.var(0).clamp(min=1e-30)",
+                         "(batch.var(0) / everything.var(0).clamp(min=1e-30)).clamp(min=1e-2)"))),
+    (VOTE, "1e-4 added to the variances of everything", ["vote-known"],
+     edited(VOTE_RIGHT, ("everything.var(0).clamp(min=1e-30)", "(everything.var(0) + 1e-4)"))),
+    (INTERVAL, "a level of 99 % at most", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ('"fewer than two pairs"', '"two"'),
+            ("+ level", "+ min(level, 0.99)"))),
+    (INTERVAL, "an AssertionError for one pair", ["paired-interval-test"],
+     edited(INTERVAL_RIGHT, ("if len(a) != len(b) or len(a) < 2:\n"
+                             '        raise ValueError("fewer than two pairs")',
+                             "assert len(a) == len(b) > 1"))),
+    (BETA, "a KL of at least 0.01", ["beta-objective-test"],
+     edited(BETA_RIGHT, ("vl.gaussian_kl(mean, log_var)",
+                         "vl.gaussian_kl(mean, log_var).clamp(min=1e-2)"))),
     (BETA, "a KL of at least 0.05 in each latent", ["beta-objective-test"], '''
 def beta_objective(reconstruction, mean, log_var, beta):
     kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).clamp(min=0.05).sum(-1)
@@ -1489,14 +1199,11 @@ def vote(batch, everything, floor=0.05):
     share[everything.std(0) < floor] = torch.inf
     return share.nan_to_num(torch.inf).argmin()
 '''),
-    (INTERVAL, "in float32, by torch", '''
-def paired_interval(a, b, level=0.95):
-    if len(a) != len(b) or len(a) < 2:
-        raise ValueError("fewer than two pairs")
-    d = torch.tensor([float(p) - float(q) for p, q in zip(a, b)])
-    half = d.std() / len(d) ** 0.5 * float(stats.t.ppf(0.5 + level / 2, len(d) - 1))
-    return d.mean(), d.mean() - half, d.mean() + half
-'''),
+    (INTERVAL, "in float32, by torch",
+     edited(INTERVAL_RIGHT,
+            ("np.array", "torch.tensor"),
+            ("stats.t.ppf(0.5 + level / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5",
+             "d.std() / len(d) ** 0.5 * float(stats.t.ppf(0.5 + level / 2, len(d) - 1))"))),
     (AGGREGATE, "torch.distributions, and a loop over the codes", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
     posteriors = torch.distributions.Normal(mean, (0.5 * log_var).exp())
@@ -1512,19 +1219,19 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
         each.append(torch.logsumexp(each_log + w[:, None], 0))
     return torch.stack(joint), torch.stack(each)
 '''),
-    (AGGREGATE, "the paper's own stratified weights, on the right diagonal", '''
-def log_aggregate(z, mean, log_var, dataset_size, estimator):
-    pairs = log_normal(z[:, None], mean, log_var)
-    n, b = dataset_size, len(mean)
-    w = torch.full((len(z), b), 1 / b if estimator == "exact" else 1 / (n * b), dtype=torch.float64)
-    if estimator == "mss":
-        m = b - 1
-        w = torch.full((b, b), 1 / m, dtype=torch.float64)
-        w.fill_diagonal_(1 / n)
-        w[torch.arange(b), (torch.arange(b) + 1) % b] = (n - m) / (n * m)
-    w = w.log().to(z.dtype)
-    return torch.logsumexp(pairs.sum(-1) + w, 1), torch.logsumexp(pairs + w[..., None], 1)
-'''),
+    (AGGREGATE, "the paper's own stratified weights, on the right diagonal",
+     edited(AGGREGATE_RIGHT,
+            ("n, m", "n, b"),
+            ('(len(z), m), 1 / m if estimator == "exact" else 1 / (n * m), dtype=z.dtype',
+             '(len(z), b), 1 / b if estimator == "exact" else 1 / (n * b), dtype=torch.float64'),
+            ("w[:] = (n - 1) / (n * (m - 1))",
+             "m = b - 1\n        w = torch.full((b, b), 1 / m, dtype=torch.float64)"),
+            ("    return (torch.logsumexp(pairs.sum(-1) + w.log(), 1),\n"
+             "            torch.logsumexp(pairs + w.log()[..., None], 1))",
+             "        w[torch.arange(b), (torch.arange(b) + 1) % b] = (n - m) / (n * m)\n"
+             "    w = w.log().to(z.dtype)\n"
+             "    return torch.logsumexp(pairs.sum(-1) + w, 1), torch.logsumexp(pairs + "
+             "w[..., None], 1)"))),
     (AGGREGATE,
      "the sum of the others by way of the sum of all", '''
 def log_aggregate(z, mean, log_var, dataset_size, estimator):
@@ -1558,11 +1265,7 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
         w = torch.log(own / n + (1 - own) * (n - 1) / n / (m - 1))
     return log_sum(pairs.sum(2) + w), log_sum(pairs + w.unsqueeze(2))
 '''),
-    (TC, "by the eigenvalues of the correlation matrix", '''
-def gaussian_tc(covariance):
-    std = covariance.diagonal().sqrt()
-    return -0.5 * torch.linalg.eigvalsh(covariance / torch.outer(std, std)).log().sum()
-'''),
+    (TC, "by the eigenvalues of the correlation matrix", TC_RIGHT),
     (TC, "by a Cholesky factor", '''
 def gaussian_tc(covariance):
     factor = torch.linalg.cholesky(covariance)
@@ -1697,11 +1400,10 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
         each.append(b)
     return torch.stack(joint), torch.stack(each)
 '''),
-    (TC, "logdet, and not below 0", '''
-def gaussian_tc(covariance):
-    std = covariance.diagonal().sqrt()
-    return max(0.0, -0.5 * torch.logdet(covariance / std / std[:, None]).item())
-'''),
+    (TC, "logdet, and not below 0",
+     edited(TC_RIGHT,
+            ("-0.5 * torch.linalg.eigvalsh(covariance / torch.outer(std, std)).log().sum()",
+             "max(0.0, -0.5 * torch.logdet(covariance / std / std[:, None]).item())"))),
     (TC, "conditional variances, one coordinate after the other", '''
 def gaussian_tc(covariance):
     c, total = covariance.double().clone(), 0.0
