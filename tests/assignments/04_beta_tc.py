@@ -68,7 +68,7 @@ def kl_parts(z, mean, log_var, joint, each):
     prior = log_normal(z, 0 * z, 0 * z).sum(-1)
     return own - joint, joint - each.sum(-1), each.sum(-1) - prior
 """
-PARTS_WITH_PRODUCT = """
+PARTS_PRODUCT = """
 def kl_parts(z, mean, log_var, joint, each):
     own = log_normal(z, mean, log_var).sum(1)
     prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)
@@ -825,7 +825,7 @@ def kl_parts(z, mean, log_var, joint, each):
     return (own / q).log(), (q / product).log(), (product / prior).log()
 '''),
     (PARTS, "log_var is held between -10 and 10", ["kl-parts-known"],
-     edited(PARTS_WITH_PRODUCT, ("log_normal(z, mean, log_var)",
+     edited(PARTS_PRODUCT, ("log_normal(z, mean, log_var)",
                             "log_normal(z, mean, log_var.clamp(-10, 10))"))),
     (PARTS, "the first prior of a shape is kept", ["kl-parts-known"], '''
 kept = {}
@@ -843,13 +843,13 @@ def kl_parts(z, mean, log_var, joint, each):
     return first, second, vl.gaussian_kl(mean, log_var) - first - second
 '''),
     (PARTS, "the constant of two coordinates", ["kl-parts-known"],
-     edited(PARTS_WITH_PRODUCT, ("log_normal(z, 0 * z, 0 * z).sum(1)",
+     edited(PARTS_PRODUCT, ("log_normal(z, 0 * z, 0 * z).sum(1)",
                             "-0.5 * (z**2).sum(1) - math.log(2 * math.pi)"))),
     (PARTS, "the default dtype stays changed", ["kl-parts-known"],
-     edited(PARTS_WITH_PRODUCT, ("own = log_normal",
+     edited(PARTS_PRODUCT, ("own = log_normal",
                             "torch.set_default_dtype(torch.float64)\n    own = log_normal"))),
     (PARTS, "a seed is set inside", ["kl-parts-known"],
-     edited(PARTS_WITH_PRODUCT, ("own = log_normal", "torch.manual_seed(0)\n    own = log_normal"))),
+     edited(PARTS_PRODUCT, ("own = log_normal", "torch.manual_seed(0)\n    own = log_normal"))),
     (MIG, "the best less the next in number", ["mig-test", "mig-known"],
      edited(MIG_RIGHT,
             ("information = np.sort(information)", "j = information.argmax()"),
@@ -1114,7 +1114,7 @@ def gaussian_tc(covariance):
     return 0.5 * (v.log().sum() - torch.linalg.slogdet(covariance)[1])
 '''),
     (PARTS, "the sum runs over codes where B = Q", ["kl-parts-known"],
-     edited(PARTS_WITH_PRODUCT, ("prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)",
+     edited(PARTS_PRODUCT, ("prior, product = log_normal(z, 0 * z, 0 * z).sum(1), each.sum(1)",
                             "prior = log_normal(z, 0 * z, 0 * z).sum(1)\n"
                             "    product = each.sum(0 if each.shape[0] == each.shape[1] else 1)"))),
     (VOTE, "shares below 0.01 count as 0.01", ["vote-known"],
