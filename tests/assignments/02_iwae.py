@@ -1861,4 +1861,317 @@ def activity(model, x):
         return model.encode(x)[0].var(0)
 """,
     },
+    # Mistakes that a visible test names
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "exp(log_var) for the standard deviation, both times.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    q = Independent(Normal(mean, log_var.exp()), 1)
+    z = q.rsample((k,))
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "exp(log_var) for the standard deviation, inside of log q only.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = model.posterior(x).rsample((k,))
+    q = Independent(Normal(mean, log_var.exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "The density of q is a mean over the coordinates.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    q = Normal(mean, (0.5 * log_var).exp())
+    z = q.rsample((k,))
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - q.log_prob(z).mean(-1)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "The codes are detached.",
+        "code": """
+def log_weights(model, x, k):
+    q = model.posterior(x)
+    z = q.rsample((k,)).detach()
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
+        "what": "Only log_var is detached inside of log q.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    z = model.posterior(x).rsample((k,))
+    q = Independent(Normal(mean, (0.5 * log_var).exp().detach()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
+        "what": "No gradient at all.",
+        "code": """
+@torch.no_grad()
+def log_weights(model, x, k):
+    q = model.posterior(x)
+    z = q.rsample((k,))
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
+        "what": "No gradient for the decoder.",
+        "code": """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    q = Independent(Normal(mean, (0.5 * log_var).exp()), 1)
+    z = q.rsample((k,))
+    for parameter in model.decoder.parameters():
+        parameter.requires_grad_(False)
+    log_lik = model.likelihood(z, x).log_prob(x)
+    for parameter in model.decoder.parameters():
+        parameter.requires_grad_(True)
+    return log_lik + model.prior.log_prob(z) - q.log_prob(z)
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["test-bound", "hidden-bound"],
+        "what": "Detached.",
+        "code": """
+def iwae_bound(log_w):
+    return torch.logsumexp(log_w.detach(), 0) - math.log(len(log_w))
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["test-bound", "hidden-bound"],
+        "what": "The largest is taken out of all images at once.",
+        "code": """
+def iwae_bound(log_w):
+    most = log_w.max()
+    return most + torch.log(torch.exp(log_w - most).mean(0))
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "The rows are averaged over the images.",
+        "code": """
+def staircase(log_w):
+    rows = [log_w.mean(1)]
+    while len(log_w) > 1:
+        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
+        rows.append(log_w.mean(1))
+    return torch.stack(rows)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "Groups of images.",
+        "code": """
+def staircase(log_w):
+    rows = [log_w.mean(1)]
+    while log_w.shape[1] > 1:
+        log_w = torch.logaddexp(log_w[:, 0::2], log_w[:, 1::2]) - math.log(2)
+        rows.append(log_w.mean(1))
+    return torch.stack(rows)
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "The bound over the groups, the average inside of each.",
+        "code": """
+def staircase(log_w):
+    K, B = log_w.shape
+    groups = [log_w.reshape(K // 2**i, 2**i, B) for i in range(K.bit_length())]
+    return torch.stack([(g.logsumexp(0) - math.log(len(g))).mean(0) for g in groups])
+""",
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
+        "what": "The average over the groups first, the bound of it afterwards.",
+        "code": """
+def staircase(log_w):
+    K, B = log_w.shape
+    groups = [log_w.reshape(K // 2**i, 2**i, B).mean(0) for i in range(K.bit_length())]
+    return torch.stack([g.logsumexp(0) - math.log(len(g)) for g in groups])
+""",
+    },
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["test-ess", "hidden-ess"],
+        "what": "A softmax of minus log w.",
+        "code": """
+def effective_sample_size(log_w):
+    shares = torch.softmax(-log_w, 0)
+    return 1 / shares.square().sum(0)
+""",
+    },
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["test-ess", "hidden-ess"],
+        "what": "The squares are averaged.",
+        "code": """
+def effective_sample_size(log_w):
+    return 1 / torch.softmax(log_w, 0).square().mean(0)
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["test-gradient", "hidden-gradient"],
+        "what": "Weights without a last axis.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    return (torch.softmax(log_w, 0) * gradients).sum(0)
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["test-gradient", "hidden-gradient"],
+        "what": "The new axis in the middle.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    return (torch.softmax(log_w, 0)[:, None] * gradients).sum(0)
+""",
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["test-gradient", "hidden-gradient"],
+        "what": "A softmax over the new axis.",
+        "code": """
+def bound_gradient(log_w, gradients):
+    return (torch.softmax(log_w[..., None], -1) * gradients).sum(0)
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "log K is missing in the value.",
+        "code": SURROGATE + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return torch.logsumexp(log_weight(z), 0)
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "The standard deviation is detached where z is drawn.",
+        "code": SURROGATE.replace(
+            "(mean, log_var).rsample", "(mean, log_var.detach()).rsample") + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "exp(log_var) for the standard deviation.",
+        "code": SURROGATE.replace(
+            "encode(x)\n", "encode(x)\n    log_var = 2 * log_var\n", 1) + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "Only the mean inside of log q is held fixed, and all else is right.",
+        "code": SURROGATE.replace(
+            "mean, log_var = mean.detach(), log_var.detach()", "mean = mean.detach()") + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
+        "what": "The shares are over the images.",
+        "code": SURROGATE + """
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 1)[..., None])
+    return iwae_bound(log_weight(z))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
+        "what": "Sums of weights, outside of the logarithm, and right at -40.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    total = 0.0
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            total = total + model.log_weights(x, min(chunk, samples - done)).exp().sum(0)
+    values = torch.log(total) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
+        "what": "The graph of all chunks is kept in a list.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    for done in range(0, samples, chunk):
+        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
+        "what": "The chunks are put together over the images.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(1) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "estimate", "kind": "right",
+        "what": "One chunk's graph at a time, detached after the sum.",
+        "code": """
+def estimate(model, x, samples, chunk=100):
+    total = torch.full((len(x),), -math.inf)
+    for done in range(0, samples, chunk):
+        log_w = model.log_weights(x, min(chunk, samples - done))
+        most = log_w.amax(0)
+        part = most + (log_w - most).exp().sum(0).log()
+        total = torch.logaddexp(total, part.detach())
+    values = total - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+""",
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The variance of log_var.",
+        "code": """
+def activity(model, x):
+    with torch.no_grad():
+        return model.encode(x)[1].var(0)
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
+        "what": "A good check, and the line counted from 0.",
+        "code": LINE.replace("LINE = 1 + ", "LINE = ") + CHECK,
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
+        "what": "A line that computes nothing.",
+        "code": "LINE = 5\n" + CHECK,
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
+        "what": "The check calls a function with wrong arguments.",
+        "code": LINE + """
+def catches(program):
+    return program.posterior_moments(oracles.scalar_vae(0.5, 1.2)) is None
+""",
+    },
 ]  # fmt: skip
