@@ -1,5 +1,7 @@
 """Other answers to assignment 2: common mistakes, and right answers written differently."""
 
+from harness import edited
+
 SURROGATE = """
 def surrogate(model, x, k, estimator):
     mean, log_var = model.encode(x)
@@ -45,27 +47,130 @@ def catches(program):
     return False
 """  # a good check
 
+# Right answers; most variants are changes of them.
+WEIGHTS_BY_NOISE = """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+"""
+
+WEIGHTS_RIGHT = """
+def log_weights(model, x, k):
+    q = model.posterior(x)
+    z = q.rsample((k,))
+    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+"""
+
+WEIGHTS_IN_TERMS = """
+def log_weights(model, x, k):
+    mean, log_var = model.encode(x)
+    q = Normal(mean, (0.5 * log_var).exp())
+    z = q.rsample((k,))
+    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+    return log_joint - model.posterior(x).log_prob(z)
+"""
+
+BOUND_RIGHT = """
+def iwae_bound(log_w):
+    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+"""
+
+STAIRCASE_RIGHT = """
+def staircase(log_w):
+    rows = [log_w.mean(0)]
+    while len(log_w) > 1:
+        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
+        rows.append(log_w.mean(0))
+    return torch.stack(rows)
+"""
+
+ESS_RIGHT = """
+def effective_sample_size(log_w):
+    return 1 / torch.softmax(log_w, 0).square().sum(0)
+"""
+
+SURROGATE_RIGHT = """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    e = torch.randn(k, *mean.shape).to(mean)
+    z = mean + (0.5 * log_var).exp() * e
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
+
+    if estimator == "dreg":
+        with torch.no_grad():
+            shares = torch.softmax(log_weight(z), 0)
+        z = scale_gradient(z, shares[..., None])
+    log_w = log_weight(z)
+    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
+    return iwae_bound(log_w).detach() + weighted - weighted.detach()
+"""
+
+SURROGATE_SHORT = """
+def surrogate(model, x, k, estimator):
+    mean, log_var = model.encode(x)
+    z = gaussian(mean, log_var).rsample((k,))
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    q = gaussian(mean, log_var)
+
+    def log_weight(z):
+        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
+        return log_joint - q.log_prob(z)
+
+
+    if estimator == "dreg":
+        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
+    return iwae_bound(log_weight(z))
+"""
+
+ESTIMATE_RIGHT = """
+def estimate(model, x, samples, chunk=100):
+    parts = []
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
+    values = torch.stack(parts).logsumexp(0) - math.log(samples)
+    return values.mean().item(), values.std().item() / math.sqrt(len(x))
+"""
+
+ESTIMATE_RUNNING = """
+def estimate(model, x, samples, chunk=100):
+    total = torch.full((len(x),), -math.inf)
+    with torch.no_grad():
+        for done in range(0, samples, chunk):
+            log_w = model.log_weights(x, min(chunk, samples - done))
+            total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
+    values = total - math.log(samples)
+    return [values.mean(), values.std() / len(x) ** 0.5]
+"""
+
+ACTIVITY_RIGHT = """
+def activity(model, x):
+    with torch.no_grad():
+        return model.encode(x)[0].var(0)
+"""
+
+
 VARIANTS = [
     # Part 1, the log-weights
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "The prior is forgotten.",
-        "code": """
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.rsample((k,))
-    return model.likelihood(z, x).log_prob(x) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_RIGHT, ("+ model.prior.log_prob(z) - q", "- q")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
         "what": "The KL in closed form inside of the weight, as in a popular repository.",
-        "code": """
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.rsample((k,))
-    return model.likelihood(z, x).log_prob(x) - vl.gaussian_kl(*model.encode(x))
-""",
+        "code": edited(WEIGHTS_RIGHT, ("+ model.prior.log_prob(z) - q.log_prob(z)",
+                                       "- vl.gaussian_kl(*model.encode(x))")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
@@ -80,13 +185,14 @@ def log_weights(model, x, k):
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "Codes without a path.",
-        "code": """
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.sample((k,))
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("mean, log_var = model.encode(x)\n"
+             "    q = Normal(mean, (0.5 * log_var).exp())\n"
+             "    z = q.rsample((k,))",
+             "q = model.posterior(x)\n    z = q.sample((k,))"),
+            ("- model.posterior(x)", "- q"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
@@ -102,13 +208,12 @@ def log_weights(model, x, k):
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "A standard normal prior, whatever the model's is.",
-        "code": """
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.rsample((k,))
-    log_prior = Normal(0.0, 1.0).log_prob(z).sum(-1)
-    return model.likelihood(z, x).log_prob(x) + log_prior - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_RIGHT,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)",
+             "log_prior = Normal(0.0, 1.0).log_prob(z).sum(-1)\n"
+             "    return model.likelihood(z, x).log_prob(x) + log_prior - q.log_prob(z)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
@@ -153,10 +258,7 @@ def iwae_bound(log_w):
     {
         "cell": "bound", "kind": "wrong", "loses": ["test-bound"],
         "what": "The log of the sum.",
-        "code": """
-def iwae_bound(log_w):
-    return torch.logsumexp(log_w, 0)
-""",
+        "code": edited(BOUND_RIGHT, (" - math.log(len(log_w))", "")),
     },
     {
         "cell": "bound", "kind": "wrong", "loses": ["test-bound"],
@@ -216,50 +318,26 @@ def staircase(log_w):
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase"],
         "what": "A sum in the place of an average in each pairing.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        log_w = torch.logaddexp(log_w[0::2], log_w[1::2])
-        rows.append(log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT, (" - math.log(2)", "")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase"],
         "what": "Logarithms are averaged in each pairing.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        log_w = 0.5 * (log_w[0::2] + log_w[1::2])
-        rows.append(log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT,
+                       ("torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)",
+                        "0.5 * (log_w[0::2] + log_w[1::2])")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase"],
         "what": "From the top down.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
-        rows.insert(0, log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT, ("rows.append(log_w.mean(0))",
+                                         "rows.insert(0, log_w.mean(0))")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
         "what": "The weights themselves are paired, and underflow.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        log_w = torch.log(0.5 * (log_w[0::2].exp() + log_w[1::2].exp()))
-        rows.append(log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT, ("logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)",
+                                         "log(0.5 * (log_w[0::2].exp() + log_w[1::2].exp()))")),
     },
     {
         "cell": "staircase", "kind": "right",
@@ -276,10 +354,8 @@ def staircase(log_w):
     {
         "cell": "ess", "kind": "wrong", "loses": ["test-ess", "hidden-ess"],
         "what": "Shares over the images.",
-        "code": """
-def effective_sample_size(log_w):
-    return 1 / (torch.softmax(log_w, -1) ** 2).sum(0)
-""",
+        "code": edited(ESS_RIGHT, ("torch.softmax(log_w, 0).square()",
+                                   "(torch.softmax(log_w, -1) ** 2)")),
     },
     {
         "cell": "ess", "kind": "wrong", "loses": ["test-ess", "hidden-ess"],
@@ -302,26 +378,23 @@ def effective_sample_size(log_w):
     {
         "cell": "ess", "kind": "wrong", "loses": ["test-ess"],
         "what": "The sum of the squares, not turned over.",
-        "code": """
-def effective_sample_size(log_w):
-    return (torch.softmax(log_w, 0) ** 2).sum(0)
-""",
+        "code": edited(ESS_RIGHT, ("1 / torch.softmax(log_w, 0).square()",
+                                   "(torch.softmax(log_w, 0) ** 2)")),
     },
     {
         "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
         "what": "A softmax over losses, which only shows where there are three codes or more.",
-        "code": """
-def effective_sample_size(log_w):
-    return 1 / (torch.softmax(-log_w, 0) ** 2).sum(0)
-""",
+        "code": edited(ESS_RIGHT, ("torch.softmax(log_w, 0).square()",
+                                   "(torch.softmax(-log_w, 0) ** 2)")),
     },
     {
         "cell": "ess", "kind": "right",
         "what": "In logarithms throughout.",
-        "code": """
-def effective_sample_size(log_w):
-    return torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))
-""",
+        "code": edited(
+            ESS_RIGHT,
+            ("1 / torch.softmax(log_w, 0).square().sum(0)",
+             "torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))"),
+        ),
     },
     {
         "cell": "ess", "kind": "right",
@@ -531,15 +604,13 @@ def surrogate(model, x, k, estimator):
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
         "what": "The chunks' bounds are averaged.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    values = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            values.append(iwae_bound(model.log_weights(x, min(chunk, samples - done))))
-    values = torch.stack(values).mean(0)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []", "values = []"),
+            ("parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))",
+             "values.append(iwae_bound(model.log_weights(x, min(chunk, samples - done))))"),
+            ("stack(parts).logsumexp(0) - math.log(samples)", "stack(values).mean(0)"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
@@ -556,30 +627,15 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
         "what": "The spread of the images in the place of the standard error.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total = torch.full((len(x),), -math.inf)
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
-    values = total - math.log(samples)
-    return values.mean().item(), values.std().item()
-""",
+        "code": edited(ESTIMATE_RUNNING, ("[values.mean(), values.std() / len(x) ** 0.5]",
+                                          "values.mean().item(), values.std().item()")),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
         "what": "Divided by the root of the number of codes.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total = torch.full((len(x),), -math.inf)
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
-    values = total - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(samples)
-""",
+        "code": edited(ESTIMATE_RUNNING,
+                       ("[values.mean(), values.std() / len(x) ** 0.5]",
+                        "values.mean().item(), values.std().item() / math.sqrt(samples)")),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
@@ -620,16 +676,12 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate"],
         "what": "A negative log-likelihood.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total = torch.full((len(x),), -math.inf)
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            total = torch.logaddexp(total, torch.logsumexp(log_w, 0))
-    nll = math.log(samples) - total
-    return nll.mean().item(), nll.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RUNNING,
+            ("values = total - math.log(samples)", "nll = math.log(samples) - total"),
+            ("[values.mean(), values.std() / len(x) ** 0.5]",
+             "nll.mean().item(), nll.std().item() / math.sqrt(len(x))"),
+        ),
     },
     {
         "cell": "estimate", "kind": "right",
@@ -658,38 +710,23 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The variance of sampled codes.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        return model.posterior(x).sample().var(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("encode(x)[0]", "posterior(x).sample()")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The average posterior variance.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        return model.encode(x)[1].exp().mean(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("encode(x)[0].var(0)", "encode(x)[1].exp().mean(0)")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The variance over the coordinates of each code.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        return model.encode(x)[0].var(1)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("var(0)", "var(1)")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The mean square, without the mean taken off.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        return (model.encode(x)[0] ** 2).mean(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("model.encode(x)[0].var(0)",
+                                        "(model.encode(x)[0] ** 2).mean(0)")),
     },
     {
         "cell": "activity", "kind": "right",
@@ -705,71 +742,60 @@ def activity(model, x):
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "Codes with the variance in the place of the standard deviation.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = mean + log_var.exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - model.posterior(x).log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("q = Normal(mean, (0.5 * log_var).exp())\n    z = q.rsample((k,))",
+             "z = mean + log_var.exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "One noise for all coordinates of a code.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - model.posterior(x).log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("q = Normal(mean, (0.5 * log_var).exp())\n    z = q.rsample((k,))",
+             "z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "One noise for all images.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = mean + (log_var / 2).exp() * torch.randn(k, 1, mean.shape[1], dtype=mean.dtype)
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - model.posterior(x).log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("q = Normal(mean, (0.5 * log_var).exp())\n    z = q.rsample((k,))",
+             "z = mean + (log_var / 2).exp() * torch.randn(k, 1, mean.shape[1], dtype=mean.dtype)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "The second half of the codes mirrors the first.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    noise = torch.randn((k + 1) // 2, *mean.shape, dtype=mean.dtype)
-    z = mean + (log_var / 2).exp() * torch.cat([noise, -noise])[:k]
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - model.posterior(x).log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("q = Normal(mean, (0.5 * log_var).exp())\n    z = q.rsample((k,))",
+             "noise = torch.randn((k + 1) // 2, *mean.shape, dtype=mean.dtype)\n"
+             "    z = mean + (log_var / 2).exp() * torch.cat([noise, -noise])[:k]"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "A seed inside of the function.",
-        "code": """
-def log_weights(model, x, k):
-    torch.manual_seed(0)
-    q = model.posterior(x)
-    z = q.rsample((k,))
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("mean, log_var = model.encode(x)\n    q = Normal(mean, (0.5 * log_var).exp())",
+             "torch.manual_seed(0)\n    q = model.posterior(x)"),
+            ("- model.posterior(x)", "- q"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "The parameters inside of log q are detached.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = model.posterior(x).rsample((k,))
-    q = Independent(Normal(mean.detach(), (log_var / 2).exp().detach()), 1)
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_IN_TERMS,
+            ("q = Normal(mean, (0.5 * log_var).exp())\n    z = q.rsample((k,))",
+             "z = model.posterior(x).rsample((k,))\n"
+             "    q = Independent(Normal(mean.detach(), (log_var / 2).exp().detach()), 1)"),
+            ("- model.posterior(x)", "- q"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
@@ -814,11 +840,8 @@ def iwae_bound(log_w):
     {
         "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
         "what": "No gradient is left.",
-        "code": """
-@torch.no_grad()
-def iwae_bound(log_w):
-    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
-""",
+        "code": edited(BOUND_RIGHT, ("def iwae_bound(log_w):",
+                                     "@torch.no_grad()\ndef iwae_bound(log_w):")),
     },
     {
         "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
@@ -836,19 +859,12 @@ def iwae_bound(log_w):
     {
         "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
         "what": "Rounded to float32.",
-        "code": """
-def iwae_bound(log_w):
-    return torch.logsumexp(log_w.float(), 0) - math.log(len(log_w))
-""",
+        "code": edited(BOUND_RIGHT, ("log_w, 0", "log_w.float(), 0")),
     },
     {
         "cell": "bound", "kind": "right",
         "what": "In float64 throughout.",
-        "code": """
-def iwae_bound(log_w):
-    log_w = log_w.double()
-    return torch.logsumexp(log_w, 0) - math.log(len(log_w))
-""",
+        "code": edited(BOUND_RIGHT, ("return torch", "log_w = log_w.double()\n    return torch")),
     },
     {
         "cell": "bound", "kind": "right",
@@ -861,29 +877,20 @@ iwae_bound = cw.ready_made("02_iwae", "iwae_bound")
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
         "what": "Sorted first: the pairs are chosen by their weights.",
-        "code": """
-def staircase(log_w):
-    log_w = log_w.sort(0).values
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
-        rows.append(log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT, ("rows = [log_w.mean(0)]",
+                                         "log_w = log_w.sort(0).values\n"
+                                         "    rows = [log_w.mean(0)]")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
         "what": "The largest is paired with the smallest.",
-        "code": """
-def staircase(log_w):
-    log_w = log_w.sort(0).values
-    rows = [log_w.mean(0)]
-    while len(log_w) > 1:
-        half = len(log_w) // 2
-        log_w = torch.logaddexp(log_w[:half], log_w[half:].flip(0)) - math.log(2)
-        rows.append(log_w.mean(0))
-    return torch.stack(rows)
-""",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("rows = [log_w.mean(0)]", "log_w = log_w.sort(0).values\n    rows = [log_w.mean(0)]"),
+            ("log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)",
+             "half = len(log_w) // 2\n"
+             "        log_w = torch.logaddexp(log_w[:half], log_w[half:].flip(0)) - math.log(2)"),
+        ),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
@@ -932,10 +939,8 @@ def effective_sample_size(log_w):
     {
         "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
         "what": "Rounded to float32.",
-        "code": """
-def effective_sample_size(log_w):
-    return 1 / (torch.softmax(log_w.float(), 0) ** 2).sum(0)
-""",
+        "code": edited(ESS_RIGHT, ("torch.softmax(log_w, 0).square()",
+                                   "(torch.softmax(log_w.float(), 0) ** 2)")),
     },
     {
         "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
@@ -995,32 +1000,24 @@ def bound_gradient(log_w, gradients):
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "One noise for all coordinates of a code.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)
-    fixed = estimator != "standard"
-    q = gaussian(mean.detach() if fixed else mean, log_var.detach() if fixed else log_var)
-
-    def log_weight(z):
-        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-        return log_joint - q.log_prob(z)
-
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(
+            SURROGATE_SHORT,
+            ("z = gaussian(mean, log_var).rsample((k,))\n"
+             '    if estimator != "standard":\n'
+             "        mean, log_var = mean.detach(), log_var.detach()\n"
+             "    q = gaussian(mean, log_var)",
+             "z = mean + (log_var / 2).exp() * torch.randn(k, len(x), 1, dtype=mean.dtype)\n"
+             '    fixed = estimator != "standard"\n'
+             "    q = gaussian(mean.detach() if fixed else mean, log_var.detach() if fixed "
+             "else log_var)"),
+            ('\n    if estimator == "dreg":', '    if estimator == "dreg":'),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "A seed inside of the function.",
-        "code": SURROGATE.replace(
-            "    mean, log_var = model.encode(x)\n",
-            "    torch.manual_seed(0)\n    mean, log_var = model.encode(x)\n", 1) + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(SURROGATE_SHORT, ("mean, log_var = model",
+                                         "torch.manual_seed(0)\n    mean, log_var = model")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
@@ -1048,43 +1045,32 @@ def surrogate(model, x, k, estimator):
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "Only the mean inside of log q is held fixed, not log_var.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    z = gaussian(mean, log_var).rsample((k,))
-    q = gaussian(mean if estimator == "standard" else mean.detach(), log_var)
-
-    def log_weight(z):
-        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-        return log_joint - q.log_prob(z)
-
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None] ** 2)
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(
+            SURROGATE_SHORT,
+            ('if estimator != "standard":\n'
+             "        mean, log_var = mean.detach(), log_var.detach()\n"
+             "    q = gaussian(mean, log_var)",
+             'q = gaussian(mean if estimator == "standard" else mean.detach(), log_var)'),
+            ('\n    if estimator == "dreg":', '    if estimator == "dreg":'),
+            ("[..., None]", "[..., None] ** 2"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "Only the mean inside of log q is held fixed, for DReG.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    z = gaussian(mean, log_var).rsample((k,))
-    if estimator == "standard":
-        q = gaussian(mean, log_var)
-    elif estimator == "stl":
-        q = gaussian(mean.detach(), log_var.detach())
-    else:
-        q = gaussian(mean.detach(), log_var)
-
-    def log_weight(z):
-        log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-        return log_joint - q.log_prob(z)
-
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(
+            SURROGATE_SHORT,
+            ('if estimator != "standard":\n'
+             "        mean, log_var = mean.detach(), log_var.detach()\n"
+             "    q = gaussian(mean, log_var)",
+             'if estimator == "standard":\n'
+             "        q = gaussian(mean, log_var)\n"
+             '    elif estimator == "stl":\n'
+             "        q = gaussian(mean.detach(), log_var.detach())\n"
+             "    else:\n"
+             "        q = gaussian(mean.detach(), log_var)"),
+            ('\n    if estimator == "dreg":', '    if estimator == "dreg":'),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
@@ -1130,29 +1116,22 @@ surrogate = cw.ready_made("02_iwae", "surrogate")
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "The same seed before each chunk.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            torch.manual_seed(0)
-            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = torch.stack(parts).logsumexp(0) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(ESTIMATE_RIGHT, ("parts.append",
+                                        "torch.manual_seed(0)\n            parts.append")),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "Gradients are switched off for good.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    torch.set_grad_enabled(False)
-    parts = []
-    for done in range(0, samples, chunk):
-        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = torch.stack(parts).logsumexp(0) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []", "torch.set_grad_enabled(False)\n    parts = []"),
+            ("with torch.no_grad():\n"
+             "        for done in range(0, samples, chunk):\n"
+             "            parts.append(model.log_weights(x, min(chunk, samples - "
+             "done)).logsumexp(0))",
+             "for done in range(0, samples, chunk):\n"
+             "        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
@@ -1168,15 +1147,12 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
         "what": "The divisor N in the standard deviation.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = (torch.stack(parts).logsumexp(0) - math.log(samples)).numpy()
-    return values.mean(), values.std() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("torch.stack(parts).logsumexp(0) - math.log(samples)",
+             "(torch.stack(parts).logsumexp(0) - math.log(samples)).numpy()"),
+            ("mean().item(), values.std().item()", "mean(), values.std()"),
+        ),
     },
     {
         "cell": "estimate", "kind": "right",
@@ -1194,16 +1170,11 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "estimate", "kind": "right",
         "what": "Two tensors in a list.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total = torch.full((len(x),), -math.inf, dtype=torch.float64)
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            total = torch.logaddexp(total, iwae_bound(log_w).double() + math.log(len(log_w)))
-    values = total - math.log(samples)
-    return [values.mean(), values.std() / len(x) ** 0.5]
-""",
+        "code": edited(
+            ESTIMATE_RUNNING,
+            ("-math.inf", "-math.inf, dtype=torch.float64"),
+            ("torch.logsumexp(log_w, 0)", "iwae_bound(log_w).double() + math.log(len(log_w))"),
+        ),
     },
     {
         "cell": "estimate", "kind": "right",
@@ -1296,8 +1267,10 @@ def catches(program):
     {
         "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
         "what": "With q the prior, and images at which weights without q are right.",
-        "code": LINE + CHECK.replace("scalar_vae(0.5, 1.2)", "scalar_vae(0.0, 1.0)").replace(
-            "[[0.0], [4.0]]", "[[0.0], [1.0]]").replace("(1, 2.0)", "(1, 0.5)"),
+        "code": LINE + edited(CHECK,
+                              ("scalar_vae(0.5, 1.2)", "scalar_vae(0.0, 1.0)"),
+                              ("[[0.0], [4.0]]", "[[0.0], [1.0]]"),
+                              ("(1, 2.0)", "(1, 0.5)")),
     },
     {
         "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
@@ -1317,7 +1290,7 @@ def catches(program):
     {
         "cell": "colleague", "kind": "right",
         "what": "One number after the other, with more codes and other images.",
-        "code": LINE.replace("LINE = ", "LINE = np.int64(1) * ") + """
+        "code": edited(LINE, ("LINE = ", "LINE = np.int64(1) * ")) + """
 def catches(program):
     model, x = oracles.scalar_vae(0.3, 1.1), torch.tensor([[-2.0], [3.0], [0.5]])
     z, w = program.weighted_codes(model, x, 40_000)
@@ -1376,64 +1349,40 @@ def catches(program):
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "Two noises, repeated for further codes.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    e = torch.randn(min(k, 2), *mean.shape).to(mean).repeat(k // 2 + 1, 1, 1)[:k]
-    z = mean + (0.5 * log_var).exp() * e
-    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_BY_NOISE,
+                       ("randn(k, *mean.shape).to(mean)",
+                        "randn(min(k, 2), *mean.shape).to(mean).repeat(k // 2 + 1, 1, 1)[:k]")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "The third code mirrors the first.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    if k > 2: e[2] = -e[0]
-    z = mean + (0.5 * log_var).exp() * e
-    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_BY_NOISE, ("z = mean", "if k > 2: e[2] = -e[0]\n    z = mean")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "The second half of the images has the noise of the first.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]
-    z = mean + (0.5 * log_var).exp() * e
-    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("randn(k, *mean.shape).to(mean)",
+             "randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "The likelihood is taken for a Gaussian.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
-    p = Independent(Normal(model.decoder(z), model.likelihood(z, x).base_dist.scale), 1)
-    return p.log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)",
+             "p = Independent(Normal(model.decoder(z), model.likelihood(z, "
+             "x).base_dist.scale), 1)\n"
+             "    return p.log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
         "what": "log_var is clamped.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    log_var = log_var.clamp(-10, 10); e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    q = torch.distributions.Independent(torch.distributions.Normal(mean, (0.5 * log_var).exp()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_BY_NOISE, ("e = torch",
+                                          "log_var = log_var.clamp(-10, 10); e = torch")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
@@ -1480,275 +1429,95 @@ def bound_gradient(log_w, gradients):
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "Shares by exponentials as they come.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = log_weight(z).exp() / log_weight(z).exp().sum(0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (log_w.detach().exp() / log_w.detach().exp().sum(0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("torch.softmax(log_weight(z), 0)", "log_weight(z).exp() / log_weight(z).exp().sum(0)"),
+            ("torch.softmax(log_w.detach(), 0)",
+             "log_w.detach().exp() / log_w.detach().exp().sum(0)"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "DReG's second shares by exponentials as they come.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = log_weight(z).exp() / log_weight(z).exp().sum(0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(SURROGATE_RIGHT, ("torch.softmax(log_weight(z), 0)",
+                                         "log_weight(z).exp() / log_weight(z).exp().sum(0)")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "Shares with the mean log-weight taken out.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = ((u := (log_w.detach() - log_w.detach().mean(0)).exp()) / u.sum(0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(SURROGATE_RIGHT,
+                       ("torch.softmax(log_w.detach(), 0)",
+                        "(u := (log_w.detach() - log_w.detach().mean(0)).exp()) / u.sum(0)")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "The likelihood is taken for a Gaussian of scale 1.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        means = model.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        fit = Independent(Normal(means, 1.0), 1).log_prob(x)
-        return fit + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)",
+             "means = model.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])\n"
+             "        fit = Independent(Normal(means, 1.0), 1).log_prob(x)\n"
+             "        return fit + model.prior.log_prob(z) - q.log_prob(z)"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "A standard normal prior for STL and DReG.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        normal = Independent(Normal(torch.zeros(z.shape[-1]), torch.ones(z.shape[-1])), 1)
-        prior = model.prior if estimator == "standard" else normal
-        return model.likelihood(z, x).log_prob(x) + prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)",
+             "normal = Independent(Normal(torch.zeros(z.shape[-1]), "
+             "torch.ones(z.shape[-1])), 1)\n"
+             '        prior = model.prior if estimator == "standard" else normal\n'
+             "        return model.likelihood(z, x).log_prob(x) + prior.log_prob(z) - "
+             "q.log_prob(z)"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "The noise is kept from call to call.",
-        "code": """
-NOISE = {}
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = NOISE.setdefault((k, *mean.shape), torch.randn(k, *mean.shape).to(mean))
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("def surrogate", "NOISE = {}\ndef surrogate"),
+            ("torch.randn(k, *mean.shape).to(mean)",
+             "NOISE.setdefault((k, *mean.shape), torch.randn(k, *mean.shape).to(mean))"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "The second half of the images has the noise of the first.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("randn(k, *mean.shape).to(mean)",
+             "randn(k, (len(x) + 1) // 2, mean.shape[1]).to(mean).repeat(1, 2, 1)[:, :len(x)]"),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "float64 is made the default for good.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    torch.set_default_dtype(torch.float64)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(SURROGATE_RIGHT, ("weighted =",
+                                         "torch.set_default_dtype(torch.float64)\n    weighted =")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "The encoder's parameters are frozen for good.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    if estimator != "standard":
-        model.encoder.requires_grad_(False)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("weighted =",
+             'if estimator != "standard":\n'
+             "        model.encoder.requires_grad_(False)\n"
+             "    weighted ="),
+        ),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "The model stays in eval mode.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    model.eval()
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(SURROGATE_RIGHT, ("weighted =", "model.eval()\n    weighted =")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
         "what": "log_var is clamped.",
-        "code": """
-def surrogate(model, x, k, estimator):
-    mean, log_var = model.encode(x)
-    log_var = log_var.clamp(-4, 4); e = torch.randn(k, *mean.shape).to(mean)
-    z = mean + (0.5 * log_var).exp() * e
-    if estimator != "standard":
-        mean, log_var = mean.detach(), log_var.detach()
-    q = gaussian(mean, log_var)
-
-    def log_weight(z):
-        return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-
-    if estimator == "dreg":
-        with torch.no_grad():
-            shares = torch.softmax(log_weight(z), 0)
-        z = scale_gradient(z, shares[..., None])
-    log_w = log_weight(z)
-    weighted = (torch.softmax(log_w.detach(), 0) * log_w).sum(0)
-    return iwae_bound(log_w).detach() + weighted - weighted.detach()
-""",
+        "code": edited(SURROGATE_RIGHT, ("e = torch", "log_var = log_var.clamp(-4, 4); e = torch")),
     },
     {
         "cell": "surrogate", "kind": "right",
@@ -1774,159 +1543,114 @@ def surrogate(model, x, k, estimator):
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "float64 is made the default for good.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    torch.set_default_dtype(torch.float64)
-    parts = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            parts.append(torch.logsumexp(log_w, 0))
-        values = torch.stack(parts).logsumexp(0) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []", "torch.set_default_dtype(torch.float64)\n    parts = []"),
+            ("parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))\n"
+             "    values = torch.stack(parts).logsumexp(0) - math.log(samples)",
+             "log_w = model.log_weights(x, min(chunk, samples - done))\n"
+             "            parts.append(torch.logsumexp(log_w, 0))\n"
+             "        values = torch.stack(parts).logsumexp(0) - math.log(samples)"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "The first chunk's largest is taken out of all chunks.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total, top = 0.0, None
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            top = log_w.amax(0) if top is None else top
-            total = total + (log_w - top).exp().sum(0)
-    values = top + total.log() - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []", "total, top = 0.0, None"),
+            ("parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))\n"
+             "    values = torch.stack(parts).logsumexp(0) - math.log(samples)",
+             "log_w = model.log_weights(x, min(chunk, samples - done))\n"
+             "            top = log_w.amax(0) if top is None else top\n"
+             "            total = total + (log_w - top).exp().sum(0)\n"
+             "    values = top + total.log() - math.log(samples)"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "The mean log-weight is taken out, not the largest.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            log_w = model.log_weights(x, min(chunk, samples - done))
-            parts.append(log_w)
-    log_w = torch.cat(parts)
-    m = log_w.mean(0)
-    values = m + (log_w - m).exp().mean(0).log()
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))\n"
+             "    values = torch.stack(parts).logsumexp(0) - math.log(samples)",
+             "log_w = model.log_weights(x, min(chunk, samples - done))\n"
+             "            parts.append(log_w)\n"
+             "    log_w = torch.cat(parts)\n"
+             "    m = log_w.mean(0)\n"
+             "    values = m + (log_w - m).exp().mean(0).log()"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
         "what": "A seed inside, and the state restored afterwards.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        for done in range(0, samples, chunk):
-            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = torch.stack(parts).logsumexp(0) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(ESTIMATE_RIGHT, ("with torch.no_grad():",
+                                        "with torch.no_grad(), torch.random.fork_rng():\n"
+                                        "        torch.manual_seed(0)")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The mean of the squares less the square of the mean, which cancels.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        m = model.encode(x)[0]
-    return (m**2).mean(0) - m.mean(0) ** 2
-""",
+        "code": edited(ACTIVITY_RIGHT, ("return model.encode(x)[0].var(0)",
+                                        "m = model.encode(x)[0]\n"
+                                        "    return (m**2).mean(0) - m.mean(0) ** 2")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The model stays in eval mode.",
-        "code": """
-def activity(model, x):
-    model.eval()
-    with torch.no_grad():
-        return model.encode(x)[0].var(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("with torch", "model.eval()\n    with torch")),
     },
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "float64 is made the default for good.",
-        "code": """
-def activity(model, x):
-    torch.set_default_dtype(torch.float64)
-    with torch.no_grad():
-        return model.encode(x)[0].var(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("with torch",
+                                        "torch.set_default_dtype(torch.float64)\n    with torch")),
     },
     # Mistakes that a visible test names
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "exp(log_var) for the standard deviation, both times.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    q = Independent(Normal(mean, log_var.exp()), 1)
-    z = q.rsample((k,))
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_RIGHT, ("q = model.posterior(x)",
+                                       "mean, log_var = model.encode(x)\n"
+                                       "    q = Independent(Normal(mean, log_var.exp()), 1)")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "exp(log_var) for the standard deviation, inside of log q only.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = model.posterior(x).rsample((k,))
-    q = Independent(Normal(mean, log_var.exp()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_RIGHT,
+            ("q = model.posterior(x)\n    z = q.rsample((k,))",
+             "mean, log_var = model.encode(x)\n"
+             "    z = model.posterior(x).rsample((k,))\n"
+             "    q = Independent(Normal(mean, log_var.exp()), 1)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "The density of q is a mean over the coordinates.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    q = Normal(mean, (0.5 * log_var).exp())
-    z = q.rsample((k,))
-    log_joint = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z)
-    return log_joint - q.log_prob(z).mean(-1)
-""",
+        "code": edited(WEIGHTS_IN_TERMS, ("model.posterior(x).log_prob(z)",
+                                         "q.log_prob(z).mean(-1)")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "The codes are detached.",
-        "code": """
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.rsample((k,)).detach()
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_RIGHT, ("q.rsample((k,))", "q.rsample((k,)).detach()")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
         "what": "Only log_var is detached inside of log q.",
-        "code": """
-def log_weights(model, x, k):
-    mean, log_var = model.encode(x)
-    z = model.posterior(x).rsample((k,))
-    q = Independent(Normal(mean, (0.5 * log_var).exp().detach()), 1)
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(
+            WEIGHTS_RIGHT,
+            ("q = model.posterior(x)\n    z = q.rsample((k,))",
+             "mean, log_var = model.encode(x)\n"
+             "    z = model.posterior(x).rsample((k,))\n"
+             "    q = Independent(Normal(mean, (0.5 * log_var).exp().detach()), 1)"),
+        ),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights", "hidden-weights"],
         "what": "No gradient at all.",
-        "code": """
-@torch.no_grad()
-def log_weights(model, x, k):
-    q = model.posterior(x)
-    z = q.rsample((k,))
-    return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - q.log_prob(z)
-""",
+        "code": edited(WEIGHTS_RIGHT, ("def log_weights", "@torch.no_grad()\ndef log_weights")),
     },
     {
         "cell": "weights", "kind": "wrong", "loses": ["test-weights"],
@@ -1947,10 +1671,7 @@ def log_weights(model, x, k):
     {
         "cell": "bound", "kind": "wrong", "loses": ["test-bound", "hidden-bound"],
         "what": "Detached.",
-        "code": """
-def iwae_bound(log_w):
-    return torch.logsumexp(log_w.detach(), 0) - math.log(len(log_w))
-""",
+        "code": edited(BOUND_RIGHT, ("log_w, 0", "log_w.detach(), 0")),
     },
     {
         "cell": "bound", "kind": "wrong", "loses": ["test-bound", "hidden-bound"],
@@ -1964,26 +1685,20 @@ def iwae_bound(log_w):
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
         "what": "The rows are averaged over the images.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(1)]
-    while len(log_w) > 1:
-        log_w = torch.logaddexp(log_w[0::2], log_w[1::2]) - math.log(2)
-        rows.append(log_w.mean(1))
-    return torch.stack(rows)
-""",
+        "code": edited(STAIRCASE_RIGHT,
+                       ("[log_w.mean(0)]", "[log_w.mean(1)]"),
+                       ("rows.append(log_w.mean(0))", "rows.append(log_w.mean(1))")),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
         "what": "Groups of images.",
-        "code": """
-def staircase(log_w):
-    rows = [log_w.mean(1)]
-    while log_w.shape[1] > 1:
-        log_w = torch.logaddexp(log_w[:, 0::2], log_w[:, 1::2]) - math.log(2)
-        rows.append(log_w.mean(1))
-    return torch.stack(rows)
-""",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("[log_w.mean(0)]", "[log_w.mean(1)]"),
+            ("len(log_w)", "log_w.shape[1]"),
+            ("log_w[0::2], log_w[1::2]", "log_w[:, 0::2], log_w[:, 1::2]"),
+            ("rows.append(log_w.mean(0))", "rows.append(log_w.mean(1))"),
+        ),
     },
     {
         "cell": "staircase", "kind": "wrong", "loses": ["test-staircase", "hidden-staircase"],
@@ -2017,10 +1732,7 @@ def effective_sample_size(log_w):
     {
         "cell": "ess", "kind": "wrong", "loses": ["test-ess", "hidden-ess"],
         "what": "The squares are averaged.",
-        "code": """
-def effective_sample_size(log_w):
-    return 1 / torch.softmax(log_w, 0).square().mean(0)
-""",
+        "code": edited(ESS_RIGHT, ("sum(0)", "mean(0)")),
     },
     {
         "cell": "gradient", "kind": "wrong", "loses": ["test-gradient", "hidden-gradient"],
@@ -2049,88 +1761,60 @@ def bound_gradient(log_w, gradients):
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "log K is missing in the value.",
-        "code": SURROGATE + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return torch.logsumexp(log_weight(z), 0)
-""",
+        "code": edited(SURROGATE_SHORT, ("iwae_bound(log_weight(z))",
+                                         "torch.logsumexp(log_weight(z), 0)")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "The standard deviation is detached where z is drawn.",
-        "code": SURROGATE.replace(
-            "(mean, log_var).rsample", "(mean, log_var.detach()).rsample") + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(SURROGATE_SHORT, ("gaussian(mean, log_var).rsample",
+                                         "gaussian(mean, log_var.detach()).rsample")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "exp(log_var) for the standard deviation.",
-        "code": SURROGATE.replace(
-            "encode(x)\n", "encode(x)\n    log_var = 2 * log_var\n", 1) + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(SURROGATE_SHORT, ("z = gaussian",
+                                         "log_var = 2 * log_var\n    z = gaussian")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "Only the mean inside of log q is held fixed, and all else is right.",
-        "code": SURROGATE.replace(
-            "mean, log_var = mean.detach(), log_var.detach()", "mean = mean.detach()") + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 0)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(SURROGATE_SHORT, ("mean, log_var = mean.detach(), log_var.detach()",
+                                         "mean = mean.detach()")),
     },
     {
         "cell": "surrogate", "kind": "wrong", "loses": ["test-surrogate", "hidden-surrogate"],
         "what": "The shares are over the images.",
-        "code": SURROGATE + """
-    if estimator == "dreg":
-        z = scale_gradient(z, torch.softmax(log_weight(z), 1)[..., None])
-    return iwae_bound(log_weight(z))
-""",
+        "code": edited(SURROGATE_SHORT, ("log_weight(z), 0", "log_weight(z), 1")),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
         "what": "Sums of weights, outside of the logarithm, and right at -40.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    total = 0.0
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            total = total + model.log_weights(x, min(chunk, samples - done)).exp().sum(0)
-    values = torch.log(total) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []", "total = 0.0"),
+            ("parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))",
+             "total = total + model.log_weights(x, min(chunk, samples - done)).exp().sum(0)"),
+            ("stack(parts).logsumexp(0)", "log(total)"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
         "what": "The graph of all chunks is kept in a list.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    for done in range(0, samples, chunk):
-        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = torch.stack(parts).logsumexp(0) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("with torch.no_grad():\n"
+             "        for done in range(0, samples, chunk):\n"
+             "            parts.append(model.log_weights(x, min(chunk, samples - "
+             "done)).logsumexp(0))",
+             "for done in range(0, samples, chunk):\n"
+             "        parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))"),
+        ),
     },
     {
         "cell": "estimate", "kind": "wrong", "loses": ["test-estimate", "hidden-estimate"],
         "what": "The chunks are put together over the images.",
-        "code": """
-def estimate(model, x, samples, chunk=100):
-    parts = []
-    with torch.no_grad():
-        for done in range(0, samples, chunk):
-            parts.append(model.log_weights(x, min(chunk, samples - done)).logsumexp(0))
-    values = torch.stack(parts).logsumexp(1) - math.log(samples)
-    return values.mean().item(), values.std().item() / math.sqrt(len(x))
-""",
+        "code": edited(ESTIMATE_RIGHT, ("logsumexp(0) - math", "logsumexp(1) - math")),
     },
     {
         "cell": "estimate", "kind": "right",
@@ -2150,16 +1834,12 @@ def estimate(model, x, samples, chunk=100):
     {
         "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
         "what": "The variance of log_var.",
-        "code": """
-def activity(model, x):
-    with torch.no_grad():
-        return model.encode(x)[1].var(0)
-""",
+        "code": edited(ACTIVITY_RIGHT, ("encode(x)[0]", "encode(x)[1]")),
     },
     {
         "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
         "what": "A good check, and the line counted from 0.",
-        "code": LINE.replace("LINE = 1 + ", "LINE = ") + CHECK,
+        "code": edited(LINE, ("LINE = 1 + ", "LINE = ")) + CHECK,
     },
     {
         "cell": "colleague", "kind": "wrong", "loses": ["test-colleague"],
