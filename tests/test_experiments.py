@@ -13,7 +13,7 @@ from conftest import need, need_data
 
 import vaelib as vl
 from book.experiments import chapter_controls, cifar10_jpeg, runner
-from vaelib.pages import receipts
+from vaelib.pages import receipts, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -193,7 +193,7 @@ def test_the_table_shows_results_and_names_missing_rows(recorded):
     plan = json.loads(json.dumps(PLAN))
     plan["rows"][0]["paper"] = {"nll": {"value": 86.76, "source": "Somebody (2016)"}}
     receipts.write_json(plan, recorded / "e" / "plan.json")
-    lines = receipts.table("e", where=recorded).splitlines()
+    lines = tables.receipt_table("e", where=recorded).splitlines()
     assert lines[2] == (
         "| A | nll, nats | 86.76\u00a0<sup>a</sup> | 87.00\u00a0±\u00a00.50 | 3 | run | "
         "CPU; 4 s; 2026-01-31; unknown |"
@@ -203,8 +203,8 @@ def test_the_table_shows_results_and_names_missing_rows(recorded):
         and lines[-1] == "<sup>a</sup> Somebody (2016)."
     )
     receipts.write_json(plan | {"version": 2}, recorded / "e" / "plan.json")
-    assert "A" not in receipts.table("e", where=recorded, states=["not run"])
-    stale = receipts.table("e", where=recorded).splitlines()[2]
+    assert "A" not in tables.receipt_table("e", where=recorded, states=["not run"])
+    stale = tables.receipt_table("e", where=recorded).splitlines()[2]
     assert "stale" in stale and "87.00" not in stale and "86.76" in stale
     assert [receipts.duration(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
 
@@ -246,7 +246,7 @@ def paper(tmp_path):
                     RECEIPT | {"id": row["id"], "config": row["config"], "results": results},
                     tmp_path,
                 )
-        return lambda *options, **more: receipts.paper_table("e", *options, where=tmp_path, **more)
+        return lambda *options, **more: tables.paper_table("e", *options, where=tmp_path, **more)
 
     return record
 
@@ -324,7 +324,7 @@ def test_a_papers_table_names_unknown_rows_and_quantities(paper):
 
 def test_the_long_table_has_the_papers_spread_and_length(paper, tmp_path):
     paper(a=[86.0, 87.0])
-    line = receipts.table("e", ["nll"], where=tmp_path).splitlines()[2]
+    line = tables.receipt_table("e", ["nll"], where=tmp_path).splitlines()[2]
     assert line.startswith(
         "| A, k = 5, 1000 epochs (paper: 3,280 epochs) | nll, nats | "
         "86.70\u00a0±\u00a00.15\u00a0<sup>a</sup> | 86.50\u00a0±\u00a00.71 |"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from vaelib.pages import receipts
+from vaelib.pages import receipt_table, receipts
 
 from . import evening, runner
 
@@ -125,7 +125,7 @@ def main(arguments=None):
 
 def report(plan, where):
     """Write the table of a plan of one's own beside it, as Markdown, and print it."""
-    table = receipts.table(plan.stem, where=where).strip() + "\n"
+    table = receipt_table(plan.stem, where=where).strip() + "\n"
     plan.with_suffix(".md").write_text(table, encoding="utf-8")
     print(f"\n{table}\nwritten to {plan.with_suffix('.md')}", flush=True)
 
