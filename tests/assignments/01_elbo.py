@@ -3082,4 +3082,32 @@ line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
                 if any(part in text for part in WRONG))
 """,
     },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "From 64 codes on the noise of the first ones comes again.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(min(k, 64), *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * torch.cat([e, e])[:k]
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A batch of one loses its first dimension.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]].squeeze()
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
 ]  # fmt: skip
