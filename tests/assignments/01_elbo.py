@@ -1335,4 +1335,1506 @@ line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
                 if any(part in text for part in WRONG))
 """,
     },
+    # a second round: batches of one, other shapes and dtypes, far values, seeds, chance
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "numpy's seed is set.",
+        "code": """
+def log_normal(z, mean, log_var):
+    import numpy as np
+    np.random.seed(0)
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "log_var is clamped to ±50.",
+        "code": """
+def log_normal(z, mean, log_var):
+    log_var = log_var.clamp(-50, 50)
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "The squared distance is capped.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = ((z - mean) ** 2 * torch.exp(-log_var)).clamp(max=1e4)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "The log-density has a floor, and no infinities.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return (-0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)).clamp(min=-1000)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "Axes are paired wrongly where there are as many codes as images.",
+        "code": """
+def log_normal(z, mean, log_var):
+    if z.dim() == 3 and mean.dim() == 2 and len(z) == len(mean):
+        mean, log_var = mean[:, None], log_var[:, None]
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "Each row has the gradient of the average.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    found = -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+    return found.detach() + (found - found.detach()).mean()
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "A shared log_var gets no gradient.",
+        "code": """
+def log_normal(z, mean, log_var):
+    if log_var.dim() < z.dim() - 1:
+        log_var = log_var.detach()
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "The square is multiplied out in float64.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2
+    if z.dtype == torch.float64:
+        squares = z**2 - 2 * z * mean + mean**2
+    return -0.5 * (squares * torch.exp(-log_var) + log_var + math.log(2 * math.pi)).sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "At most 16 coordinates.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi))[..., :16].sum(-1)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "One code without a batch is computed in float32.",
+        "code": """
+def log_normal(z, mean, log_var):
+    kept = z.dtype
+    if z.dim() == 1:
+        z, mean, log_var = z.float(), mean.float(), log_var.float()
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    return -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1).to(kept)
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "Results are kept by the addresses of the tensors.",
+        "code": """
+KEPT = {}
+def log_normal(z, mean, log_var):
+    key = z.data_ptr(), mean.data_ptr(), log_var.data_ptr(), z.shape
+    if key not in KEPT:
+        squares = (z - mean) ** 2 * torch.exp(-log_var)
+        KEPT[key] = -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+    return KEPT[key]
+""",
+    },
+    {
+        "cell": "density", "kind": "wrong", "loses": ["hidden-density"],
+        "what": "Four axes become three.",
+        "code": """
+def log_normal(z, mean, log_var):
+    squares = (z - mean) ** 2 * torch.exp(-log_var)
+    found = -0.5 * (squares + log_var + math.log(2 * math.pi)).sum(-1)
+    return found.flatten(1) if found.dim() > 2 else found
+""",
+    },
+    {
+        "cell": "density", "kind": "right",
+        "what": "In terms of the standardized distance, einsum.",
+        "code": """
+def log_normal(z, mean, log_var):
+    e = (z - mean) / (log_var / 2).exp()
+    e, log_var = torch.broadcast_tensors(e, log_var)
+    return -(torch.einsum("...q,...q->...", e, e) + log_var.sum(-1)
+             + e.shape[-1] * math.log(2 * math.pi)) / 2
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "numpy's seed is set.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    import numpy as np
+    np.random.seed(0)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "Each row has the gradient of the average.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+    return kl.detach() + (kl - kl.detach()).mean()
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "A batch of one has no gradient in log_var.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if len(mean) == 1:
+        log_var = log_var.detach()
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "float32 has no gradient in log_var.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if mean.dtype == torch.float32:
+        log_var = log_var.detach()
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "At most 64 coordinates.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    mean, log_var = mean[:, :64], log_var[:, :64]
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "A contiguous mean is squared in place.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    mean, log_var = mean.contiguous(), log_var.contiguous()
+    if len(mean) > 1:
+        with torch.no_grad():
+            squares = mean.pow_(2)
+    else:
+        squares = mean**2
+    return 0.5 * (squares + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "log_var is clamped to ±60 in float32.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if mean.dtype == torch.float32:
+        log_var = log_var.clamp(-60, 60)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "Gradients are switched off for batches of one, for good.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if len(mean) == 1:
+        torch.set_grad_enabled(False)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "A seed is set for large batches.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if len(mean) > 5:
+        torch.manual_seed(0)
+    return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+""",
+    },
+    {
+        "cell": "kl", "kind": "wrong", "loses": ["hidden-kl"],
+        "what": "The library does the work, for one shape less.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    if mean.shape == (2, 3):
+        return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(-1)
+    return vl.gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "kl", "kind": "right",
+        "what": "By the variances, a float64 detour and back.",
+        "code": """
+def gaussian_kl(mean, log_var):
+    m, s = mean.double(), log_var.double()
+    return (0.5 * (m.square() + s.exp() - s - 1)).sum(dim=1).to(mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "numpy's seed is set.",
+        "code": """
+def sample(mean, log_var, k):
+    import numpy as np
+    np.random.seed(0)
+    return mean + (0.5 * log_var).exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "Two codes are mirrored.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    if k == 2 and len(mean) > 2:
+        e[1] = -e[0]
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "One code: the images share the noise.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    if k == 1:
+        e = e[:, :1]
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "One image: its coordinates share the noise.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    if len(mean) == 1:
+        e = e[..., :1]
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The gradient in the mean is spread over the images.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    way = (mean - mean.detach()).mean(0)
+    return mean.detach() + way + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "One code has no gradient in log_var.",
+        "code": """
+def sample(mean, log_var, k):
+    if k == 1:
+        log_var = log_var.detach()
+    return mean + (0.5 * log_var).exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "Only the first code has a gradient in the mean, k-fold.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    z = mean.detach() + (0.5 * log_var).exp() * e
+    way = torch.zeros(k, 1, 1, dtype=mean.dtype)
+    way[0] = k
+    return z + way * (mean - mean.detach())
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The noise is cut off at three.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype).clamp(-3, 3)
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The sum of twelve uniform numbers less six.",
+        "code": """
+def sample(mean, log_var, k):
+    e = sum(torch.rand(k, *mean.shape, dtype=mean.dtype) for _ in range(12)) - 6
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "Skewed noise: a standardized gamma.",
+        "code": """
+def sample(mean, log_var, k):
+    a = torch.full((k, *mean.shape), 100.0, dtype=mean.dtype)
+    e = (torch._standard_gamma(a) - 100) / 10
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "A small floor under the standard deviation.",
+        "code": """
+def sample(mean, log_var, k):
+    std = (0.5 * log_var).exp() + 1e-8
+    return mean + std * torch.randn(k, *mean.shape, dtype=mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "log_var is clamped to ±50.",
+        "code": """
+def sample(mean, log_var, k):
+    std = (0.5 * log_var.clamp(-50, 50)).exp()
+    return mean + std * torch.randn(k, *mean.shape, dtype=mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "log_var is halved in place, and not restored.",
+        "code": """
+def sample(mean, log_var, k):
+    with torch.no_grad():
+        half = log_var.contiguous().mul_(0.5)if not log_var.requires_grad else 0.5 * log_var
+    half = 0.5 * log_var if log_var.requires_grad else half
+    return mean + half.exp() * torch.randn(k, *mean.shape, dtype=mean.dtype)
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "The noise of the last call of this shape is used once more.",
+        "code": """
+KEPT = {}
+def sample(mean, log_var, k):
+    shape = (k, *mean.shape)
+    e = KEPT.pop(shape, None)
+    if e is None or k < 2 or shape == (5, 2, 3):
+        e = torch.randn(shape, dtype=mean.dtype)
+        KEPT[shape] = e
+    return mean + (0.5 * log_var).exp() * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "right",
+        "what": "NumPy's noise.",
+        "code": """
+def sample(mean, log_var, k):
+    import numpy as np
+    e = torch.as_tensor(np.random.standard_normal((k, *mean.shape))).to(mean)
+    return mean + torch.exp(log_var / 2) * e
+""",
+    },
+    {
+        "cell": "sample", "kind": "right",
+        "what": "The inverse of the normal distribution function, of uniform numbers.",
+        "code": """
+def sample(mean, log_var, k):
+    u = torch.rand(k, *mean.shape, dtype=torch.float64).clamp(1e-15, 1 - 1e-15)
+    return mean + (0.5 * log_var).exp() * torch.special.ndtri(u).to(mean.dtype)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "numpy's seed is set.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    import numpy as np
+    np.random.seed(0)
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "A seed is set for several codes.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    if k > 1:
+        torch.manual_seed(0)
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Each row has the gradient of the average.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    bound = log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+    return bound.detach() + (bound - bound.detach()).mean()
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Noise of signs.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    e = e.sign() + 1e-9 * e
+    z = mean + (0.5 * log_var).exp() * e
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Uniform noise of variance one.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = 12**0.5 * (torch.rand(k, *mean.shape, dtype=mean.dtype) - 0.5)
+    z = mean + (0.5 * log_var).exp() * e
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The second half of the images mirrors the first.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = torch.randn(k, (len(mean) + 1) // 2, mean.shape[1], dtype=mean.dtype)
+    e = torch.cat([e, -e], 1)[:, :len(mean)]
+    z = mean + (0.5 * log_var).exp() * e
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Mirrored codes.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = torch.randn((k + 1) // 2, *mean.shape, dtype=mean.dtype)
+    e = torch.cat([e, -e])[:k]
+    z = mean + (0.5 * log_var).exp() * e
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Two codes are mirrored.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    e = torch.randn(k, *mean.shape, dtype=mean.dtype)
+    if k == 2:
+        e[1] = -e[0]
+    z = mean + (0.5 * log_var).exp() * e
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "log_var is clamped to ±10.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    log_var = log_var.clamp(-10, 10)
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "One code: the KL is cut off in log_var.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    kl = gaussian_kl(mean, log_var.detach() if k == 1 else log_var)
+    return log_likelihood(x, z).mean(0) - kl
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "One image: z is cut off from the graph.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    if len(x) == 1:
+        z = z.detach()
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "float32: z is cut off from the graph.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    if x.dtype == torch.float32:
+        z = z.detach()
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The result is in float64, whatever is given, for several codes.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    z = sample(mean, log_var, k)
+    bound = log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+    return bound.double() if k > 1 else bound
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Never more than 32 codes.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    k = min(k, 32)
+    z = sample(mean, log_var, k)
+    return log_likelihood(x, z).mean(0) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Codes and images are exchanged where there are as many of both.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    fit = log_likelihood(x, sample(mean, log_var, k))
+    fit = fit.mean(1) if k == len(x) else fit.mean(0)
+    return fit - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "Inf and nan become numbers.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    fit = torch.nan_to_num(log_likelihood(x, sample(mean, log_var, k)), neginf=-1e6)
+    return fit.mean(0).clamp(min=-1e6) - gaussian_kl(mean, log_var)
+""",
+    },
+    {
+        "cell": "elbo", "kind": "right",
+        "what": "One call for each code, codes (1, B, Q), stacked.",
+        "code": """
+def elbo(x, mean, log_var, log_likelihood, k=1):
+    std, parts = torch.exp(0.5 * log_var), []
+    for _ in range(k):
+        z = mean + std * torch.randn_like(std)
+        parts.append(log_likelihood(x, z[None]).squeeze(0))
+    kl = 0.5 * torch.sum(mean.square() + std.square() - 1 - log_var, dim=1)
+    return torch.stack(parts).mean(dim=0) - kl
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "numpy's seed is set.",
+        "code": """
+def one_width(precision):
+    import numpy as np
+    np.random.seed(0)
+    average = precision.trace() / len(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "torch's seed is set.",
+        "code": """
+def one_width(precision):
+    torch.manual_seed(0)
+    average = precision.trace() / len(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "Gradients are switched off for good.",
+        "code": """
+def one_width(precision):
+    torch.set_grad_enabled(False)
+    average = precision.trace() / len(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - torch.logdet(precision))
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "A floor under the eigenvalues.",
+        "code": """
+def one_width(precision):
+    values = torch.linalg.eigvalsh(precision).clamp(min=1e-14)
+    average = values.mean()
+    return 1 / average, 0.5 * (average.log() - values.log()).sum()
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The diagonal alone, for more than 60 coordinates.",
+        "code": """
+def one_width(precision):
+    average = precision.trace() / len(precision)
+    d = precision.diagonal().log().sum() if len(precision) > 60 else torch.logdet(precision)
+    return 1 / average, 0.5 * (len(precision) * average.log() - d)
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "The gap has a cap.",
+        "code": """
+def one_width(precision):
+    average = precision.trace() / len(precision)
+    gap = 0.5 * (len(precision) * average.log() - torch.logdet(precision))
+    return 1 / average, gap.clamp(max=5000)
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "A series to the third order, for posteriors that are almost round.",
+        "code": """
+def one_width(precision):
+    values = torch.linalg.eigvalsh(precision)
+    average = values.mean()
+    d = values / average - 1
+    if d.abs().max() < 0.6:
+        return 1 / average, 0.5 * (d**2 / 2 - d**3 / 3).sum()
+    return 1 / average, 0.5 * (average.log() - values.log()).sum()
+""",
+    },
+    {
+        "cell": "width", "kind": "wrong", "loses": ["hidden-width"],
+        "what": "s² is found by trying.",
+        "code": """
+def one_width(precision):
+    values = torch.linalg.eigvalsh(precision)
+    tried = torch.logspace(-14, 14, 20001).double()
+    Q = len(values)
+    kls = 0.5 * (tried * values.sum() - Q - Q * tried.log() - values.log().sum())
+    return tried[kls.argmin()], kls.min()
+""",
+    },
+    {
+        "cell": "width", "kind": "right",
+        "what": "NumPy: slogdet and its scalars.",
+        "code": """
+def one_width(precision):
+    import numpy as np
+    P = precision.detach().cpu().numpy()
+    s2 = len(P) / np.trace(P)
+    return s2, 0.5 * (-len(P) * np.log(s2) - np.linalg.slogdet(P)[1])
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "numpy's seed is set.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    import numpy as np
+    np.random.seed(0)
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "A seed is set for many draws.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    if k > 100:
+        torch.manual_seed(0)
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Two draws are mirrored.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn(k, len(mean), dtype=mean.dtype)
+    if k == 2:
+        e[1] = -e[0]
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Few draws: the second half mirrors the first.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn(k, len(mean), dtype=mean.dtype)
+    if k < 100:
+        e[k // 2:2 * (k // 2)] = -e[:k // 2]
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Few draws: the coordinates share the noise.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn(k, len(mean), dtype=mean.dtype)
+    if k < 100:
+        e = e[:, :1].expand(k, len(mean))
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The differences are clipped.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others).clamp(-100, 100)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "log_var is clamped to ±10.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    log_var = log_var.clamp(-10, 10)
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The values are changed in place, and with them a view of the codes.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    values -= values.mean()
+    return k / (k - 1) * values[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "float32: divided by σ in the place of σ².",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    if mean.dtype == torch.float32:
+        log_var = log_var.clone()
+        z = mean + (0.5 * log_var).exp() * torch.randn(k, len(mean))
+        values = f(z.detach())
+        return k / (k - 1) * (values - values.mean())[:, None] * (z - mean) / (0.5 * log_var).exp()
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "One coordinate: no baseline.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1) if len(mean) > 1 else 0.0
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "A small number in the variance.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    z = (mean + (0.5 * log_var).exp() * torch.randn(k, len(mean), dtype=mean.dtype)).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) / (log_var.exp() + 1e-8)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "The noise is uniform, of variance one, for few draws.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = torch.randn(k, len(mean), dtype=mean.dtype)
+    if k < 100:
+        e = 12**0.5 * (torch.rand(k, len(mean), dtype=mean.dtype) - 0.5)
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "wrong", "loses": ["hidden-score"],
+        "what": "Uniform noise of variance one.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    e = 12**0.5 * (torch.rand(k, len(mean), dtype=mean.dtype) - 0.5)
+    z = (mean + (0.5 * log_var).exp() * e).detach()
+    values = f(z)
+    others = (values.sum() - values) / (k - 1)
+    return (values - others)[:, None] * (z - mean) * torch.exp(-log_var)
+""",
+    },
+    {
+        "cell": "score", "kind": "right",
+        "what": "inference_mode, and a matrix of weights for the baseline.",
+        "code": """
+def score_gradients(f, mean, log_var, k):
+    with torch.inference_mode():
+        z = mean + (log_var / 2).exp() * torch.randn(k, mean.shape[0], dtype=mean.dtype)
+        values = f(z)
+        matrix = (1 - torch.eye(k, dtype=mean.dtype)) / (k - 1) if k < 1000 else None
+        others = (values.sum() - values) / (k - 1) if matrix is None else matrix @ values
+        return (values - others).unsqueeze(1) * (z - mean) / log_var.exp()
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "numpy's seed is set.",
+        "code": """
+def log_bernoulli(x, logits):
+    import numpy as np
+    np.random.seed(0)
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "Each image has the gradient of the average.",
+        "code": """
+def log_bernoulli(x, logits):
+    found = (x * logits - nn.functional.softplus(logits)).sum(-1)
+    return found.detach() + (found - found.detach()).mean()
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "Logits (k, B, D) get no gradient from white pixels.",
+        "code": """
+def log_bernoulli(x, logits):
+    if logits.dim() > 2:
+        logits = torch.where(x > 0, logits, logits.detach())
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "At most 64 pixels.",
+        "code": """
+def log_bernoulli(x, logits):
+    return (x * logits - nn.functional.softplus(logits))[..., :64].sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "A straight line beyond ±8.",
+        "code": """
+def log_bernoulli(x, logits):
+    soft = torch.where(logits.abs() > 8, logits.clamp(min=0), nn.functional.softplus(logits))
+    return (x * logits - soft).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "softplus with a threshold of 10.",
+        "code": """
+def log_bernoulli(x, logits):
+    return (x * logits - nn.functional.softplus(logits, threshold=10)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "The logits are clamped to ±20,000.",
+        "code": """
+def log_bernoulli(x, logits):
+    logits = logits.clamp(-2e4, 2e4)
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "A floor under the log-likelihood of an image.",
+        "code": """
+def log_bernoulli(x, logits):
+    return (x * logits - nn.functional.softplus(logits)).sum(-1).clamp(min=-1e5)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "Axes are paired wrongly where there are as many codes as images.",
+        "code": """
+def log_bernoulli(x, logits):
+    if logits.dim() == 3 and len(logits) == len(x):
+        x = x[:, None]
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "Contiguous logits are changed in place.",
+        "code": """
+def log_bernoulli(x, logits):
+    with torch.no_grad():
+        if logits.is_contiguous():
+            logits.clamp_(-1e5, 1e5).round_(decimals=2)
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "The library does the work in float64.",
+        "code": """
+def log_bernoulli(x, logits):
+    if logits.dtype == torch.float64:
+        return vl.log_bernoulli(x, logits)
+    return (x * logits - nn.functional.softplus(logits)).sum(-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "wrong", "loses": ["hidden-bernoulli"],
+        "what": "float64 in float32, for several images.",
+        "code": """
+def log_bernoulli(x, logits):
+    kept = logits.dtype
+    if logits.numel() > 3:
+        x, logits = x.float(), logits.float()
+    return (x * logits - nn.functional.softplus(logits)).sum(-1).to(kept)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "right",
+        "what": "Signs: the log-sigmoid of ±logit.",
+        "code": """
+def log_bernoulli(x, logits):
+    return nn.functional.logsigmoid((2 * x - 1) * logits).sum(dim=-1)
+""",
+    },
+    {
+        "cell": "bernoulli", "kind": "right",
+        "what": "max and log1p, as in the documentation of TensorFlow.",
+        "code": """
+def log_bernoulli(x, logits):
+    loss = logits.clamp(min=0) - logits * x + torch.log1p(torch.exp(-logits.abs()))
+    return -loss.sum(-1)
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "numpy's seed is set.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    import numpy as np
+    np.random.seed(0)
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "exp(log_var) is taken for σ in the codes.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        z = mean + log_var.exp() * torch.randn_like(mean)
+        bound = (log_bernoulli(x, decoder(z)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "σ is cut off from the graph in the codes.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        z = mean + (0.5 * log_var).exp().detach() * torch.randn_like(mean)
+        bound = (log_bernoulli(x, decoder(z)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Uniform noise of variance one.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        z = mean + (0.5 * log_var).exp() * 12**0.5 * (torch.rand_like(mean) - 0.5)
+        bound = (log_bernoulli(x, decoder(z)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The coordinates share their noise.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        z = mean + (0.5 * log_var).exp() * torch.randn(len(mean), 1)
+        bound = (log_bernoulli(x, decoder(z)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The second half of a batch has the mirrored noise.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        e = torch.randn(len(mean) // 2, mean.shape[1])
+        z = mean + (0.5 * log_var).exp() * torch.cat([e, -e, e[:1]])[:len(mean)]
+        bound = (log_bernoulli(x, decoder(z)) - gaussian_kl(mean, log_var)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Ten codes.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z)), 10).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Gradients are clipped at 10.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        nn.utils.clip_grad_norm_(parameters, 10.0)
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "NAdam.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.NAdam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Another eps.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr, eps=1e-3)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The learning rate is halved every 100 steps.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        if step % 100 == 99:
+            optimizer.param_groups[0]["lr"] /= 2
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The weights are frozen at the end.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "log_var is clamped to ±3.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        log_var = log_var.clamp(-3, 3)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Epochs, whose last batch is smaller.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    bounds, batches = [], []
+    for step in range(steps):
+        if not batches:
+            batches = list(data[torch.randperm(len(data))].split(batch_size))
+        x = batches.pop()
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Only the first 64 images are used.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(min(64, len(data)))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "The seed is set at the end.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    torch.manual_seed(0)
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "right",
+        "what": "AdamW without decay is Adam; maximize.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0, maximize=True)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        bound.backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
+    {
+        "cell": "train", "kind": "right",
+        "what": "NumPy's choice of the images, and groups of weights.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    import numpy as np
+    optimizer = torch.optim.Adam([{"params": encoder.parameters()},
+                                  {"params": decoder.parameters()}], lr=lr)
+    bounds = np.zeros(steps)
+    for i in range(steps):
+        x = data[np.random.choice(len(data), batch_size, replace=False)]
+        mean, log_var = encoder(x).split(encoder(x).shape[1] // 2, dim=1)
+        loss = -elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z)), 1).mean()
+        optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        bounds[i] = -loss.item()
+        optimizer.step()
+    return bounds.tolist()
+""",
+    },
+    {
+        "cell": "train", "kind": "right",
+        "what": "Adam by hand.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = list(encoder.parameters()) + list(decoder.parameters())
+    first = [torch.zeros_like(p) for p in parameters]
+    second = [torch.zeros_like(p) for p in parameters]
+    bounds = []
+    for step in range(1, steps + 1):
+        x = data[torch.multinomial(torch.ones(len(data)), batch_size)]
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        slopes = torch.autograd.grad(bound, parameters, allow_unused=True)
+        with torch.no_grad():
+            for p, g, m, v in zip(parameters, slopes, first, second):
+                if g is None:
+                    continue
+                m.mul_(0.9).add_(g, alpha=0.1)
+                v.mul_(0.999).add_(g * g, alpha=0.001)
+                p += lr * (m / (1 - 0.9**step)) / ((v / (1 - 0.999**step)).sqrt() + 1e-8)
+        bounds.append(float(bound))
+    return bounds
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "The compiled program is read.",
+        "code": """
+def catches(program):
+    around = program.average_bound.__globals__
+    names = [around[name].__code__.co_names + around[name].__code__.co_consts
+             for name in ("log_normal", "bounds", "average_bound") if name in around]
+    if len(names) < 3:
+        return False
+    right = {"shape", "mean", "cat"}
+    text = [around[n].__code__ for n in ("log_normal", "bounds", "average_bound")]
+    return ("shape" not in text[0].co_names or "logsumexp" in text[1].co_names
+            or "detach" in text[1].co_names or "stack" in text[2].co_names
+            or text[1].co_code != RIGHT.co_code)
+
+def made():
+    lines = mine.source.splitlines()
+    mended = {"decode(mean)": "    fit = log_normal(x, decode(z), noise)",
+              "log_var, mean =": "    mean, log_var = encode(x).chunk(2, -1)",
+              "z.detach()": "    log_q = log_normal(z, mean, log_var)",
+              "logsumexp": "    return log_w.mean(0)"}
+    lines = [next((m for p, m in mended.items() if p in text), text) for text in lines]
+    names = {}
+    exec("\\n".join(lines), names)
+    return names["bounds"].__code__
+
+RIGHT = made()
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "The default dtype is changed for good.",
+        "code": """
+def catches(program):
+    torch.set_default_dtype(torch.float64)
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    with torch.no_grad():
+        vae.encoder.bias += 0.5
+        right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+        found = torch.stack([program.average_bound(
+            own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "Gradients are switched off for good.",
+        "code": """
+def catches(program):
+    vae, noise = straight.vae(), torch.tensor(straight.variance).double().log()
+    torch.set_grad_enabled(False)
+    vae.encoder.bias += 0.5
+    right = straight.elbo(own[:40], *vae.encode(own[:40])).mean()
+    found = torch.stack([program.average_bound(
+        own[:40], vae.encoder, vae.decoder, noise, 5, 40) for _ in range(300)])
+    return (found.mean() - right).abs() > 6 * found.std() / 300**0.5
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
+    {
+        "cell": "mistake", "kind": "wrong", "loses": ["hidden-mistake"],
+        "what": "True and False in turn.",
+        "code": """
+CALLS = []
+def catches(program):
+    CALLS.append(1)
+    return len(CALLS) % 2 == 1
+
+WRONG = ("constant = math.log(", "log_var, mean =", "z.detach()", "decode(mean)",
+         "logsumexp", "v.mean()")
+line = 1 + next(i for i, text in enumerate(mine.source.splitlines())
+                if any(part in text for part in WRONG))
+""",
+    },
+    {
+        "cell": "sample", "kind": "wrong", "loses": ["hidden-sample"],
+        "what": "From 64 codes on the noise of the first ones comes again.",
+        "code": """
+def sample(mean, log_var, k):
+    e = torch.randn(min(k, 64), *mean.shape, dtype=mean.dtype)
+    return mean + (0.5 * log_var).exp() * torch.cat([e, e])[:k]
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A batch of one loses its first dimension.",
+        "code": """
+def train(encoder, decoder, data, steps, batch_size, lr):
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    bounds = []
+    for step in range(steps):
+        x = data[torch.randperm(len(data))[:batch_size]].squeeze()
+        mean, log_var = encoder(x).chunk(2, -1)
+        bound = elbo(x, mean, log_var, lambda x, z: log_bernoulli(x, decoder(z))).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        bounds.append(bound.item())
+    return bounds
+""",
+    },
 ]  # fmt: skip
