@@ -363,10 +363,14 @@ def test_a_row_is_reproducible(tmp_path, monkeypatch):
 TINY = {
     "train_images": 256,
     "test_images": 64,
-    "samples": 20,
+    "samples": 25,
     "seeds": [0, 1],
     "epochs": 1,
     "steps": 200,
+    "refit": 5,
+    "annealed": 4,
+    "temperatures": 5,
+    "chains": 2,
 }
 
 
@@ -384,6 +388,7 @@ TINY = {
     ("family_plate", ["mnist"], ["iwae-short", "aae-short", "factor-vae-short", "vim-l-short"]),
     ("vim_tables", ["mnist", "omniglot"], ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
     ("vim_tables", ["cifar10"], ["cifar10-vim-n-short"]),
+    ("likelihoods", ["mnist"], ["vim-mnist-vim-l-short", "logdet-mnist-floor-500"]),
 ])  # fmt: skip
 def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
     need_data(*needed)
@@ -396,10 +401,12 @@ def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
             small |= {"parzen": 1000} if "parzen" in small else {}
             small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
             small |= (
-                {"judged": 300, "likelihood_images": 50, "steps": 5, "refit": 5}
+                {"judged": 300, "likelihood_images": 50, "steps": 5}
                 if name == "family_plate"
                 else {}
             )
+            if name == "likelihoods":
+                small |= {"images": 30, "trained": small["trained"] | {"steps": 5}}
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,

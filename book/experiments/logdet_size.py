@@ -87,9 +87,9 @@ def log_det(model, x):
     return torch.logdet(torch.cov(mean.T, correction=0) + log_var.exp().mean(0).diag()).item()
 
 
-def run(config, device, folder):
+def trained(config, device, folder):
+    """Return the data and the models of a row, one per seed."""
     data = vl.digits() if config["data"] == "digits" else vl.mnist()
-    x, x_test = data.train[: config["images"]].to(device), data.test[:2000].to(device)
     kernel = partial(vl.imq_kernel, scale=2.0 * SIZES[config["data"]][2])
     goal = (
         vl.elbo
@@ -99,7 +99,7 @@ def run(config, device, folder):
     models = vl.fit(
         network(config),
         goal,
-        x,
+        data.train[: config["images"]].to(device),
         steps=config["steps"],
         batch_size=config["batch_size"],
         lr=config["lr"],
@@ -107,6 +107,12 @@ def run(config, device, folder):
         device=device,
         checkpoint=folder,
     ).models
+    return data, models
+
+
+def run(config, device, folder):
+    data, models = trained(config, device, folder)
+    x, x_test = data.train[: config["images"]].to(device), data.test[:2000].to(device)
     found = {
         "log det, train": [],
         "log det, test": [],

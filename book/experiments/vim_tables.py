@@ -171,7 +171,8 @@ def inception_distance(images, real, feature=2048):
     return metric.compute().item()
 
 
-def run(config, device, folder):
+def trained(config, device, folder):
+    """Return the data and the models of a row, one per seed."""
     data = data_of(config["data"])
     rate = vl.cosine(config["lr"], config["steps"], config["lr_end"])
     models = vl.fit(
@@ -185,6 +186,11 @@ def run(config, device, folder):
         device=device,
         checkpoint=folder,
     ).models
+    return data, models
+
+
+def run(config, device, folder):
+    data, models = trained(config, device, folder)
     x, y, x_test, y_test = for_classifiers(data, config)
     features, found = features_of(data), {}
     for seed, model in zip(config["seeds"], models, strict=True):
