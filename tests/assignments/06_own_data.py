@@ -1523,6 +1523,9 @@ for what, *changes in (
      ("parts.append(log_p", "parts.append((log_p - 0 * log_scale[j])")),
     ("a floor under the scales", ("log_scale[j].exp()", "log_scale[j].exp().clamp(min=1e-3)")),
     ("a small number added to the rate", ("value * o -", "value * (o.exp() + 1e-8).log() -")),
+    ("codes and rows are mixed up where there are more codes",
+     ("parts).sum(0)", "parts).sum(0).T.reshape(out.shape[:2]) if len(out) > len(x) else "
+      "torch.stack(parts).sum(0)")),
     ("the default dtype becomes that of out",
      ("seen = ~x", "torch.set_default_dtype(out.dtype)\n    seen = ~x")),
 ):  # fmt: skip
