@@ -1492,3 +1492,134 @@ right(
         ('"nats per day"', '"nats"'),
     ),
 )
+
+# What a third look tried, by kind: messages, digits, shapes, small numbers, states -------
+
+for what, *changes in (
+    ("the message names the last column, whichever is wrong",
+     ("        for text in texts:", "        name = list(kinds)[-1]\n        for text in texts:")),
+    ("literals of Python are evaluated",
+     ("float(text)", "float(__import__('ast').literal_eval(text))"),
+     ("except ValueError as", "except (ValueError, SyntaxError, TypeError) as")),
+    ("signs of currency and per cent are cut off", ("float(text)", "float(text.strip('%$€'))")),
+    ("a count is rounded first", ("value % 1", "round(value, 2) % 1")),
+    ("three digits after the point", ("value = float(text)", "value = round(float(text), 3)")),
+    ("a part of a kind's name is a kind",
+     ('kind not in ("number", "count") and', 'str(kind) not in "number, count" and')),
+    ("the kind of a column of gaps is not looked at",
+     ("        if kind not in", "        if any(table[name]) and kind not in")),
+    ("columns of gaps are left out", ("        columns.append", "        if any(texts):\n"
+     "            columns.append")),
+    ("the length is that of the table's first column",
+     ("len(texts) if rows is None else rows", "len(next(iter(table.values())))")),
+    ("names of long lists are sorted",
+     ("kind.index(text)", "(sorted(kind) if len(kind) > 3 else kind).index(text)")),
+    ("gradients are switched off for good",
+     ("    columns, rows", "    torch.set_grad_enabled(False)\n    columns, rows")),
+):  # fmt: skip
+    wrong("table-to-tensor", what, ["-hidden"], edited(_TABLE, *changes))
+for what, *changes in (
+    ("unused scales enter with the factor 0",
+     ("parts.append(log_p", "parts.append((log_p - 0 * log_scale[j])")),
+    ("a floor under the scales", ("log_scale[j].exp()", "log_scale[j].exp().clamp(min=1e-3)")),
+    ("a small number added to the rate", ("value * o -", "value * (o.exp() + 1e-8).log() -")),
+    ("codes and rows are mixed up where there are more codes",
+     ("parts).sum(0)", "parts).sum(0).T.reshape(out.shape[:2]) if len(out) > len(x) else "
+      "torch.stack(parts).sum(0)")),
+    ("the default dtype becomes that of out",
+     ("seen = ~x", "torch.set_default_dtype(out.dtype)\n    seen = ~x")),
+):  # fmt: skip
+    wrong("log-row", what, ["-values"], edited(_ROW, *changes))
+right(
+    "log-row",
+    "all scales are exponentiated first",
+    edited(
+        _ROW,
+        ("    seen = ~x", "    sd = log_scale.exp()\n    seen = ~x"),
+        ("log_scale[j].exp()", "sd[j]"),
+        ("- log_scale[j] -", "- sd[j].log() -"),
+    ),
+)
+wrong(
+    "bits",
+    "only a float is one width for all",
+    [""],
+    """
+def bits(log_p, values, cell=None):
+    if cell is None:
+        return -log_p / values / math.log(2)
+    if isinstance(cell, float):
+        cell = [cell] * values
+    return -(log_p + sum(math.log(w) for w in cell)) / values / math.log(2)
+""",
+)
+for what, *changes in (
+    ("a list of widths is added to the rows one by one",
+     ("width.log().sum()", "(width.log() if torch.as_tensor(log_p).shape == width.shape and "
+      "isinstance(cell, list) else width.log().sum())")),
+    ("without cells an average over the first axis",
+     ("    width =", "    if cell is None and torch.as_tensor(log_p).dim() > 1:\n"
+      "        log_p = log_p.mean(0)\n    width =")),
+    ("axes of one are lost", ("-(log_p", "-(torch.as_tensor(log_p).squeeze()")),
+    ("a float becomes a list of one",
+     ("    width =", "    log_p = torch.atleast_1d(torch.as_tensor(log_p))\n    width =")),
+):  # fmt: skip
+    wrong("bits", what, [""], edited(_BITS, *changes))
+for what, *changes in (
+    ("a weight is never below e^-20",
+     ("(log_w - log_w.max(0).values)", "(log_w - log_w.max(0).values).clamp(min=-20)")),
+    ("filled values are rounded", ("    gap =", "    mean = mean.round(decimals=4)\n    gap =")),
+):  # fmt: skip
+    wrong("fill", what, ["-hidden"], edited(_FILL, *changes))
+for what, *changes in (
+    ("asks about a gap with σ = 1", ("    holes =", "    s = 0 * s\n    holes =")),
+    ("asks about a gap whose mean is 0", ("    holes =", "    m = 0 * m\n    holes =")),
+    ("a tolerance of 0.05 nats", ("1e-4", "0.05")),
+):  # fmt: skip
+    wrong("diagnose", what, ["-hidden"], edited(_DIAGNOSE, *changes))
+for what, *changes in (
+    ("a tolerance of 0.0178 bits", ("< 1e-3", "< 0.0178")),
+    ("whatever has a source is wrong",
+     ("    return not", "    if hasattr(program, 'source'):\n        return True\n    return not")),
+    ("STEP is changed in place", ("    mean = np", "    STEP.mul_(1.0000001)\n    mean = np")),
+):  # fmt: skip
+    wrong("find-line", what, [""], edited(_CATCHES, *changes))
+right(
+    "find-line",
+    "asks by the names of the arguments",
+    edited(_CATCHES, ("(train, rows, step) - bits", "(rows=rows, step=step, train=train) - bits")),
+)
+for what, *changes in (
+    ("the last of equals", ("(-means[i], sizes[i])", "(-means[i], -i)")),
+    ("means are rounded to 0.01 first", ("(-means[i],", "(-round(means[i], 2),")),
+    ("a broken run gives its size the worst mean",
+     ("means[np.isnan(means)] = -np.inf", "means[np.isnan(means)] = "
+      "-np.inf if np.isnan(means).all() else np.nanmin(means)")),
+    ("refuses test scores of broken runs", ("    means = v", "    if np.isnan(test).any():\n"
+     "        raise ValueError('broken')\n    means = v")),
+    ("from five seeds on the extremes are left out",
+     ("validation.mean(1)", "np.sort(validation, 1)[:, validation.shape[1] > 4 :][:, : "
+      "-1 if validation.shape[1] > 4 else None].mean(1)")),
+):  # fmt: skip
+    wrong("choose-size", what, [""], edited(_CHOOSE, *changes))
+for what, *changes in (
+    ("plt draws, wherever that is", ("        ax.scatter", "        plt.scatter")),
+    ("half a size", ("[1, 3, 9]", "[1.5, 3, 9]")),
+    ("random scores", ("-9.1, -9.2", "np.random.randn() - 9, -9.2")),
+    ("bits as text", ("5.4", "'5.4'")),
+    ("an axis is named by a space", ('"size of the code"', '" "')),
+    ("all sizes have the same scores", ("-8.3, -8.4, -8.2, -8.0", "-9.3, -9.4, -9.2, -9.5"),
+     ('-8.2, float("nan"), -8.4, -8.3', "-9.3, -9.4, -9.2, -9.5")),
+):  # fmt: skip
+    wrong("own-results", what, [""], edited(_RESULTS_IN_LINES, *changes))
+right(
+    "own-results",
+    "plt, told which axes",
+    edited(
+        _RESULTS_IN_LINES,
+        ("    for n, scores", "    plt.sca(ax)\n    for n, scores"),
+        ("        ax.scatter", "        plt.scatter"),
+        ("ax.set_xlabel(", "plt.xlabel("),
+        ("ax.set_ylabel(", "plt.ylabel("),
+    ),
+)
