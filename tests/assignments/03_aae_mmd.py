@@ -94,6 +94,16 @@ def info_vae_prices(alpha, lam):
 def member_with(kl, divergence):
     return 1 - kl, kl + divergence
 """
+KERNEL_RIGHT = """
+def gaussian_kernel(x, y, bandwidth):
+    squared = ((x[:, None] - y) ** 2).sum(-1)
+    return torch.exp(-squared / (2 * bandwidth**2))
+"""
+JS_RIGHT = """
+def jensen_shannon(on_draws, on_codes):
+    value = F.logsigmoid(on_draws).mean() + F.logsigmoid(-on_codes).mean()
+    return 0.5 * value + math.log(2)
+"""
 
 # fmt: off
 WRONG = [
@@ -762,6 +772,138 @@ def info_vae_prices(alpha, lam):
 def member_with(kl, divergence):
     return 1 - kl, kl + divergence
 '''),
+    (KERNEL, "a small number is added to the denominator", ["gaussian-kernel-test"],
+     edited(KERNEL_RIGHT, ("bandwidth**2)", "bandwidth**2 + 1e-8)"))),
+    (KERNEL, "large distances are cut off", ["gaussian-kernel-test"],
+     edited(KERNEL_RIGHT, (".sum(-1)", ".sum(-1).clamp(max=1000)"))),
+    (KERNEL, "a seed is set", ["gaussian-kernel-test"],
+     edited(KERNEL_RIGHT, ("squared =", "torch.manual_seed(0)\n    squared ="))),
+    (KERNEL, "float32, whatever is given", ["gaussian-kernel-test"],
+     edited(KERNEL_RIGHT, ("(x[:, None] - y)", "(x[:, None] - y).float()"))),
+    (MMD, "a seed is set", ["mmd-known"],
+     edited(MMD_RIGHT, ("def within(z):", "torch.manual_seed(0)\n    def within(z):"))),
+    (MMD, "small estimates are taken for 0", ["mmd-known"],
+     edited(MMD_RIGHT,
+            ("return within(x) + within(y) - 2 * kernel(x, y).mean()",
+             "v = within(x) + within(y) - 2 * kernel(x, y).mean()\n"
+             "    return torch.where(v.abs() < 1e-5, 0 * v, v)"))),
+    (SHUFFLE, "at most a thousand shuffles", ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES,
+            ("observed =", "permutations = min(permutations, 1000)\n    observed ="))),
+    (SHUFFLE, "all arrangements of a small pool, in place of shuffles",
+     ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES,
+            ("    as_large = 0\n",
+             "    if len(pool) < 6:\n"
+             "        from itertools import combinations\n"
+             "        own = [list(c) for c in combinations(range(len(pool)), n)]\n"
+             "        rest = [[i for i in range(len(pool)) if i not in c] for c in own]\n"
+             "        return sum(float(statistic(pool[a], pool[b])) >= observed\n"
+             "                   for a, b in zip(own, rest)) / len(own)\n"
+             "    as_large = 0\n"))),
+    (SHUFFLE, "p is rounded", ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES, ("return (1 + as_large) / (1 + permutations)",
+                               "return round((1 + as_large) / (1 + permutations), 3)"))),
+    (SHUFFLE, "a relative tolerance", ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES, (">= observed", ">= observed - 1e-3 * abs(observed)"))),
+    (SHUFFLE, "the observed arrangement is never dealt", ["permutation-test-rate"],
+     edited(SHUFFLE_IN_LINES,
+            ("dealt = pool[torch.randperm(len(pool))]",
+             "order = torch.randperm(len(pool))\n"
+             "        while len(pool) > 4 and bool((order[:n] < n).all()):\n"
+             "            order = torch.randperm(len(pool))\n"
+             "        dealt = pool[order]"))),
+    (SHUFFLE, "x requires a gradient afterwards", ["permutation-test-shuffles"],
+     edited(SHUFFLE_IN_LINES, ("statistic(x, y)", "statistic(x.requires_grad_(), y)"))),
+    (LOGIT, "a small number is added inside the logarithm", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("torch.log(std)", "torch.log(std + 1e-8)"))),
+    (LOGIT, "the log variance is limited, as in an encoder", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("    return", "    std = (2 * std.log()).clamp(-20, 10).div(2).exp()\n"
+                                        "    return"))),
+    (LOGIT, "gradients stay switched off", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("    return", "    torch.set_grad_enabled(False)\n    return"))),
+    (LOGIT, "a seed is set", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, ("    return", "    torch.manual_seed(0)\n    return"))),
+    (LOGIT, "float32, whatever is given", ["optimal-logit-test"],
+     edited(LOGIT_RIGHT, (".sum(-1)", ".sum(-1).float()"))),
+    (JS, "gradients stay switched off", ["jensen-shannon-test"],
+     edited(JS_RIGHT, ("value =", "torch.set_grad_enabled(False)\n    value ="))),
+    (JS, "a seed is set", ["jensen-shannon-test"],
+     edited(JS_RIGHT, ("value =", "torch.manual_seed(0)\n    value ="))),
+    (JS, "infinity replaced by the number that the text mentions", ["jensen-shannon-test"],
+     edited(JS_RIGHT, ("F.logsigmoid(on_draws)",
+                       "torch.sigmoid(on_draws).log().nan_to_num(neginf=-300)"))),
+    (LOSSES, "draws are kept for the next call", ["game-losses-test"],
+     edited(LOSSES_DETACHED,
+            ("codes, draws =",
+             'if len(getattr(model, "kept", [])) != len(x):\n'
+             "        model.kept = model.prior.rsample((len(x),)).detach()\n"
+             "    codes, draws ="),
+            ("model.prior.rsample((len(x),))\n    said", "model.kept\n    said"))),
+    (LOSSES, "normal draws with the prior's mean and width", ["game-losses-test"],
+     edited(LOSSES_DETACHED,
+            ("    said,", "    draws = model.prior.mean + model.prior.stddev"
+                          " * torch.randn_like(codes)\n    said,"))),
+    (LOSSES, "the same noise for draws and codes", ["game-losses-test"],
+     edited(LOSSES_DETACHED,
+            ("codes, draws = model.draw(x, 1)[0][0].detach(), ",
+             "state = torch.get_rng_state()\n"
+             "    codes = model.draw(x, 1)[0][0].detach()\n"
+             "    torch.set_rng_state(state)\n"
+             "    draws = "))),
+    (LOSSES, "logits are limited", ["game-losses-gradients"],
+     edited(LOSSES_DETACHED, ("softplus(-said)", "softplus(-said.clamp(-600, 600))"))),
+    (LOSSES, "the discriminator alone stays in eval mode", ["game-losses-gradients"],
+     edited(LOSSES_DETACHED, ("def encoder_loss(model, x):",
+                              "def encoder_loss(model, x):\n    model.discriminator.eval()"))),
+    (PLAY, "the model is put into train mode", ["play-leaks"],
+     edited(PLAY_RIGHT, ("losses = []", "model.train()\n    losses = []"))),
+    (PLAY, "the parameters of the others stay frozen", ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("optimizer.zero_grad()",
+             'own = {id(p) for group in optimizer.param_groups for p in group["params"]}\n'
+             "        for p in model.parameters():\n"
+             "            p.requires_grad_(id(p) in own)\n"
+             "        optimizer.zero_grad()"))),
+    (PLAY, "the batch is made float32", ["play-leaks"],
+     edited(PLAY_RIGHT, ("losses = []", "x, losses = x.float(), []"))),
+    (PLAY, "very long gradients are shortened", ["play-leaks"],
+     edited(PLAY_RIGHT, ("optimizer.step()",
+                         "nn.utils.clip_grad_norm_(model.parameters(), 1e4)\n"
+                         "        optimizer.step()"))),
+    (PLAY, "weights are clipped", ["play-leaks"],
+     edited(PLAY_RIGHT, ("optimizer.step()",
+                         "optimizer.step()\n"
+                         "        with torch.no_grad():\n"
+                         "            [p.clamp_(-5, 5) for p in model.parameters()]"))),
+    (PLAY, "no step where the loss is small", ["play-leaks"],
+     edited(PLAY_RIGHT, ("optimizer.step()", "if value > 1e-3:\n            optimizer.step()"))),
+    (PLAY, "the absolute loss is descended", ["play-leaks"],
+     edited(PLAY_RIGHT, ("value.backward()", "value.abs().backward()"))),
+    (PLAY, "the losses are rounded", ["play-leaks"],
+     edited(PLAY_RIGHT, ("value.item()", "round(value.item(), 4)"))),
+    (PLAY, "each turn starts from the same state of the random numbers", ["play-leaks"],
+     edited(PLAY_RIGHT,
+            ("losses = []", "losses, state = [], torch.get_rng_state()"),
+            ("optimizer.zero_grad()",
+             "torch.set_rng_state(state)\n        optimizer.zero_grad()"))),
+    (PRICES, "a negative lambda is refused where D has a price", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT, ("alpha + lam < 1", "alpha + lam < 1 or lam < 0"))),
+    (PRICES, "prices are rounded", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT, ('"mismatch": lam', '"mismatch": round(lam, 2)'))),
+    (PRICES, "a very small reward for a mismatch is allowed", ["info-vae-prices-test"],
+     edited(PRICES_RIGHT, ("alpha + lam < 1", "alpha + lam < 0.999"))),
+    (CATCH, "float64 is made the default for good", ["catch-all"], LINE + PROMISES + """
+    torch.set_default_dtype(torch.float64)
+    return any(wrong)
+"""),
+    (CATCH, "one seed is expected to give one p", ["catch-test"], LINE + PROMISES + """
+    ps = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        ps.append(program.two_sample_test(x, y, 99)[1])
+    return any(wrong) or ps[0] != ps[1]
+"""),
 ]
 
 RIGHT = [
