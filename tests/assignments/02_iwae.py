@@ -92,6 +92,11 @@ def effective_sample_size(log_w):
     return 1 / torch.softmax(log_w, 0).square().sum(0)
 """
 
+GRADIENT_RIGHT = """
+def bound_gradient(log_w, gradients):
+    return (torch.softmax(log_w, 0)[..., None] * gradients).sum(0)
+"""
+
 SURROGATE_RIGHT = """
 def surrogate(model, x, k, estimator):
     mean, log_var = model.encode(x)
@@ -1853,5 +1858,399 @@ def estimate(model, x, samples, chunk=100):
 def catches(program):
     return program.posterior_moments(oracles.scalar_vae(0.5, 1.2)) is None
 """,
+    },
+    # holes of all kinds, closed by exact checks of other sizes, levels and models
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The model stays in eval mode.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("e = torch",
+             "model.eval()\n"
+             "    e = torch"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "Log-weights below -1,000 are cut off.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - "
+             "q.log_prob(z)",
+             "return (model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - "
+             "q.log_prob(z)).clamp(min=-1000)"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "Far codes are cut off.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("q = torch",
+             "z = z.clamp(-10, 10)\n"
+             "    q = torch"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "Large log_vars are cut off.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("e = torch",
+             "log_var = log_var.clamp(max=5)\n"
+             "    e = torch"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "A small number is added to the standard deviation in log q.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("Normal(mean, (0.5 * log_var).exp())", "Normal(mean, (0.5 * log_var).exp() + 1e-7)"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The prior is taken for a Gaussian.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("model.prior.log_prob(z)",
+             "Normal(model.prior.mean, model.prior.stddev).log_prob(z).sum(-1)"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The prior's parameters get no gradient.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("e = torch",
+             "with torch.no_grad():\n"
+             "        prior = model.prior\n"
+             "    e = torch"),
+            ("model.prior.log", "prior.log"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "The noise is cut off at three.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            (".to(mean)", ".to(mean).clamp(-3, 3)"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "Ten noises, repeated for further codes.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("z = mean",
+             "e = e[torch.arange(k) % 10]\n"
+             "    z = mean"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "NumPy's seed is set.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("e = torch",
+             "np.random.seed(0)\n"
+             "    e = torch"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "wrong", "loses": ["hidden-weights"],
+        "what": "A single image loses its axis.",
+        "code": edited(
+            WEIGHTS_BY_NOISE,
+            ("return model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - "
+             "q.log_prob(z)",
+             "log_w = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - "
+             "q.log_prob(z)\n"
+             "    return log_w.squeeze() if k > 1 else log_w"),
+        ),
+    },
+    {
+        "cell": "weights", "kind": "right",
+        "what": "A batch of copies of the images.",
+        "code": """
+def log_weights(model, x, k):
+    many = x.repeat(k, 1)
+    q = model.posterior(many)
+    z = q.rsample()
+    log_lik = model.likelihood(z[None], many).log_prob(many)[0]
+    return (log_lik + model.prior.log_prob(z) - q.log_prob(z)).view(k, -1)
+""",
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "A single image loses its axis.",
+        "code": edited(
+            BOUND_RIGHT,
+            ("torch.logsumexp(log_w, 0) - math.log(len(log_w))",
+             "(torch.logsumexp(log_w, 0) - math.log(len(log_w))).squeeze()"),
+        ),
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "A seed inside of the function.",
+        "code": edited(
+            BOUND_RIGHT,
+            ("return",
+             "torch.manual_seed(0)\n"
+             "    return"),
+        ),
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "A weight of zero is taken for a small one.",
+        "code": edited(
+            BOUND_RIGHT,
+            ("sumexp(log_w", "sumexp(log_w.nan_to_num(neginf=-100.0)"),
+        ),
+    },
+    {
+        "cell": "bound", "kind": "wrong", "loses": ["hidden-bound"],
+        "what": "A largest number of codes.",
+        "code": edited(
+            BOUND_RIGHT,
+            ("len(log_w)", "min(len(log_w), 50)"),
+        ),
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
+        "what": "A single image loses its axis.",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("torch.stack(rows)", "torch.stack(rows).squeeze(1)"),
+        ),
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
+        "what": "Sorted by the average over the images.",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("rows = [",
+             "log_w = log_w[log_w.mean(1).argsort()]\n"
+             "    rows = ["),
+        ),
+    },
+    {
+        "cell": "staircase", "kind": "wrong", "loses": ["hidden-staircase"],
+        "what": "Sorted when four groups are left.",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("rows.append",
+             "log_w = log_w.sort(0).values if len(log_w) == 4 else log_w\n"
+             "        rows.append"),
+        ),
+    },
+    {
+        "cell": "staircase", "kind": "right",
+        "what": "Without a gradient.",
+        "code": edited(
+            STAIRCASE_RIGHT,
+            ("\n"
+             "def",
+             "\n"
+             "@torch.no_grad()\n"
+             "def"),
+        ),
+    },
+    {
+        "cell": "ess", "kind": "wrong", "loses": ["hidden-ess"],
+        "what": "Gradients are switched off for good.",
+        "code": edited(
+            ESS_RIGHT,
+            ("return",
+             "torch.set_grad_enabled(False)\n"
+             "    return"),
+        ),
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "Large gradients are cut off.",
+        "code": edited(
+            GRADIENT_RIGHT,
+            ("* gradients", "* gradients.clamp(-1e3, 1e3)"),
+        ),
+    },
+    {
+        "cell": "gradient", "kind": "wrong", "loses": ["hidden-gradient"],
+        "what": "The first 50 codes only.",
+        "code": edited(
+            GRADIENT_RIGHT,
+            ("return",
+             "log_w, gradients = log_w[:50], gradients[:50]\n"
+             "    return"),
+        ),
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "Frozen parameters get a gradient for good.",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("weighted =",
+             "model.requires_grad_(True)\n"
+             "    weighted ="),
+        ),
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "STL and DReG keep the score for two codes.",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ('estimator != "standard"', 'estimator != "standard" and k != 2'),
+        ),
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "The gradient of the codes is clipped.",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("    log_w = log_weight(z)",
+             "    if z.requires_grad:\n"
+             "        z.register_hook(lambda g: g.clamp(-100, 100))\n"
+             "    log_w = log_weight(z)"),
+        ),
+    },
+    {
+        "cell": "surrogate", "kind": "wrong", "loses": ["hidden-surrogate"],
+        "what": "DReG's second shares have a floor.",
+        "code": edited(
+            SURROGATE_RIGHT,
+            ("log_weight(z), 0)", "log_weight(z), 0).clamp(min=1e-3)"),
+        ),
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The sum of weights starts at e^-3000.",
+        "code": edited(
+            ESTIMATE_RUNNING,
+            ("-math.inf", "-3e3"),
+        ),
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The spread by the mean of squares, which cancels.",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("values.std().item()",
+             "(values**2).mean().sub(values.mean() ** 2).mul(len(x) / (len(x) - "
+             "1)).sqrt().item()"),
+        ),
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The model stays in eval mode.",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("parts = []",
+             "parts = []\n"
+             '    getattr(model, "eval", str)()'),
+        ),
+    },
+    {
+        "cell": "estimate", "kind": "wrong", "loses": ["hidden-estimate"],
+        "what": "The first ten chunks only.",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("stack(parts)", "stack(parts[:10])"),
+        ),
+    },
+    {
+        "cell": "estimate", "kind": "right",
+        "what": "Chunks of nearly the same size.",
+        "code": edited(
+            ESTIMATE_RIGHT,
+            ("for done in range(0, samples, chunk)",
+             "for part in torch.arange(samples).tensor_split(-(-samples // chunk))"),
+            ("min(chunk, samples - done)", "len(part)"),
+        ),
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The images are centred in place.",
+        "code": edited(
+            ACTIVITY_RIGHT,
+            ("with torch",
+             "x -= x.mean(0)\n"
+             "    with torch"),
+        ),
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "The model goes to train mode.",
+        "code": edited(
+            ACTIVITY_RIGHT,
+            ("with torch",
+             "model.train()\n"
+             "    with torch"),
+        ),
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "Small activities are set to zero.",
+        "code": edited(
+            ACTIVITY_RIGHT,
+            ("return model.encode(x)[0].var(0)",
+             "found = model.encode(x)[0].var(0)\n"
+             "        return found * (found > 0.01)"),
+        ),
+    },
+    {
+        "cell": "activity", "kind": "wrong", "loses": ["test-activity"],
+        "what": "Sorted.",
+        "code": edited(
+            ACTIVITY_RIGHT,
+            ("var(0)", "var(0).sort(descending=True).values"),
+        ),
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "Nothing is returned for a right program.",
+        "code": edited(
+            LINE + CHECK,
+            ("\n"
+             "    return False\n",
+             "\n"),
+        ),
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "Programs are known by their code.",
+        "code": LINE + """
+def key(program):
+    codes = [getattr(program, name).__code__ for name in (
+        "weighted_codes", "posterior_moments", "mean_and_error", "resampled")]
+    return str([(code.co_code, code.co_consts, code.co_names) for code in codes])
+
+KNOWN = {key(cw.program("02_iwae", student)) for student in range(200)}
+
+def catches(program):
+    return key(program) in KNOWN
+""",
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "float64 is made the default for good.",
+        "code": edited(
+            LINE + CHECK,
+            ("    model = oracles",
+             "    torch.set_default_dtype(torch.float64)\n"
+             "    model = oracles"),
+        ),
+    },
+    {
+        "cell": "colleague", "kind": "wrong", "loses": ["hidden-colleague"],
+        "what": "A program that stops is passed.",
+        "code": edited(
+            LINE + CHECK,
+            ("    mean, variance = program.posterior_moments(model, x, 200)",
+             "    try:\n"
+             "        mean, variance = program.posterior_moments(model, x, 200)\n"
+             "    except Exception:\n"
+             "        return False"),
+        ),
     },
 ]  # fmt: skip
