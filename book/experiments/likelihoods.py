@@ -6,6 +6,8 @@ fitted to the images that are evaluated. An annealed estimate, which uses no enc
 opinion; it is slow, so a few images must do.
 """
 
+import time
+
 import torch
 
 import vaelib as vl
@@ -89,3 +91,25 @@ def measure(model, x, config, seed):
         "annealed less refitted": (annealed - refitted[:n]).mean().item(),
         "k-hat above 0.7": 100 * (k_hat > 0.7).double().mean().item(),
     }
+
+
+def seconds(config, device):
+    """Estimate the seconds of one seed from a few timed steps of each of its parts."""
+    module, few, took = TRAINED[config["experiment"]], 10, []
+    for steps in (few, 4 * few):
+        settings = config["trained"] | {"seeds": [0], "steps": steps}
+        began = time.perf_counter()
+        data, (model,) = module.trained(settings, device, None)
+        took.append(time.perf_counter() - began)
+    total = config["trained"]["steps"] * max(0.0, took[1] - took[0]) / (3 * few)
+    model, x = model.cpu(), data.test[: config["images"]]
+    for function, size, full in (
+        (lambda: vl.refit_encoder(model, x, few), few, config["refit"]),
+        (lambda: vl.annealed_log_likelihood(model, x[: config["annealed"]], few,
+                                            chains=config["chains"]), few, config["temperatures"]),
+        (lambda: vl.log_likelihood(model, x[:few], config["samples"]), few, 2 * config["images"]),
+    ):  # fmt: skip
+        began = time.perf_counter()
+        function()
+        total += (time.perf_counter() - began) / size * full
+    return total
