@@ -1,9 +1,8 @@
-"""The assignments' points: all for the source, none for an empty one, the right ones for variants.
+"""The assignments' points: all for the source, none for an empty one.
 
-tests/assignments/NN_name.py contains VARIANTS of the answers: "right" ones must get full marks,
-"wrong" ones must lose the test cells that they name. Of a variant's notebook only the cells run
-that its answer can affect, and those that they need. tests/assignments/mutants/NN_name.toml is
-what `make key-mutants` found about the systematic ones.
+tests/assignments/test_NN_name.py contains VARIANTS of the answers: "right" ones must get full
+marks, "wrong" ones must lose the test cells that they name. tests/assignments/mutants/NN_name.toml
+is what `make key-mutants` found about the systematic ones.
 """
 
 import ast
@@ -13,24 +12,21 @@ import tomllib
 
 import nbformat
 import pytest
-from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, concerned, graded, needed, replaced, run
+from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, graded, needed, run
 from key_mutants import MIN_LOST, fingerprint
+from variant_tests import listed
 
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
 
 
 def variants(name):
-    """VARIANTS of tests/assignments/<name>.py."""
-    path = ROOT / "tests" / "assignments" / f"{name}.py"
+    """VARIANTS of tests/assignments/test_<name>.py."""
+    path = ROOT / "tests" / "assignments" / f"test_{name}.py"
     spec = importlib.util.spec_from_file_location(f"variants_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.VARIANTS
-
-
-def listed(failed):
-    return "\n".join(f"{name}: {type(error).__name__}: {error}" for name, error in failed.items())
 
 
 @pytest.mark.parametrize("student", [None, 0, 7, 20_271_128])
@@ -95,23 +91,6 @@ def test_points_and_test_cells_are_well_formed(name):
             assert called in nothing or not isinstance(last, ast.Expr), (
                 f"{cell.name}: the last line shows a value"
             )
-
-
-CASES = [pytest.param(name, variant, id=f"{name}-{variant['cell']}-{variant['kind']}-{i}")
-         for name in NOTEBOOKS for i, variant in enumerate(variants(name))]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "variant"), CASES)
-def test_right_variants_keep_and_wrong_variants_lose_their_points(name, variant):
-    notebook = replaced(name, variant["cell"], variant["code"])
-    failed = run(concerned(notebook, variant["cell"]))
-    lost = {cell: error for cell, error in failed.items() if cell in graded(notebook)}
-    if variant["kind"] == "right":
-        assert not lost, f"{variant['what']}\n{listed(lost)}"
-    else:
-        assert variant["loses"] and set(variant["loses"]) <= set(graded(notebook)), variant["loses"]
-        kept = set(variant["loses"]) - set(lost)
-        assert not kept, f"{variant['what']}\nkept the points of {sorted(kept)}\n{listed(lost)}"
 
 
 def test_each_assignment_has_wrong_and_right_variants():

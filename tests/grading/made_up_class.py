@@ -72,7 +72,8 @@ def as_colab_saves(nb):
 def in_odd_form(source, nb):
     """Give every answer that has one the last right variant of tests/assignments."""
     name = next(path.stem for path in SOURCES.glob("*.ipynb") if load(path) == source)
-    spec = importlib.util.spec_from_file_location("odd", ROOT / "tests/assignments" / f"{name}.py")
+    path = ROOT / "tests" / "assignments" / f"test_{name}.py"
+    spec = importlib.util.spec_from_file_location("odd", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     odd = {v["cell"]: v["code"] for v in module.VARIANTS if v["kind"] == "right"}

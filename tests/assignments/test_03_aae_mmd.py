@@ -7,6 +7,7 @@ of a first attempt; the right ones get full marks though they are written differ
 from inspect import getsource
 
 from harness import edited
+from variant_tests import variant_tests
 
 from vaelib import coursework as cw
 
@@ -1139,3 +1140,5 @@ VARIANTS += [
     {"cell": cell, "kind": "right", "what": what, "code": code.strip()}
     for cell, what, code in RIGHT
 ]
+
+test_variants = variant_tests("03_aae_mmd", VARIANTS)

@@ -5,6 +5,7 @@ of a first attempt; the right ones get full marks though they are written differ
 """
 
 from harness import edited
+from variant_tests import variant_tests
 
 BETA, PROGRAM, AGGREGATE, TC = "beta-objective", "beta-of-program", "log-aggregate", "gaussian-tc"
 PARTS, MIG, VOTE, INTERVAL = "kl-parts", "mig", "vote", "paired-interval"
@@ -1571,3 +1572,5 @@ VARIANTS += [
     {"cell": cell, "kind": "right", "what": what, "code": code.strip()}
     for cell, what, code in RIGHT
 ]
+
+test_variants = variant_tests("04_beta_tc", VARIANTS)

@@ -1,6 +1,7 @@
 """Other answers to assignment 2: common mistakes, and right answers written differently."""
 
 from harness import edited
+from variant_tests import variant_tests
 
 SURROGATE = """
 def surrogate(model, x, k, estimator):
@@ -2254,3 +2255,5 @@ def catches(program):
         ),
     },
 ]  # fmt: skip
+
+test_variants = variant_tests("02_iwae", VARIANTS)

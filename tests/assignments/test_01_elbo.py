@@ -1,6 +1,7 @@
 """Other answers to assignment 1: common mistakes, and right answers written differently."""
 
 from harness import edited
+from variant_tests import variant_tests
 
 # Right answers; most variants are changes of them.
 DENSITY_RIGHT = """
@@ -2838,3 +2839,5 @@ def train(encoder, decoder, data, steps, batch_size, lr):
 """,
     },
 ]  # fmt: skip
+
+test_variants = variant_tests("01_elbo", VARIANTS)

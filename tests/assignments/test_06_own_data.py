@@ -5,6 +5,7 @@ Each replaces the whole source of one answer cell. The wrong ones fail exactly t
 """
 
 from harness import edited, variants
+from variant_tests import variant_tests
 
 from vaelib import coursework as cw
 
@@ -1623,3 +1624,5 @@ right(
         ("ax.set_ylabel(", "plt.ylabel("),
     ),
 )
+
+test_variants = variant_tests("06_own_data", VARIANTS)

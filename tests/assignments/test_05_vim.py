@@ -5,6 +5,7 @@ Each replaces the whole source of one answer cell. The wrong ones fail exactly t
 """
 
 from harness import edited, variants
+from variant_tests import variant_tests
 
 VARIANTS, wrong, right = variants()
 
@@ -2070,3 +2071,5 @@ wrong_split(
     ["-hidden"],
     ("max(pictures, 0)", "(pictures if pictures > 1e-3 else 0)"),
 )
+
+test_variants = variant_tests("05_vim", VARIANTS)
