@@ -192,6 +192,15 @@ def test_members_of_the_family_are_special_cases(model):
     assert ours["divergence"].shape == () and ours["objective"].shape == (7,)
 
 
+def test_a_beta_vae_is_a_row_of_the_family_whatever_rounding_says():
+    assert -1.8 + 2.8 < 1
+    model, x = vl.VAE(vl.mlp(4, 8, 4), vl.mlp(2, 8, 4), 2, "gaussian"), torch.rand(6, 4)
+    torch.manual_seed(0)
+    ours = vl.info_vae(model, x, -1.8, 2.8, lambda *_: torch.tensor(1e9))["objective"]
+    torch.manual_seed(0)
+    assert torch.allclose(ours, vl.beta_vae(model, x, 2.8)["objective"])
+
+
 @pytest.mark.parametrize(("call", "message"), [
     (lambda m, x: vl.info_vae(m, x, 0, 1e-3, vl.mmd),
      "alpha . lam must be a finite number of at least 1, got 0.001"),

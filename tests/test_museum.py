@@ -111,7 +111,7 @@ def last(name):
     return lambda tests: [list(getattr(tests, name))[-1]]
 
 
-LEAST = 'number("info_vae", "alpha + lam", alpha + lam, least=1)'
+LEAST = 'number("info_vae", "alpha + lam", round(alpha + lam, 9), least=1)'
 SEED, BORN = "torch.manual_seed(seed)", "models.append(build(seed).to(device))"
 RIGHT, ELBO = divergences.log_aggregate_posterior, vl.elbo
 CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arguments

@@ -71,7 +71,7 @@ def info_vae(model, x, alpha, lam, divergence, kl="analytic"):
     """
     alpha, lam = scalar("info_vae", "alpha", alpha), scalar("info_vae", "lam", lam)
     if not torch.is_tensor(alpha) and not torch.is_tensor(lam):
-        number("info_vae", "alpha + lam", alpha + lam, least=1)
+        number("info_vae", "alpha + lam", round(alpha + lam, 9), least=1)  # -1.8 + 2.8 is below 1
     z, q = _one_layer("info_vae", model, x)
     # The average KL, which some models do not have, is not needed.
     if not torch.is_tensor(alpha) and alpha == 1:

@@ -2,13 +2,13 @@ import math
 
 import torch
 
-NONE = torch.zeros(1)
+LOG_2PI, NONE = math.log(2 * math.pi), torch.zeros(1)
 
 
 def log_normal(z, mean, log_var):
     """log N(z; mean, exp(log_var)), coordinate by coordinate."""
-    squares = (z - mean) ** 2 / log_var.exp() + math.log(2 * math.pi)
-    return -0.5 * (squares + log_var)  #! return -0.5 * squares
+    squares = (z - mean) ** 2 / log_var.exp()
+    return -0.5 * (squares + log_var + LOG_2PI)  #! return -0.5 * (squares + LOG_2PI)
 
 
 def log_mean(values):

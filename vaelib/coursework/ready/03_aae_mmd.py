@@ -56,7 +56,7 @@ def play(model, x, turns):
 
 def info_vae_prices(alpha, lam):
     kl, divergence = 1 - alpha, alpha + lam - 1
-    if divergence < 0:
+    if divergence < -1e-9:
         raise ValueError(f"alpha={alpha}, lam={lam} would reward a mismatch.")
     return {"kl": kl, "divergence": divergence, "information": kl, "mismatch": kl + divergence}
 

@@ -18,7 +18,7 @@ def prior_quantile(u):
 
 
 def info_vae(model, x, alpha, lam, divergence):
-    if alpha + lam < 1:
+    if alpha + lam < 1 - 1e-9:
         raise ValueError(f"alpha + lam must be at least 1, got {alpha + lam}.")
     mean, log_var = model.encode(x)
     z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
