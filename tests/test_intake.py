@@ -408,6 +408,26 @@ def test_what_is_wrong_in_the_roster_is_said(content, message, tmp_path):
         people.read_roster(tmp_path)
 
 
+def test_columns_that_nothing_reads_and_students_without_a_submission_are_named(tmp_path):
+    assert people.unused(tmp_path) == []
+    (tmp_path / "roster.csv").write_text("student;Matrikelnummer;number\nann;7;7\nbob;8;8\n")
+    assert people.unused(tmp_path)[0].startswith(
+        "roster.csv has columns that are not used: 'matrikelnummer'; known are student, name")
+    roster = people.read_roster(tmp_path)
+    made = [{"assignment": name, "student": "ann"} for name in ("01_elbo", "02_iwae")]
+    made.append({"assignment": "01_elbo", "student": "bob"})
+    assert records.absent(made, roster) == ["Nothing of 02_iwae from bob."]
+    assert records.absent(made, {}) == []
+
+
+@pytest.mark.parametrize(("file", "name"), [
+    ("a/02_iwae (1).ipynb", "02_iwae"), ("02_iwae/x.ipynb", None), ("a/Copy of 03 AAE-mmd.ipynb",
+     "03_aae_mmd"), ("a/02_iwae_and_01_elbo.ipynb", None), ("a/notebook.ipynb", None),
+])  # fmt: skip
+def test_the_assignment_that_a_files_name_names(file, name):
+    assert intake.named_in(file, ["01_elbo", "02_iwae", "03_aae_mmd"]) == name
+
+
 def test_a_safe_name_is_unique_and_stays(tmp_path):
     folder, names = tmp_path / "in", {}
     put(folder, "Jörg Müller/02_iwae.ipynb")
@@ -668,9 +688,10 @@ def test_lateness_is_said(tmp_path):
     assert (made["late_hours"], made["due"]) == (30.0, "2026-11-29T22:59:00+00:00")
     assert dates.due_of(settings, "bob", "02_iwae") == due + timedelta(hours=48)
     assert dates.due_of(settings, "bob", "01_elbo") is None
-    assert dates.strangers(settings, {"ann", "bob"}, ["02_iwae"]) is None
-    assert "assignments, which change nothing: 'bob', 'ann 02_iwae'." in (
-        dates.strangers(settings, {"ann"}, ["01_elbo"]))
+    assert dates.strangers(settings, {}, {"ann", "bob"}, ["02_iwae"]) == []
+    said = dates.strangers(settings, {("cid", "01_elbo"): due}, {"ann"}, ["01_elbo"])
+    assert ["'bob', 'ann 02_iwae'." in said[0], "'cid 01_elbo'." in said[1]] == [True, True]
+    assert said[1].startswith("handed_in.csv has times for unknown students or assignments")
     settings["extensions"] = {}
     made = record("ann") | records.of_intake(one, settings)
     assert (made["late_hours"], made["penalty"]) == (30.0, 0.2)

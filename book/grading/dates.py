@@ -89,15 +89,16 @@ def extensions_of(found, path):
     return found
 
 
-def strangers(settings, students, assignments):
-    """Return a sentence on extensions for unknown students or assignments, or None."""
+def strangers(settings, times, students, assignments):
+    """Return sentences on extensions and times for unknown students or assignments."""
     def known(name):
         student, _, assignment = name.rpartition(" ")
         return name in students or (student in students and assignment in assignments)
 
-    wrong = [f"'{name}'" for name in settings["extensions"] if not known(name)]
-    return (f"course.toml has extensions for unknown students or assignments, which change "
-            f"nothing: {', '.join(wrong)}.") if wrong else None  # fmt: skip
+    wrong = {"course.toml has extensions": [n for n in settings["extensions"] if not known(n)],
+             "handed_in.csv has times": [n for n in map(" ".join, times) if not known(n)]}
+    return [f"{what} for unknown students or assignments, which change nothing: "
+            f"{', '.join(map(repr, names))}." for what, names in wrong.items() if names]
 
 
 def due_of(settings, student, assignment):

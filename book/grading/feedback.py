@@ -125,9 +125,10 @@ def student_page(record, title, who, zone=None):
         body.append(tag("p", note, "note"))
     facts = [("By tests", f"{number(tests[0])} of {number(tests[1])}")]
     if words[1]:
-        open_part = f", {number(words[2])} not yet read" if words[2] else ""
-        known = "" if words[2] == words[1] else f"{number(words[0])} of "
-        facts.append(("By reading", f"{known}{number(words[1])}{open_part}"))
+        open_part = f"; {number(words[2])} not yet read" if words[2] else ""
+        known = f"{number(words[0])} of {number(words[1])}{open_part}"
+        none = f"not yet read ({number(words[1])})"
+        facts.append(("By reading", none if words[2] == words[1] else known))
     if record["handed_in"]:
         facts.append(("Handed in", moment(record["handed_in"], zone)))
     if record["due"]:
@@ -208,8 +209,8 @@ def run(options):
     kept.finish(course, records, roster)
     students = {*roster, *(record["student"] for record in records)}
     names = {*settings["due"], *(record["assignment"] for record in records)}
-    odd = dates.strangers(settings, students, names)
-    said = [*changes, *([odd] if odd else []), *kept.on_times(records, course)]
+    odd = [*people.unused(course), *dates.strangers(settings, times, students, names)]
+    said = [*changes, *odd, *kept.on_times(records, course), *kept.absent(records, roster)]
     said += write_pages(course, records, options, roster, settings["zone"])
     if roster:
         said += lms.write_grades(course, records, roster, options)

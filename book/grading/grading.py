@@ -170,10 +170,11 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
         graded.append(key)
         show(records.read(folder, *key))
     every = grades.refresh(folder, records.read_all(folder))
-    for sentence in (dates.strangers(settings, {*shown, *(one["student"] for one in every)},
-                                     sources), *records.on_times(every, folder)):  # fmt: skip
-        if sentence:
-            print(sentence)
+    for sentence in (*people.unused(folder),
+                     *dates.strangers(settings, times, {*shown, *(r["student"] for r in every)},
+                                      sources),
+                     *records.on_times(every, folder), *records.absent(every, roster)):
+        print(sentence)
     return records.finish(folder, every, roster), graded, left
 
 
@@ -207,6 +208,8 @@ def main(argv=None):
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    if not rows and not left:
+        print(f"'{options.submissions}' contains no submissions.")
     for one in left:
         print(f"Not taken: '{one['file']}': {one['reason']}.")
     now = [records.read(options.course, *key) for key in graded]

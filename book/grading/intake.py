@@ -99,6 +99,13 @@ def rest_of(name, assignments):
     return " ".join(words).strip("-,. ")
 
 
+def named_in(path, assignments):
+    """Return the one assignment that a file's name names, or None."""
+    file = re.sub(r"[\W_]+", "_", path.rsplit("/", 1)[-1].lower())
+    named = [name for name in assignments if re.sub(r"[\W_]+", "_", name.lower()) in file]
+    return named[0] if len(named) == 1 else None
+
+
 def is_name(folder, assignments):
     """Return whether a folder may be named like a student; one of an assignment is nobody's."""
     return not GENERAL.fullmatch(folder) and bool(rest_of(folder, assignments))
@@ -175,6 +182,8 @@ def collect(submissions, sources, roster=None, names=None, zone=None):
             if not same:
                 intake.append(f"Of several versions '{first['path']}' was taken, "
                               f"not '{other['path']}'.")  # fmt: skip
+        if (other := named_in(first["path"], ids)) not in (None, assignment):
+            intake.append(f"The file is named {other}, its cells are those of {assignment}.")
         if roster and student not in roster:
             intake.append(f"'{first['name']}' is not in roster.csv.")
         lms = first["owner"]["kind"] in ("canvas", "moodle")

@@ -116,6 +116,12 @@ def apply(course, records):
         return [], problems
     said = [scale(record, row) for row, record, cell in rows if cell is None]
     said = [sentence for sentence in said if sentence]
+    scaled = [id(record) for _, record, cell in rows if cell is None]
+    said += [f"{record['student']}, {record['assignment']}: points by tests still count "
+             f"{record['tests_share'] * 100:g}%, though marks.csv has no row for it any more; a "
+             "row with 100% takes it back."
+             for record in records
+             if record.get("tests_share", 1) != 1 and id(record) not in scaled]  # fmt: skip
     rows = [one for one in rows if one[2] is not None]
     if not rows:
         return said, []

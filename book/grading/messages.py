@@ -7,6 +7,7 @@ from assignments import REGION, load
 
 LONGEST = 500  # characters of a message
 GRADER = "NotGraded"  # an error of the grader's own
+SLOW = "It took too long and was stopped. Is there an endless loop?"
 WITHHELD = "The message was left out: it contains code of a test."
 
 
@@ -42,6 +43,7 @@ def line(message, hidden=(), public=""):
         return WITHHELD
     text = re.sub(r"^(AssertionError|NotGraded)(:\s*|$)", "", text)
     text = re.sub(r"^NotImplementedError:?$", "The function is not written.", text.strip())
+    text = re.sub(r"^CellTimeoutError\b.*", SLOW, text)
     text = text or "A test failed without a message."
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

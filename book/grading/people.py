@@ -62,6 +62,15 @@ def read_roster(folder):
     return roster
 
 
+def unused(folder):
+    """Return a sentence on columns of roster.csv that nothing reads, in a list, or []."""
+    path = Path(folder, "roster.csv")
+    rows = tables.read(path, ()) if path.exists() else []
+    other = [name for name in rows[0] if name not in (*COLUMNS, "line")] if rows else []
+    return [f"{path.name} has columns that are not used: {', '.join(map(repr, other))}; known are "
+            f"{', '.join(COLUMNS)}."] if other else []  # fmt: skip
+
+
 def listed(owner, roster):
     """Return the one student of the roster that an owner is, or None.
 

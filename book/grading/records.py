@@ -19,6 +19,7 @@ from tables import write as write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 500  # characters
+TOO_LONG = "CellTimeoutError"  # what nbclient calls it
 COLUMNS = ("student", "name", "assignment", "points", "of", "to_read", "read points", "late hours",
            "remarks", "seconds", "penalty")  # fmt: skip
 
@@ -121,9 +122,21 @@ def on_times(records, folder):
     return said
 
 
+def absent(records, roster):
+    """Return a sentence on each assignment which students of the roster have not handed in."""
+    found = {}
+    for record in records:
+        found.setdefault(record["assignment"], set()).add(record["student"])
+    lost = {name: [s for s in roster if s not in there] for name, there in sorted(found.items())}
+    return [f"Nothing of {name} from {', '.join(who)}." for name, who in lost.items() if who]
+
+
 def remarks(record, roster, owners):
     """Return the sentences of the column remarks. owners: {number: students who wrote it}."""
     said = [record["failed"], record["stopped"], *record["flags"]]
+    slow = [cell["id"] for cell in record["cells"] if TOO_LONG in (cell.get("message") or "")]
+    if slow and not record["stopped"]:
+        said.append(f"Stopped, since they took too long: {', '.join(slow)}.")
     if record["to_read"]:
         said.append(f"Read: it uses {', '.join(record['to_read'])}.")
     if half := [cell["id"] for cell in record["cells"] if cell["ready_made"]]:
