@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, graded, needed, run
 from key_mutants import MIN_LOST, fingerprint
-from variant_tests import listed
+from variant_tests import listed, said
 
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
@@ -34,7 +34,7 @@ def variants(name):
 def test_the_source_gets_full_marks(name, student):
     assert NUMBER in [cell.name for cell in cells(name)]
     failed = run(cells(name, student))
-    assert not failed, listed(failed)
+    assert not failed, listed(said(failed))
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

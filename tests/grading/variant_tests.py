@@ -1,15 +1,68 @@
 """The test of an assignment's variants: right ones keep all points, wrong ones lose theirs.
 
-Of a variant's notebook only the cells run that its answer can affect, and those that they need.
-Each assignment is a file of its own, so that several workers share them.
+Of a variant's notebook only some cells run: of a right one the tests that use the answer itself, of
+a wrong one the tests that it must lose, and what they need. Cells before the answer run once for
+all of its variants; each variant then goes on in a copy of the process. Each assignment is a file
+of its own, so that several workers share them.
 """
 
+import functools
+import json
+import os
+import signal
+
+import numpy as np
 import pytest
-from harness import concerned, graded, replaced, run
+import torch
+from harness import cells, execute, fresh, graded, needed, replaced, run
+
+LONGEST = 120  # seconds of a variant
 
 
 def listed(failed):
-    return "\n".join(f"{name}: {type(error).__name__}: {error}" for name, error in failed.items())
+    return "\n".join(f"{name}: {error}" for name, error in failed.items())
+
+
+def said(failed):
+    return {name: f"{type(error).__name__}: {error}" for name, error in failed.items()}
+
+
+@functools.lru_cache(4)
+def begun(name, before):
+    """Return the namespace after the cells `before` of an assignment, errors, and random states."""
+    namespace = fresh()
+    chosen = [cell for cell in cells(name) if cell.name in before]
+    failed = {cell.name: execute(cell, namespace) for cell in chosen}
+    failed = said({cell: error for cell, error in failed.items() if error})
+    return namespace, failed, torch.get_rng_state(), np.random.get_state()
+
+
+def outcome(name, notebook, changed):
+    """Run the cells of a notebook in which the cell `changed` is new; returns {cell: error}."""
+    # A copy of a process with threads of OpenMP or CUDA can hang.
+    if not hasattr(os, "fork") or torch.get_num_threads() > 1 or torch.cuda.is_available():
+        return said(run(notebook))
+    at = [cell.name for cell in notebook].index(changed)
+    namespace, failed, state, other = begun(name, tuple(cell.name for cell in notebook[:at]))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(LONGEST)
+        fresh()
+        torch.set_rng_state(state)
+        np.random.set_state(other)
+        errors = {cell.name: execute(cell, namespace) for cell in notebook[at:]}
+        errors = said({cell: error for cell, error in errors.items() if error})
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(errors, pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        return failed | {cell.name: f"stopped, status {status}" for cell in notebook[at:]}
+    return failed | json.loads(text)
 
 
 def variant_tests(name, variants):
@@ -23,14 +76,21 @@ def variant_tests(name, variants):
 
     @pytest.mark.parametrize("variant", cases)
     def test(variant):
-        notebook = replaced(name, variant["cell"], variant["code"])
-        failed = run(concerned(notebook, variant["cell"]))
-        lost = {cell: error for cell, error in failed.items() if cell in graded(notebook)}
+        cell, notebook = variant["cell"], replaced(name, variant["cell"], variant["code"])
+        tests = set(graded(notebook))
         if variant["kind"] == "right":
+            (answer,) = [other for other in notebook if other.name == cell]
+            own = {
+                test.name for test in notebook if test.name in tests and test.uses & answer.makes
+            }
+            failed = outcome(name, needed(notebook, own | {cell}), cell)
+            lost = {cell: error for cell, error in failed.items() if cell in tests}
             assert not lost, f"{variant['what']}\n{listed(lost)}"
             return
-        assert variant["loses"] and set(variant["loses"]) <= set(graded(notebook)), variant["loses"]
-        kept = set(variant["loses"]) - set(lost)
+        wanted = set(variant["loses"])
+        assert wanted and wanted <= tests, variant["loses"]
+        lost = outcome(name, needed(notebook, wanted | {cell}), cell)
+        kept = wanted - set(lost)
         assert not kept, f"{variant['what']}\nkept the points of {sorted(kept)}\n{listed(lost)}"
 
     return test
