@@ -8,7 +8,10 @@ import ast
 import contextlib
 import functools
 import io
+import json
 import linecache
+import os
+import signal
 import symtable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +129,28 @@ def execute(cell, namespace):
     except Exception as error:
         return error
     return None
+
+
+def apart(function, longest):
+    """Return function() as run in a copy of this process, a JSON value; None if it was stopped.
+
+    longest: seconds. Where the process has threads of OpenMP or CUDA, the copy can hang.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:  # whatever happens, the copy ends here
+            signal.alarm(longest)
+            with contextlib.redirect_stderr(io.StringIO()), os.fdopen(writing, "w") as pipe:
+                json.dump(function(), pipe)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return None if status else json.loads(text)
 
 
 def graded(notebook):

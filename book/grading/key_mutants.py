@@ -10,18 +10,14 @@ file gave them before; a new survivor gets an empty reason, which must be filled
 """
 
 import argparse
-import contextlib
 import hashlib
-import io
-import os
 import re
-import signal
 import sys
 import time
 import tomllib
 
 import matplotlib as mpl
-from harness import ROOT, Cell, cells, concerned, execute, fresh, replaced
+from harness import ROOT, Cell, apart, cells, concerned, execute, fresh, replaced
 
 MIN_LOST = 0.95
 LONGEST = 60  # seconds of a mutant
@@ -92,23 +88,16 @@ def tried(name, cell, only=None):
         mutant = f"{function}: {line}"
         if only is None or only in mutant:
             changed = [Cell(cell, code, None, True), *notebook[at + 1 :]]
-            yield mutant, apart(changed, namespace)
+            yield mutant, loses(changed, namespace)
 
 
-def apart(notebook, namespace):
+def loses(notebook, namespace):
     """Run the cells in a copy of this process; returns whether a test cell failed."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(LONGEST)
-        lost = 0
-        with contextlib.redirect_stderr(io.StringIO()):
-            for cell in notebook:
-                if execute(cell, namespace) and cell.points is not None:
-                    lost = 1
-                    break
-        os._exit(lost)
-    _, status = os.waitpid(child, 0)
-    return status != 0  # a failed test, or the alarm
+    found = apart(
+        lambda: any(execute(cell, namespace) and cell.points is not None for cell in notebook),
+        LONGEST,
+    )
+    return found is not False  # a failed test, or the alarm
 
 
 def survey(name, only=None):

@@ -1,20 +1,18 @@
 """The test of an assignment's variants: right ones keep all points, wrong ones lose theirs.
 
-Of a variant's notebook only some cells run: of a right one the tests that use the answer itself, of
+Of a variant's notebook only some cells run: of a right one the tests that its answer can affect, of
 a wrong one the tests that it must lose, and what they need. Cells before the answer run once for
 all of its variants; each variant then goes on in a copy of the process. Each assignment is a file
 of its own, so that several workers share them.
 """
 
 import functools
-import json
 import os
-import signal
 
 import numpy as np
 import pytest
 import torch
-from harness import cells, execute, fresh, graded, needed, replaced, run
+from harness import apart, cells, concerned, execute, fresh, graded, needed, replaced, run
 
 LONGEST = 120  # seconds of a variant
 
@@ -44,25 +42,17 @@ def outcome(name, notebook, changed):
         return said(run(notebook))
     at = [cell.name for cell in notebook].index(changed)
     namespace, failed, state, other = begun(name, tuple(cell.name for cell in notebook[:at]))
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(LONGEST)
+
+    def rest():
         fresh()
         torch.set_rng_state(state)
         np.random.set_state(other)
         errors = {cell.name: execute(cell, namespace) for cell in notebook[at:]}
-        errors = said({cell: error for cell, error in errors.items() if error})
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(errors, pipe)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if status:
-        return failed | {cell.name: f"stopped, status {status}" for cell in notebook[at:]}
-    return failed | json.loads(text)
+        return said({cell: error for cell, error in errors.items() if error})
+
+    found = apart(rest, LONGEST)
+    assert found is not None, f"the process ended, or took more than {LONGEST} seconds"
+    return failed | found
 
 
 def variant_tests(name, variants):
@@ -79,11 +69,7 @@ def variant_tests(name, variants):
         cell, notebook = variant["cell"], replaced(name, variant["cell"], variant["code"])
         tests = set(graded(notebook))
         if variant["kind"] == "right":
-            (answer,) = [other for other in notebook if other.name == cell]
-            own = {
-                test.name for test in notebook if test.name in tests and test.uses & answer.makes
-            }
-            failed = outcome(name, needed(notebook, own | {cell}), cell)
+            failed = outcome(name, concerned(notebook, cell), cell)
             lost = {cell: error for cell, error in failed.items() if cell in tests}
             assert not lost, f"{variant['what']}\n{listed(lost)}"
             return
