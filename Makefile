@@ -15,7 +15,7 @@ ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 COURSE      ?= course
 SUBMISSIONS ?= submissions
 
-.PHONY: data book test oldest soak bench evening evening-pause gpu paper links serve lint clean pages slides record \
+.PHONY: data book test test-slow oldest soak bench evening evening-pause gpu paper links serve lint clean pages slides record \
         repository lab lab-test colab colab-env colab-test assignments grade feedback \
         grade-demo mutants key-mutants help
 
@@ -37,6 +37,9 @@ book: $(VENV)/ready   ## execute every chapter and build _build/html; any warnin
 
 test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smoke profile
 	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-slow: $(VENV)/ready ## run the tests marked slow: runs that are killed, every cell again, all variants
+	$(MAKE) test ARGS="-m slow tests $(ARGS)"
 
 pages: $(VENV)/ready  ## after `make book`: test every page in Chromium, and the plain notebooks for Colab
 	VAELIB_BOOK=_build/html $(BIN)/python -m pytest tests/test_pages.py tests/test_colab.py $(ARGS)
@@ -71,7 +74,7 @@ oldest: $(VENV)/ready ## run the library's tests with the oldest packages that p
 	OMP_NUM_THREADS=1 $(BIN)/python book/tools/oldest.py $(ARGS)
 
 soak: $(VENV)/ready   ## kill a training run twenty times at random moments; it must resume each time
-	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -k kill_minus_nine $(ARGS)
+	KILLS=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_engine.py -m slow -k kill_minus_nine $(ARGS)
 
 mutants: $(VENV)/ready ## mutation testing of the library (resumable); ARGS=--again starts over
 	$(BIN)/python -m pip install -q -e '.[mutants]' -c requirements.txt

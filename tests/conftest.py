@@ -57,7 +57,7 @@ def peak_memory(code):
 
 def pytest_collection_modifyitems(items):
     """Run the files that take minutes first, so that no worker waits for the last one."""
-    long = ("test_runner.py", "test_experiments.py")
+    long = ("test_rerun.py", "test_runner.py", "test_experiments.py", "test_engine.py")
     items.sort(
         key=lambda item: item.path.name not in long and item.path.parent.name != "assignments"
     )

@@ -323,6 +323,7 @@ def test_out_of_memory_counts_the_decoded_images(hyper, said, monkeypatch):
 # Options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_autocast_and_compile_change_the_speed_not_the_result(seeds, data, together):
     plain = train(data, seeds=seeds)
@@ -396,6 +397,7 @@ SCRIPT = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_at_most_one_interval(tmp_path):
     """Kills at random moments; KILLS=20 for a longer soak."""
     random.seed(0)

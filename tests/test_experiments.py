@@ -1,7 +1,9 @@
 """Receipts, their tables, and the experiments in a small size."""
 
+import functools
 import json
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import torch
 from conftest import need, need_data
 
 import vaelib as vl
-from book.experiments import chapter_controls, cifar10_jpeg, runner
+from book.experiments import chapter_controls, cifar10_jpeg, runner, vim_tables
 from vaelib.pages import receipts, tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -374,6 +376,13 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="module")
+def once():
+    """The functions that read data from files, made to read each file once for all rows."""
+    names = ((vl, "mnist"), (vl, "omniglot"), (cifar10_jpeg, "load"))
+    return [(where, name, functools.cache(getattr(where, name))) for where, name in names]
+
+
 @pytest.mark.parametrize(("name", "needed", "rows"), [
     ("iwae_table1", ["mnist"], ["vae-1-k5", "iwae-1-k5-paper", "vae-2-k5-32", "iwae-2-k5-long"]),
     ("iwae_table1", ["omniglot"], ["omniglot-small-iwae-1-k5"]),
@@ -382,24 +391,31 @@ TINY = {
     ("logdet_size", ["mnist"], ["digits-mmd-50-1000", "mnist-floor-500"]),
     ("disentanglement_grid", [],
      ["small-tc-4", "small-factor-4", "code-3-8", "beta-4", "factor-11"]),
-    ("aae_mnist", ["mnist"],
-     ["prior-8d-short", "regions-short", "style-short", "semi-100-short", "semi-all-short",
-      "clusters-16-short", "embedding-100-short"]),
     ("family_plate", ["mnist"], ["iwae-short", "aae-short", "factor-vae-short", "vim-l-short"]),
     ("vim_tables", ["mnist", "omniglot"], ["mnist-vim-l-short", "omniglot-beta-gt-1-short"]),
-    ("vim_tables", ["cifar10"], ["cifar10-vim-n-short"]),
-    ("likelihoods", ["mnist"], ["vim-mnist-vim-l-short", "logdet-mnist-floor-500"]),
+    pytest.param("vim_tables", ["cifar10"], ["cifar10-vim-n-short"], marks=pytest.mark.slow),
+    pytest.param("likelihoods", ["mnist"], ["vim-mnist-vim-l-short", "logdet-mnist-floor-500"],
+                 marks=pytest.mark.slow),
+    pytest.param("aae_mnist", ["mnist"],
+                 ["prior-8d-short", "regions-short", "style-short", "semi-100-short",
+                  "semi-all-short", "clusters-16-short", "embedding-100-short"],
+                 marks=pytest.mark.slow),
 ])  # fmt: skip
-def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
+def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path, once, monkeypatch):
     need_data(*needed)
     module = runner.load(name)
+    for where, function, cached in once:
+        monkeypatch.setattr(where, function, cached)
+    one_epoch = partial(vim_tables.MLPClassifier, max_iter=1, random_state=0)
+    monkeypatch.setattr(vim_tables, "MLPClassifier", lambda hidden, **_: one_epoch(hidden))
     for row in module.ROWS:
         if row["id"] in rows:
             small = {key: TINY.get(key, value) for key, value in row["config"].items()}
             small |= {"epochs_then": 1, "autocast": None} if name == "iwae_table2" else {}
             small |= {"steps": 5, "width": 4} if name in ("vim_tables", "aae_mnist") else {}
+            small |= {"steps": 20} if name == "logdet_size" else {}
             small |= {"parzen": 1000} if "parzen" in small else {}
-            small |= {"judged": 300, "held_out": 1000} if name == "aae_mnist" else {}
+            small |= {"judged": 300, "held_out": 300} if name == "aae_mnist" else {}
             small |= (
                 {"judged": 300, "likelihood_images": 50, "steps": 5}
                 if name == "family_plate"
@@ -407,7 +423,8 @@ def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
             )
             if name == "likelihoods":
                 small |= {"images": 30, "trained": small["trained"] | {"steps": 5}}
-                assert module.seconds(row["config"], torch.device("cpu")) > 60
+                if row["id"].startswith("logdet"):
+                    assert module.seconds(row["config"], torch.device("cpu")) > 60
             if name == "disentanglement_grid":
                 few = {"scale": [0, 5], "x": [0, 31], "y": list(range(0, 32, 4))}
                 small |= {"steps": 5, "width": 4, "judged": 128, "trees": 3, "batch_size": 16,
@@ -421,6 +438,7 @@ def test_every_experiment_runs_in_a_small_size(name, needed, rows, tmp_path):
                 assert results["nll"]["values"] != results["nll_before"]["values"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [row["id"] for row in chapter_controls.ROWS])
 def test_a_chapters_control_runs_in_the_smoke_profile(row, monkeypatch, tmp_path):
     monkeypatch.setenv("VAELIB_PROFILE", "smoke")  # restored afterwards
@@ -466,9 +484,11 @@ def test_the_fid_by_torchmetrics_equals_our_frechet_distance(monkeypatch):
         inception_distance(drawn, real)
 
 
-def test_the_jpegs_of_cifar10():
+@pytest.mark.slow
+def test_the_jpegs_of_cifar10(once):
     need_data("cifar10")
-    d = cifar10_jpeg.load()
+    (load,) = [cached for *_, name, cached in once if name == "load"]
+    d = load()
     assert d.train.shape == (50_000, 3072) and d.name == "cifar10 (JPEG)"
     assert torch.bincount(d.test_labels).tolist() == [1000] * 10
     assert d.train.mean().item() == pytest.approx(0.4734, abs=2e-3)  # of the originals

@@ -325,7 +325,11 @@ def bernoulli_1d(prior):
 
 
 @pytest.mark.parametrize(
-    "prior", [vl.standard_normal, vl.logistic(1.0)], ids=["normal", "logistic"]
+    "prior",
+    [
+        pytest.param(vl.standard_normal, id="normal"),
+        pytest.param(vl.logistic(1.0), id="logistic", marks=pytest.mark.slow),
+    ],
 )
 def test_the_annealed_estimate_is_unbiased_for_any_prior(prior):
     """Its exp has expectation p(x), with few temperatures as with many; it lies below."""

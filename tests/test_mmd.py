@@ -113,6 +113,7 @@ def test_blocks_change_nothing_and_keep_memory_small(monkeypatch):
     assert 4 * divergences.BLOCK * 8 < 2 * 2**30 and 2**24 * 4 * 8 < 2 * 2**30
 
 
+@pytest.mark.slow
 def test_mmd_of_twenty_thousand_samples():
     torch.manual_seed(0)
     value = vl.mmd(

@@ -220,7 +220,9 @@ def test_no_process_outlives_a_submission(end, linux):
 
 
 def test_an_interrupt_reaches_the_submission(linux):
-    code = "import time\ntry:\n    print('on', flush=True)\n    time.sleep(100)\n"
+    # A shell starts what it runs in the background with interrupts ignored.
+    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "try:\n    print('on', flush=True)\n    time.sleep(100)\n"
     process = started(code + "except KeyboardInterrupt:\n    print('interrupted')")
     assert process.stdout.readline() == "on\n"
     process.send_signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 """The runner: parallel seeds, kills, pauses, time limits; nothing is lost or run twice."""
 
+import importlib
 import json
 import os
 import signal
@@ -23,38 +24,22 @@ NAME = "tests.tiny_experiment"
 
 
 @pytest.fixture
-def tiny(tmp_path):
+def tiny(tmp_path, monkeypatch, capfd):
     """The folder of all files, and functions that start and run the runner on tiny_experiment."""
+    common = {
+        "TINY_LOG": str(tmp_path / "log"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "TQDM_DISABLE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    where = ["--device", "cpu", "--receipts", str(tmp_path / "receipts")]
+    where += ["--scratch", str(tmp_path / "scratch")]
 
     def start(*options, **env):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        env = (
-            os.environ
-            | {
-                "TINY_LOG": str(tmp_path / "log"),
-                "PYTHONPATH": path,
-                "TQDM_DISABLE": "1",
-                "OMP_NUM_THREADS": "1",
-            }
-            | env
-        )
-        command = [
-            sys.executable,
-            "-m",
-            "book.experiments",
-            "tests.tiny_experiment",
-            *options,
-            "--device",
-            "cpu",
-            "--receipts",
-            str(tmp_path / "receipts"),
-            "--scratch",
-            str(tmp_path / "scratch"),
-        ]
         return subprocess.Popen(
-            command,
+            [sys.executable, "-m", "book.experiments", NAME, *options, *where],
             cwd=ROOT,
-            env=env,
+            env=os.environ | common | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -62,12 +47,25 @@ def tiny(tmp_path):
         )
 
     def go(*options, status=0, **env):
-        process = start(*options, **env)
-        output = process.communicate(timeout=240)[0]
-        assert process.returncode == status, output
+        """The command in this process, which has imported torch; its units have their own."""
+        handler = signal.getsignal(signal.SIGTERM)
+        with monkeypatch.context() as here:
+            for name, value in (common | env).items():
+                here.setenv(name, value)
+            importlib.reload(tiny_experiment)
+            capfd.readouterr()
+            try:
+                found = command.main([NAME, *options, *where]) or 0
+            except SystemExit as stopped:
+                found = stopped.code
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+        output = "".join(capfd.readouterr())
+        assert found == status, output
         return output
 
-    return tmp_path, start, go
+    yield tmp_path, start, go
+    importlib.reload(tiny_experiment)
 
 
 def log(folder):
@@ -115,6 +113,7 @@ def test_rows_with_a_valid_receipt_are_not_run_again(tiny):
     assert [row["state"] for row in recorded_rows(folder)] == ["stale"] * 2 + ["run"]
 
 
+@pytest.mark.slow
 def test_a_failing_row_does_not_stop_the_others(tiny):
     folder, _, go = tiny
     output = go(status=1, TINY_FAILS="1")
@@ -122,6 +121,7 @@ def test_a_failing_row_does_not_stop_the_others(tiny):
     assert [row["state"] for row in recorded_rows(folder)] == ["run", "not run", "run"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_from_its_checkpoint(tiny):
     folder, start, go = tiny
     process = start("--row", "row-0", TINY_SLEEP="0.05")
@@ -145,6 +145,7 @@ def test_a_killed_run_resumes_from_its_checkpoint(tiny):
     assert whole["seconds"] > 0.5  # includes the killed run: at least ten sleeps of 0.05 s
 
 
+@pytest.mark.slow
 def test_a_time_limit_is_kept_and_the_next_call_resumes(tiny):
     folder, _, go = tiny
     output = go("--minutes", "0.35", TINY_SLEEP="3")  # allows for a slow start on a busy machine
@@ -159,6 +160,7 @@ def test_a_time_limit_is_kept_and_the_next_call_resumes(tiny):
     assert [step for step in again if step] == list(range(max(30, reached), 600, 30))
 
 
+@pytest.mark.slow
 def test_a_receipt_names_every_commit_that_contributed(tiny):
     folder, _, go = tiny
     go("--row", "row-0")
@@ -176,6 +178,7 @@ def many(where):
     return row
 
 
+@pytest.mark.slow
 def test_parallel_seeds_are_combined_into_one_receipt(tiny):
     folder, _, go = tiny
     go("--jobs", "3", TINY_MANY="1")
@@ -190,6 +193,7 @@ def test_parallel_seeds_are_combined_into_one_receipt(tiny):
     assert "1 threads" in receipt["device"] and receipt["device"].count("CPU") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_seed_does_not_affect_finished_ones(tiny):
     folder, start, go = tiny
     process = start(TINY_MANY="1", TINY_SLEEP="0.05")
@@ -312,6 +316,7 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch):
 # make evening
 
 
+@pytest.mark.slow
 def test_make_evening_is_paused_and_resumes(tiny):
     folder, start, go = tiny
     # At low priority the tests beside it could stop it for minutes.
@@ -320,15 +325,18 @@ def test_make_evening_is_paused_and_resumes(tiny):
     first = start("--evening", "--jobs", "2", TINY_SLEEP="1.5", **env)
     wait_for(folder, "1", "240")
     wait_for(folder, "0", "240")  # 18 seconds are left, for two commands on a slow machine
-    assert "make evening is already running, process" in go("--evening", status=1, **env)
-    assert "Paused; make evening resumes" in go("--pause")
+    second = start("--evening", **env)
+    assert "make evening is already running, process" in second.communicate(timeout=60)[0]
+    assert second.returncode == 1 and "Paused; make evening resumes" in go("--pause")
     output = first.communicate(timeout=60)[0]
     assert output.index("row-1, seed 1: about 1 min") < output.index("row-0, seed 0: about 1 min")
     assert "About 0.0 hours of one thread, 0.0 with 2 at once" in output
     # Its processes have ended.
     assert not [entry for entry in log(folder) if Path(f"/proc/{entry[0]}").exists()]
     assert evening.pause(folder / "scratch") == 0  # none is running
-    go("--evening", "--jobs", "2", **env)
+    again = start("--evening", "--jobs", "2", **env)
+    output = again.communicate(timeout=240)[0]
+    assert again.returncode == 0, output
     assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1"]
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 2 + ["not run"]
     for seed in "10":  # both resumed from their checkpoints
@@ -371,6 +379,7 @@ def test_unknown_names_are_reported(tiny):
 # Ray
 
 
+@pytest.mark.slow
 def test_on_ray_the_unit_of_a_killed_worker_resumes_once(tiny):
     need(find_spec("ray"), "Ray (the extra ray)")
     folder, start, _ = tiny
@@ -388,6 +397,7 @@ def test_on_ray_the_unit_of_a_killed_worker_resumes_once(tiny):
     assert len({entry[0] for entry in log(folder) if entry[1] == "1"}) == 2  # in another process
 
 
+@pytest.mark.slow
 def test_on_a_ray_cluster_of_two_machines(tiny):
     need(find_spec("ray"), "Ray (the extra ray)")
     from ray.cluster_utils import Cluster

@@ -324,6 +324,7 @@ def test_the_players_run_as_copies_with_a_strength_each():
         assert run.broken == [None, None] and run.history["objective"].shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_the_linear_beta_vae_learns_its_exact_solution_or_collapses():
     """Data variance λ, noise σ²: w² = λ - βσ², posterior variance βσ²/λ; collapse if βσ² >= λ."""
     torch.manual_seed(0)

@@ -163,6 +163,7 @@ def call(*arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_plan_of_the_chapter_makes_its_table_by_one_command():
     (source,) = re.findall(r"(?s)```python\n(.*?)```", CELLS["report"])
     source = source.replace('"steps": 2000, "seeds": [0, 1, 2]', '"steps": 5, "seeds": [0, 1]')

@@ -131,10 +131,15 @@ def execute(cell, namespace):
     return None
 
 
+def can_copy():
+    """Return whether `apart` works here: a copy of threads of OpenMP or of CUDA can hang."""
+    return hasattr(os, "fork") and torch.get_num_threads() == 1 and not torch.cuda.is_available()
+
+
 def apart(function, longest):
     """Return function() as run in a copy of this process, a JSON value; None if it was stopped.
 
-    longest: seconds. Where the process has threads of OpenMP or CUDA, the copy can hang.
+    longest: seconds. Call it only where `can_copy()`.
     """
     reading, writing = os.pipe()
     child = os.fork()

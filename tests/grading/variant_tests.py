@@ -7,12 +7,11 @@ of its own, so that several workers share them.
 """
 
 import functools
-import os
 
 import numpy as np
 import pytest
 import torch
-from harness import apart, cells, concerned, execute, fresh, graded, needed, replaced, run
+from harness import apart, can_copy, cells, concerned, execute, fresh, graded, needed, replaced, run
 
 LONGEST = 120  # seconds of a variant
 
@@ -37,8 +36,7 @@ def begun(name, before):
 
 def outcome(name, notebook, changed):
     """Run the cells of a notebook in which the cell `changed` is new; returns {cell: error}."""
-    # A copy of a process with threads of OpenMP or CUDA can hang.
-    if not hasattr(os, "fork") or torch.get_num_threads() > 1 or torch.cuda.is_available():
+    if not can_copy():
         return said(run(notebook))
     at = [cell.name for cell in notebook].index(changed)
     namespace, failed, state, other = begun(name, tuple(cell.name for cell in notebook[:at]))
@@ -64,6 +62,7 @@ def variant_tests(name, variants):
     cases = [pytest.param(variant, id=f"{variant['cell']}-{variant['kind']}-{i}")
              for i, variant in enumerate(variants)]  # fmt: skip
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("variant", cases)
     def test(variant):
         cell, notebook = variant["cell"], replaced(name, variant["cell"], variant["code"])
