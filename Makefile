@@ -102,6 +102,7 @@ links: $(VENV)/ready  ## check every external link of the book (needs the networ
 
 lint: $(VENV)/ready   ## run ruff, and check the form of the notebooks
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q tests/test_form.py
 
 record: $(VENV)/ready ## run the chapters and store the outputs of the checked cells only

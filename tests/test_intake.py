@@ -412,7 +412,8 @@ def test_columns_that_nothing_reads_and_students_without_a_submission_are_named(
     assert people.unused(tmp_path) == []
     (tmp_path / "roster.csv").write_text("student;Matrikelnummer;number\nann;7;7\nbob;8;8\n")
     assert people.unused(tmp_path)[0].startswith(
-        "roster.csv has columns that are not used: 'matrikelnummer'; known are student, name")
+        "roster.csv has columns that are not used: 'matrikelnummer'; known are student, name"
+    )
     roster = people.read_roster(tmp_path)
     made = [{"assignment": name, "student": "ann"} for name in ("01_elbo", "02_iwae")]
     made.append({"assignment": "01_elbo", "student": "bob"})
@@ -497,8 +498,7 @@ def test_due_dates_have_a_zone_and_lateness_a_rule(tmp_path):
         ("late = 0.1", "late must be"),
         ("dues = 1", "may have zone, late, due and extensions, got 'dues'"),
         ("extensions = 3", "extensions must be a table of hours, got 3"),
-        ("[extensions]\nann = '2'\nbo = true\n'kim 02_iwae' = 3",
-         "got ann = '2', bo = True.$"),
+        ("[extensions]\nann = '2'\nbo = true\n'kim 02_iwae' = 3", "got ann = '2', bo = True.$"),
         ("[extensions]\nann = -1\nbo = nan\nc.d = 1", "got ann = -1, bo = nan, c = {'d': 1}.$"),
         ("zone", "cannot be read"),
     ],
@@ -684,7 +684,8 @@ def test_lateness_is_said(tmp_path):
            "late": False, "handed_in": due + timedelta(hours=30), "intake": [],
            "time": None}  # fmt: skip
     made = record("ann") | records.of_intake(
-        one | {"handed_in": due + timedelta(hours=54)}, settings)
+        one | {"handed_in": due + timedelta(hours=54)}, settings
+    )
     assert (made["late_hours"], made["due"]) == (30.0, "2026-11-29T22:59:00+00:00")
     assert dates.due_of(settings, "bob", "02_iwae") == due + timedelta(hours=48)
     assert dates.due_of(settings, "bob", "01_elbo") is None

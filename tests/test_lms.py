@@ -23,9 +23,19 @@ def course(tmp_path):
 
 def gradescope_faults(results):
     """Yield what the documented form of results.json does not allow."""
-    top = {"score": (int, float), "execution_time": (int, float), "output": str, "tests": list,
-           "output_format": str, "test_output_format": str, "test_name_format": str,
-           "visibility": str, "stdout_visibility": str, "extra_data": dict, "leaderboard": list}
+    top = {
+        "score": (int, float),
+        "execution_time": (int, float),
+        "output": str,
+        "tests": list,
+        "output_format": str,
+        "test_output_format": str,
+        "test_name_format": str,
+        "visibility": str,
+        "stdout_visibility": str,
+        "extra_data": dict,
+        "leaderboard": list,
+    }
     test = {"score": (int, float), "max_score": (int, float), "status": str, "name": str,
             "name_format": str, "number": str, "output": str, "output_format": str, "tags": list,
             "visibility": str, "extra_data": dict}  # fmt: skip

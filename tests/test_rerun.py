@@ -80,4 +80,3 @@ def execute(source, names, label):
     except Exception as error:
         return [f"{label}: {type(error).__name__}: {str(error)[:300]}\n"]
     return []
-

@@ -147,8 +147,10 @@ def gaps(seen, room):
         left = "; what is left there is removed" if room == "container" else ""
         found.append(f"A submission can write to {', '.join(seen['written'])}{left}.")
     if room == "process":
-        found.append("A submission runs as the user who grades"
-                     + (", and can stop that user's programs." if seen["signals"] else "."))
+        found.append(
+            "A submission runs as the user who grades"
+            + (", and can stop that user's programs." if seen["signals"] else ".")
+        )
     found.append("A submission can see other processes; the size of its files together has no "
                  "limit.")  # fmt: skip
     return found

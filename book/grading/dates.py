@@ -35,8 +35,10 @@ def aware(value, zone, what):
                          f"got '{value}'.") from None  # fmt: skip
     if time.tzinfo is None:
         if zone is None:
-            raise ValueError(f"{what} must have a zone, such as 2026-11-28T23:59:00+01:00, or "
-                             f"course.toml a line such as zone = \"Europe/Berlin\"; got '{value}'.")
+            raise ValueError(
+                f"{what} must have a zone, such as 2026-11-28T23:59:00+01:00, or "
+                f"course.toml a line such as zone = \"Europe/Berlin\"; got '{value}'."
+            )
         time = time.replace(tzinfo=zone)
     return time.astimezone(UTC)
 
@@ -91,14 +93,21 @@ def extensions_of(found, path):
 
 def strangers(settings, times, students, assignments):
     """Return sentences on extensions and times for unknown students or assignments."""
+
     def known(name):
         student, _, assignment = name.rpartition(" ")
         return name in students or (student in students and assignment in assignments)
 
-    wrong = {"course.toml has extensions": [n for n in settings["extensions"] if not known(n)],
-             "handed_in.csv has times": [n for n in map(" ".join, times) if not known(n)]}
-    return [f"{what} for unknown students or assignments, which change nothing: "
-            f"{', '.join(map(repr, names))}." for what, names in wrong.items() if names]
+    wrong = {
+        "course.toml has extensions": [n for n in settings["extensions"] if not known(n)],
+        "handed_in.csv has times": [n for n in map(" ".join, times) if not known(n)],
+    }
+    return [
+        f"{what} for unknown students or assignments, which change nothing: "
+        f"{', '.join(map(repr, names))}."
+        for what, names in wrong.items()
+        if names
+    ]
 
 
 def due_of(settings, student, assignment):

@@ -226,18 +226,36 @@ def run(options):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--course", type=Path, default=ROOT / "course")
-    parser.add_argument("--only-complete", action="store_true",
-                        help="no page for a submission with points that are not yet read")
-    parser.add_argument("--no-hidden", action="store_true",
-                        help="no messages of tests that have a hidden part")
-    parser.add_argument("--zeros", action="store_true",
-                        help="0 points in the grade files for what was never handed in")
-    parser.add_argument("--column", action="append", default=[], metavar="NAME=TITLE",
-                        help="the title of an assignment in Canvas and Moodle")
-    parser.add_argument("--anonymous", action="store_true",
-                        help="reading pages with numbers in place of names")
-    parser.add_argument("--gradescope", nargs=2, type=Path, metavar=("RESULTS", "RECORD"),
-                        help="write Gradescope's results.json for one record, and nothing else")
+    parser.add_argument(
+        "--only-complete",
+        action="store_true",
+        help="no page for a submission with points that are not yet read",
+    )
+    parser.add_argument(
+        "--no-hidden", action="store_true", help="no messages of tests that have a hidden part"
+    )
+    parser.add_argument(
+        "--zeros",
+        action="store_true",
+        help="0 points in the grade files for what was never handed in",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=TITLE",
+        help="the title of an assignment in Canvas and Moodle",
+    )
+    parser.add_argument(
+        "--anonymous", action="store_true", help="reading pages with numbers in place of names"
+    )
+    parser.add_argument(
+        "--gradescope",
+        nargs=2,
+        type=Path,
+        metavar=("RESULTS", "RECORD"),
+        help="write Gradescope's results.json for one record, and nothing else",
+    )
     options = parser.parse_args(argv)
     try:
         if options.gradescope:

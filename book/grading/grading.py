@@ -170,10 +170,12 @@ def grade(folder, sources, submissions, room="namespaces", only=(), students=(),
         graded.append(key)
         show(records.read(folder, *key))
     every = grades.refresh(folder, records.read_all(folder))
-    for sentence in (*people.unused(folder),
-                     *dates.strangers(settings, times, {*shown, *(r["student"] for r in every)},
-                                      sources),
-                     *records.on_times(every, folder), *records.absent(every, roster)):
+    for sentence in (
+        *people.unused(folder),
+        *dates.strangers(settings, times, {*shown, *(r["student"] for r in every)}, sources),
+        *records.on_times(every, folder),
+        *records.absent(every, roster),
+    ):
         print(sentence)
     return records.finish(folder, every, roster), graded, left
 

@@ -187,9 +187,7 @@ def concerned(notebook, changed):
 def replaced(name, cell, code):
     """Return the assignment's code cells with other code as the answer of one cell."""
     assert cell in [other.name for other in cells(name) if other.answer], cell
-    return [
-        Cell(cell, code, None, True) if other.name == cell else other for other in cells(name)
-    ]
+    return [Cell(cell, code, None, True) if other.name == cell else other for other in cells(name)]
 
 
 def edited(code, *changes):
@@ -210,8 +208,9 @@ def variants():
     def wrong(cell, what, loses, code):
         """loses: what follows the cell in the ids of the tests that fail, "" for the first."""
         loses = [f"test-{cell}{end}" for end in loses]
-        found.append({"cell": cell, "kind": "wrong", "what": what, "code": code.strip("\n"),
-                      "loses": loses})
+        found.append(
+            {"cell": cell, "kind": "wrong", "what": what, "code": code.strip("\n"), "loses": loses}
+        )
 
     def right(cell, what, code):
         found.append({"cell": cell, "kind": "right", "what": what, "code": code.strip("\n")})

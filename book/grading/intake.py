@@ -58,8 +58,10 @@ def read_notebook(content):
         raise ValueError(f"it cannot be read as JSON ({type(error).__name__})") from None
     if isinstance(nb, dict) and ("worksheets" in nb or nb.get("nbformat") in (1, 2, 3)):
         raise ValueError("a notebook of an old format; save it as version 4")
-    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list) or (
-        nb.get("nbformat") != 4 or not isinstance(nb.get("metadata"), dict)
+    if (
+        not isinstance(nb, dict)
+        or not isinstance(nb.get("cells"), list)
+        or (nb.get("nbformat") != 4 or not isinstance(nb.get("metadata"), dict))
     ):
         raise ValueError("it is not a notebook")
     for cell in nb["cells"]:

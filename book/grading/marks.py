@@ -187,4 +187,3 @@ def use(grade, comment, new, before, of):
         said.append("another comment" if comment.manual_comment else "a comment")
         comment.manual_comment = new["comment"]
     return ", ".join(said) + "." if said else None
-

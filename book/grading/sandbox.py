@@ -31,6 +31,7 @@ def python():
     return [sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix, str(ROOT / "vaelib"),
             str(ROOT / "book" / "receipts")]  # fmt: skip
 
+
 def environment_of(home):
     """Return the environment of a submission; nothing of the grader's is in it."""
     return {
@@ -148,9 +149,7 @@ def launch(command, files=None, sockets=None, environment=None, stopped=None):
     ]
     enter = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]  # ends with this process
     signal.signal(signal.SIGINT, lambda *_: None)
-    process = subprocess.Popen(
-        [*enter, sys.executable, "-Es", __file__], stdin=subprocess.PIPE
-    )
+    process = subprocess.Popen([*enter, sys.executable, "-Es", __file__], stdin=subprocess.PIPE)
     try:
         # On stdin: a process's arguments can be read by every user.
         process.stdin.write(json.dumps(spec).encode())

@@ -73,6 +73,7 @@ def _choices(assignment):
 
 def _made(text, name, place=None):
     """Execute a marked text with the mistake at `place`, or without one, and return its names."""
+
     def line(match):
         wrong = place is not None and match.start() == place.start()
         return match["space"] + match["wrong" if wrong else "right"]

@@ -28,9 +28,7 @@ def info_vae(model, x, alpha, lam, divergence):
     }
     kl = vl.gaussian_kl(mean, log_var) if alpha != 1 else 0
     price = alpha + lam - 1
-    terms["objective"] = (
-        terms["reconstruction"] - (1 - alpha) * kl - price * terms["divergence"]
-    )
+    terms["objective"] = terms["reconstruction"] - (1 - alpha) * kl - price * terms["divergence"]
     return terms
 
 
