@@ -8,7 +8,6 @@ rule.
 import ast
 import functools
 import re
-import statistics
 import symtable
 from pathlib import Path
 
@@ -161,20 +160,27 @@ def check_skips(nb, name, book):
 
 
 def check_lengths(nb, name, book):
-    lengths = sorted((len(lines(cell)), cell.get("id")) for cell in code(nb)) or [(0, None)]
-    most = 60 if name.startswith("assignments/") else 40  # test cells distinguish many mistakes
-    for length, label in lengths:
-        if length > most:
-            yield f"{name}, cell {label} must have at most {most} lines, got {length}."
-    if name.startswith("assignments/") or name in PASSED:
-        return
-    if (p90 := lengths[int(0.9 * (len(lengths) - 1))])[0] > 25:
-        yield (
-            f"{name}: the 90th percentile of the cell lengths must be at most 25, "
-            f"got {p90[0]} (cell {p90[1]})."
-        )
-    if (median := statistics.median(length for length, _ in lengths)) > 8:
-        yield f"{name}: the median of the cell lengths must be at most 8, got {median}."
+    for cell in code(nb):
+        if (length := len(lines(cell))) > 40:
+            yield f"{name}, cell {cell.get('id')} must have at most 40 lines, got {length}."
+
+
+def check_cut(nb, name, book):
+    """Cells are cut by meaning: three open ones in a row at most, none the rest of another."""
+    run, lone = 0, 0
+    for cell in nb.cells:
+        where = f"{name}, cell {cell.get('id')}"
+        if cell.cell_type == "markdown":
+            run = 0
+            continue
+        run = 0 if FOLDED & set(tags(cell)) else run + 1
+        if run > 3:
+            yield f"{where} is the fourth open cell without a sentence."
+        if re.search(r"-(?:rest|more|last|cont|continued)$", cell.get("id") or ""):
+            yield f"{where} is named as the rest of another."
+        lone += sum(bool(re.fullmatch(r"\s*[\[\](){},]+\s*", line)) for line in lines(cell))
+    if lone > 10:
+        yield f"{name}: at most 10 lines may consist of brackets alone, got {lone}."
 
 
 def check_figures(nb, name, book):
@@ -460,21 +466,15 @@ def check_grammar(nb, name, book):
         yield f"{name}: after the title and one paragraph must come the head drawing."
     if ":class: about" not in nb.cells[0].source:
         yield f"{name}: objectives, prerequisites and time must stand in a box of class about."
-    run, solving = 0, False
+    solving = False
     for cell in nb.cells:
         where = f"{name}, cell {cell.get('id')}"
         if cell.cell_type == "markdown":
             solving = (solving or "{solution-start}" in cell.source) and (
                 "{solution-end}" not in cell.source
             )
-            run = 0
             continue
         folded = FOLDED & set(tags(cell))
-        run = 0 if folded else run + 1
-        if run > 3:
-            yield f"{where} is the fourth open cell without a sentence."
-        if re.search(r"-(?:rest|more|cont|continued|[2-9])$", cell.get("id", "")):
-            yield f"{where} is named as the rest of another."
         if cell.get("id") == "setup" and "hide-cell" not in tags(cell):
             yield f"{where} must be folded by hide-cell."
         if not folded and not solving and CHECKED not in tags(cell):
@@ -503,6 +503,7 @@ RULES = [rule for label, rule in list(globals().items()) if label.startswith("ch
 # Assignments are not pages of the book; their form has other rules (test_grading.py).
 CHAPTERS_ONLY = [
     check_lengths,
+    check_cut,
     check_figures,
     check_static,
     check_opening,

@@ -74,6 +74,7 @@ def chapter():
         {"tags": ["nbval-check-output"]},
         {"tags": ["remove-output"], "vaelib": {"static": "fig-one"}},
     )
+    folded = {"tags": ["hide-input"]}
     nb = v4.new_notebook(
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         cells=[
@@ -85,7 +86,7 @@ def chapter():
                 "print(0.5**2)", id="check", metadata=checked, outputs=stored, execution_count=3
             ),
             v4.new_code_cell("vp.glue('gap', 1.0)", id="gap"),
-            v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE}),
+            v4.new_code_cell("plt.subplots()", id="draw", metadata={"mystnb": FIGURE} | folded),
             v4.new_code_cell("ipywidgets.Play()", id="move", metadata=moving),
             *[v4.new_markdown_cell(text, id=f"check-{i}") for i, text in enumerate(asked)],
             v4.new_markdown_cell(CLOSING, id="closing"),
@@ -119,8 +120,9 @@ VIOLATIONS = [
     ],
     ("skips", "S = vp", "# NBVAL_SKIP", "cell sizes is marked NBVAL_SKIP"),
     ("lengths", "S = vp", "x = 1\\\\n" * 41 + "S", "cell sizes must have at most 40 lines, got 42"),
-    ("lengths", "S = vp|vp.glue", "x = 1\\\\n" * 27 + "S", "90th percentile"),
-    ("lengths", "S = vp|vp.glue|print|plt|inter", "x = 1\\\\n" * 9 + "S", "median"),
+    ("cut", '"hide-input"', '"other"', "cell move is the fourth open cell"),
+    ("cut", '"id": "gap"', '"id": "gap-rest"', "cell gap-rest is named as the rest of another"),
+    ("cut", "S = vp", "x = (\\\\n1\\\\n)\\\\n" * 11 + "S", "10 lines may consist of brackets"),
     ("figures", "What is seen.", "", "cell draw draws a figure without"),
     ("figures", '"name": "fig-one"', '"name": "one"', "cell draw: mystnb.figure.name"),
     ("figures", "Two curves that meet. ", "Two. ", "cell draw: mystnb.image.alt"),
@@ -250,6 +252,7 @@ def test_assignments_are_exempt_from_rules_for_chapters():
     }
     names = (
         "lengths",
+        "cut",
         "figures",
         "static",
         "opening",
@@ -312,7 +315,7 @@ def test_violations_of_the_grammar_are_named(plant, message):
     nb = form.load(form.CHAPTERS["02_elbo"])
     assert list(form.check_grammar(nb, "02_elbo", {})) == []
     plant(nb)
-    found = list(form.check_grammar(nb, "02_elbo", {}))
+    found = [*form.check_grammar(nb, "02_elbo", {}), *form.check_cut(nb, "02_elbo", {})]
     assert list(form.check_grammar(nb, "03_reparameterization", {})) == []
     assert any(message in problem for problem in found) if message else not found, found
 
