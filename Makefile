@@ -36,7 +36,7 @@ book: $(VENV)/ready   ## execute every chapter and build _build/html; any warnin
 	@echo "The book: file://$(CURDIR)/_build/html/index.html   (or: make serve)"
 
 test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smoke profile
-	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	VAELIB_PROFILE=smoke OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/ready ## run the tests marked slow: runs that are killed, every cell again, all variants
 	$(MAKE) test ARGS="-m slow tests $(ARGS)"
