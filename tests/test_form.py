@@ -165,6 +165,9 @@ def check_lengths(nb, name, book):
             yield f"{name}, cell {cell.get('id')} must have at most 40 lines, got {length}."
 
 
+LONE = r"\s*[\[\](){},]+\s*|\s*[\w.]+,\s*"  # a bracket, or one name
+
+
 def check_cut(nb, name, book):
     """Cells are cut by meaning: three open ones in a row at most, none the rest of another."""
     run, lone = 0, 0
@@ -178,9 +181,11 @@ def check_cut(nb, name, book):
             yield f"{where} is the fourth open cell without a sentence."
         if re.search(r"-(?:rest|more|last|cont|continued)$", cell.get("id") or ""):
             yield f"{where} is named as the rest of another."
-        lone += sum(bool(re.fullmatch(r"\s*[\[\](){},]+\s*", line)) for line in lines(cell))
+        if cell.get("id") == "setup" and "hide-cell" not in tags(cell):
+            yield f"{where} must be folded by hide-cell."
+        lone += sum(bool(re.fullmatch(LONE, line)) for line in lines(cell))
     if lone > 10:
-        yield f"{name}: at most 10 lines may consist of brackets alone, got {lone}."
+        yield f"{name}: at most 10 lines may be a bracket or a name alone, got {lone}."
 
 
 def check_figures(nb, name, book):
@@ -475,8 +480,6 @@ def check_grammar(nb, name, book):
             )
             continue
         folded = FOLDED & set(tags(cell))
-        if cell.get("id") == "setup" and "hide-cell" not in tags(cell):
-            yield f"{where} must be folded by hide-cell."
         if not folded and not solving and CHECKED not in tags(cell):
             if re.search(BOOKKEEPING, cell.source):
                 yield f"{where} keeps books (claims, numbers, tables, receipts): hide-input."

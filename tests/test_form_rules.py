@@ -122,7 +122,7 @@ VIOLATIONS = [
     ("lengths", "S = vp", "x = 1\\\\n" * 41 + "S", "cell sizes must have at most 40 lines, got 42"),
     ("cut", '"hide-input"', '"other"', "cell move is the fourth open cell"),
     ("cut", '"id": "gap"', '"id": "gap-rest"', "cell gap-rest is named as the rest of another"),
-    ("cut", "S = vp", "x = (\\\\n1\\\\n)\\\\n" * 11 + "S", "10 lines may consist of brackets"),
+    ("cut", "S = vp", "x = (\\\\n1\\\\n)\\\\n" * 11 + "S", "10 lines may be a bracket or a name"),
     ("figures", "What is seen.", "", "cell draw draws a figure without"),
     ("figures", '"name": "fig-one"', '"name": "one"', "cell draw: mystnb.figure.name"),
     ("figures", "Two curves that meet. ", "Two. ", "cell draw: mystnb.image.alt"),

@@ -3,16 +3,13 @@
 A reader who runs a cell a second time must not be told that a theorem is false.
 """
 
-import contextlib
-import io
-import linecache
 import time
 import warnings
 from pathlib import Path
 
 import nbformat
 import pytest
-from harness import apart, can_copy, fresh
+from harness import Cell, apart, can_copy, execute, fresh
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
@@ -60,23 +57,17 @@ def problems(path):
     names, found, seconds = fresh(), [], {}
     for label, source in cells:
         began = time.perf_counter()
-        found += execute(source, names, label)
+        found += problem(label, source, names)
         seconds[label] = time.perf_counter() - began
         plt.close("all")
     for label, source in cells:
         if seconds[label] < SLOW:
-            found += [f"again, {error}" for error in execute(source, dict(names), label)]
+            found += [f"again, {error}" for error in problem(label, source, dict(names))]
             plt.close("all")
     return found
 
 
-def execute(source, names, label):
-    """Run a cell; returns its error in a list. Its source can be read, as in a notebook."""
-    file = f"<{label}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(source, file, "exec"), names)
-    except Exception as error:
-        return [f"{label}: {type(error).__name__}: {str(error)[:300]}\n"]
-    return []
+def problem(label, source, names):
+    """The error of a cell, in a list."""
+    error = execute(Cell(label, source, None, False), names)
+    return [f"{label}: {type(error).__name__}: {str(error)[:300]}\n"] if error else []
