@@ -290,6 +290,148 @@ def strip(x, y, scale=1):
     return symbol("strip", x, y, scale, parts)
 
 
+def bits(x, y, scale=1, text="0 1 1"):
+    """A message of a few bits: a slip of paper around (x, y), a square for each bit."""
+    marks = text.split()
+    left = -13 * len(marks)
+    parts = [box(left, -13, 26 * len(marks), 26, mix(PINK, 0.35))]
+    for i, mark in enumerate(marks):
+        parts.append(label(mark, left + 26 * i + 13, 6, max(17, SMALLEST / scale)))
+        if i:
+            parts.append(shape(f"M{left + 26 * i} -13v26"))
+    return symbol("bits", x, y, scale, parts)
+
+
+def die(x, y, scale=1):
+    """A die, 44 units wide, around (x, y), with a five on top."""
+    dots = [(0, 0), *((11 * i, 11 * j) for i in (-1, 1) for j in (-1, 1))]
+    parts = [
+        shape("M-22 -15Q-22 -22 -15 -22H15Q22 -22 22 -15V15Q22 22 15 22H-15Q-22 22 -22 15z", PAPER),
+        *(ellipse(a, b, 3.6, fill=INK, stroke="none") for a, b in dots),
+    ]
+    return symbol("die", x, y, scale, [f'<g transform="rotate(-8)">{"".join(parts)}</g>'])
+
+
+def gaussian_points(count, size, turn=2.399963):
+    """Points that lie like draws of a normal distribution with this standard deviation."""
+    radii = [size * math.sqrt(-2 * math.log(1 - (i + 0.5) / count)) for i in range(count)]
+    return [(r * math.cos(turn * i), r * math.sin(turn * i)) for i, r in enumerate(radii)]
+
+
+def cloud(x, y, scale=1, points=None, colour=PINK, count=41):
+    """Points around (x, y), 3.4 units large on the page; those of a normal distribution."""
+    points = gaussian_points(count, 24) if points is None else points
+    dots = [ellipse(a, b, 3.4 / scale, fill=colour, stroke="none") for a, b in points]
+    return symbol("cloud", x, y, scale, dots)
+
+
+def price(x, y, scale=1, text="*β*"):
+    """A price tag around (x, y), 52 by 28 units, on a string to the left."""
+    parts = [
+        shape("M-40 -6Q-32 -14 -20 -2", stroke="#777777"),
+        shape("M-26 0L-14 -15H26V15H-14z", mix(ORANGE, 0.35)),
+        ellipse(-15, 0, 3, fill=PAPER),
+        label(text, 7, 6, max(18, SMALLEST / scale)),
+    ]
+    return symbol("price", x, y, scale, parts)
+
+
+def judge(x, y, scale=1):
+    """A pair of scales, 84 units wide and 90 high; (x, y) is the middle of its foot."""
+    parts = [
+        shape("M-20 0H20M0 0V-84", stroke_width=number(2.4 / scale)),
+        ellipse(0, -86, 4, fill=INK),
+        shape("M-34 -70L34 -82", stroke_width=number(2.4 / scale)),
+        shape("M-34 -70L-50 -32M-34 -70L-18 -32M34 -82L18 -44M34 -82L50 -44"),
+        shape("M-52 -32H-16Q-18 -20 -34 -20Q-50 -20 -52 -32z", mix(PINK, 0.35)),
+        shape("M16 -44H52Q50 -32 34 -32Q18 -32 16 -44z", "#e4e4e4"),
+    ]
+    return symbol("judge", x, y, scale, parts)
+
+
+def beetle(x, y, scale=1, tilt=0):
+    """A beetle seen from above, 40 by 52 units, around (x, y)."""
+    shell = mix(RED, 0.75)
+    legs = "M-14 -8L-25 -15M-16 3L-28 3M-13 13L-23 22M14 -8L25 -15M16 3L28 3M13 13L23 22"
+    parts = [
+        shape(legs + "M-4 -24L-9 -33M4 -24L9 -33"),
+        ellipse(0, -18, 9, 8, INK),
+        ellipse(0, 4, 17, 21, shell),
+        shape("M0 -16V25"),
+        *(
+            ellipse(a, b, 3, fill=INK, stroke="none")
+            for a, b in ((-8, -3), (8, -3), (-8, 11), (8, 11))
+        ),
+    ]
+    turned = f'<g transform="rotate({number(tilt)})">{"".join(parts)}</g>'
+    return symbol("beetle", x, y, scale, [turned])
+
+
+def pile(x, y, scale=1, height=40, colour=PINK):
+    """A bar 30 units wide; (x, y) is the middle of its foot."""
+    return symbol("pile", x, y, scale, [box(-15, -height, 30, height, mix(colour, 0.5))])
+
+
+def exhibit(x, y, scale=1, kind=None):
+    """A picture in a wooden frame, 96 by 72 units; (x, y) is its upper left corner.
+
+    kind: "curve", a loss that goes down; "bars", one of them through the dashed line that none
+    may cross; "digit", a picture; None, nothing.
+    """
+    parts = [box(-7, -7, 110, 86, mix("#b98a5e", 0.6)), box(0, 0, 96, 72, PAPER)]
+    if kind == "curve":
+        parts.append(shape("M12 10V62H86", stroke="#a8a8a8"))
+        parts.append(shape("M15 14C22 46 34 54 84 57", stroke=BLUE, stroke_width="2.4"))
+    if kind == "digit":
+        parts.append(picture(20, 8, 0.88))
+    if kind == "bars":
+        parts.append(shape("M12 10V62H86", stroke="#a8a8a8"))
+        for i, height in enumerate((22, 27, 44)):
+            parts.append(
+                box(20 + 22 * i, 62 - height, 14, height, mix(RED if i == 2 else BLUE, 0.5))
+            )
+        parts.append(line((12, 29), (86, 29), stroke_dasharray="5 4"))
+    return symbol("exhibit", x, y, scale, parts)
+
+
+def members(x, y, scale=1):
+    """A table with a row for each of six members, 112 by 108 units, each with its own colour.
+
+    (x, y) is its upper left corner.
+    """
+    colours = (BLUE, "#56B4E9", ORANGE, PINK, RED, GREEN)  # of vaelib.pages.plotting.FAMILY
+    parts = [box(0, 0, 112, 108, PAPER)]
+    for i, colour in enumerate(colours):
+        parts.append(box(0, 18 * i, 28, 18, mix(colour, 0.6)))
+        parts += [shape(f"M{38 + 26 * j} {18 * i + 9}h10", stroke="#777777") for j in range(3)]
+    return symbol("members", x, y, scale, parts)
+
+
+def timeline(x, y, scale=1, steps=((10, 6),) * 3, height=24):
+    """What a processor does, from left to right: for each step it starts (grey) and works (blue).
+
+    (x, y) is the upper left corner; steps are pairs of widths.
+    """
+    parts, end = [], 0
+    for start, work in steps:
+        parts.append(box(end, 0, start, height, "#e4e4e4"))
+        parts.append(box(end + start, 0, work, height, mix(BLUE, 0.5)))
+        end += start + work
+    return symbol("timeline", x, y, scale, parts)
+
+
+def gear(x, y, scale=1, teeth=10):
+    """A gear wheel around (x, y), 72 units wide."""
+    points = []
+    for i in range(teeth):
+        for part, radius in ((-0.32, 28), (-0.2, 36), (0.2, 36), (0.32, 28)):
+            angle = 2 * math.pi * (i + part) / teeth
+            points.append((radius * math.cos(angle), radius * math.sin(angle)))
+    path = "L".join(f"{number(a)} {number(b)}" for a, b in points)
+    parts = [shape(f"M{path}z", "#e4e4e4"), ellipse(0, 0, 11, fill=PAPER)]
+    return symbol("gear", x, y, scale, parts)
+
+
 def head(title, height, parts):
     """The file of a head."""
     return (
@@ -320,4 +462,15 @@ SYMBOLS = (
     table,
     column,
     strip,
+    bits,
+    die,
+    cloud,
+    price,
+    judge,
+    beetle,
+    pile,
+    exhibit,
+    members,
+    timeline,
+    gear,
 )  # fmt: skip
