@@ -32,8 +32,8 @@ data: $(VENV)/ready   ## download MNIST and the small Omniglot (14 MB) once, for
 	$(BIN)/python -c "import vaelib as vl; print(len(vl.mnist().train), len(vl.omniglot('small').train), 'images')"
 
 book: $(VENV)/ready   ## execute every chapter and build _build/html; any warning is an error
-	$(ONE_THREAD) VAELIB_STRICT=1 $(BIN)/python book/tools/execute.py
-	$(ONE_THREAD) VAELIB_EXECUTED=1 $(BIN)/jupyter-book build . --toc book/_toc.yml -W -n --keep-going
+	$(ONE_THREAD) VAELIB_STRICT=1 $(BIN)/python book/tools/execute.py $(ARGS)
+	$(ONE_THREAD) VAELIB_EXECUTED=1 $(BIN)/jupyter-book build . --all --toc book/_toc.yml -W -n --keep-going
 	@echo "The book: file://$(CURDIR)/_build/html/index.html   (or: make serve)"
 
 test: $(VENV)/ready   ## run pytest on tests/ and nbval on chapters/ in the smoke profile
