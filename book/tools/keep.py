@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEPT = {
     "mnist-plane": (
         "03_reparameterization",
-        ("setup", "sizes", "mnist-data", "mnist-train"),
+        ("setup", "mnist-data", "mnist-train"),
         "plane",
     )
 }

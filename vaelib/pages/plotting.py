@@ -41,8 +41,7 @@ def figure_style():
     plt.style.use("vaelib.pages.book")
     letters = {"font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "legend.fontsize": 9}
     ticks = {"xtick.labelsize": 9, "ytick.labelsize": 9}
-    # Pictures inside an SVG have twice the resolution of the page.
-    plt.rcParams |= letters | ticks | {"savefig.dpi": 192, "svg.hashsalt": "vaelib"}
+    plt.rcParams |= letters | ticks | {"svg.hashsalt": "vaelib"}
     if getattr(vars(builtins).get("get_ipython", int)(), "kernel", None):
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
