@@ -2,6 +2,8 @@
 
 import re
 import time
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import execute
 import nbformat
@@ -68,9 +70,17 @@ def test_the_build_reads_the_cache_only_after_make_book(executed, mode, monkeypa
     monkeypatch.delenv("VAELIB_EXECUTED", raising=False)
     if executed:
         monkeypatch.setenv("VAELIB_EXECUTED", executed)
+    config, app = SimpleNamespace(nb_execution_mode="force"), Mock()
+    strict.use_cache(app, config)
+    assert config.nb_execution_mode == mode
+    assert app.connect.called == bool(executed)
 
-    class Config:
-        nb_execution_mode = "force"
 
-    strict.use_cache(None, Config)
-    assert Config.nb_execution_mode == mode
+def test_the_notebooks_of_the_build_have_their_outputs(chapters):
+    write(chapters, a="print(6 * 7)")
+    execute.main(["--jobs", "1"])
+    build = execute.CACHE.parent
+    write(build / "jupyter_execute" / "chapters", a="print(6 * 7)")
+    strict.keep_outputs(SimpleNamespace(outdir=build / "html"), None)
+    nb = nbformat.read(build / "jupyter_execute" / "chapters" / "a.ipynb", 4)
+    assert nb.cells[0].outputs[0].text == "42\n"
