@@ -162,7 +162,8 @@ def test_recordings_for_pages_are_small_and_up_to_date(name):
             sizes=lambda **table: SimpleNamespace(**{k: v[1] for k, v in table.items()})
         )
     }
-    exec(keep.sources(name)[1], scope)
+    setup = keep.sources(name)[0]
+    exec(setup[setup.index("size = vp.sizes(") :], scope)
     assert values["steps"] == scope["size"].mnist_steps, "run: python book/tools/keep.py"
     assert values["pictures"].shape == (169, 784) and values["codes"].shape == (
         len(values["labels"]),
