@@ -693,7 +693,8 @@ def test_the_plain_notebook_keeps_the_outputs_of_the_page(branch, name):
         if following.id.endswith("-caption"):
             assert cell.outputs, f"{cell.id}: a caption without its figure"
         for output in cell.get("outputs", []):
-            printed = output.get("text", "").splitlines()
+            printed = [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+            printed = "\n".join(printed).splitlines()
             claims = [line for line in printed if line.startswith("Checked")]
             assert len(set(claims)) == len(claims) or name == "11_bug_museum", cell.id
             assert len(output.get("data", {}).get("text/plain", "")) < 2000, cell.id

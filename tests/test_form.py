@@ -378,9 +378,6 @@ def check_references(nb, name, book):
     for label in equation_labels(nb):
         if not label.startswith("eq-") or equations.count(label) > 1:
             yield f"{name}: an equation label must begin with eq- and be unique, got {label!r}."
-    for label in figure_names(nb):
-        if figures.count(label) > 1:
-            yield f"{name}: a figure's name must be unique, got {label!r}."
     used = re.findall(r"\{eq\}`([^`]+)`", prose(nb))
     used += re.findall(r"\{(?:numref|ref)\}`(?:[^`<]*<)?(fig-[^`>]+)>?`", prose(nb))
     for label in used:

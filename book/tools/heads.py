@@ -54,7 +54,7 @@ def alice_looks(desk):
     return [
         line((10, desk), (750, desk)),
         picture(22, desk - 87, 1.3),
-        arrow(118, 80, 142, 80),
+        arrow(118, desk - 44, 142, desk - 44),
         alice(182, desk, 1.2),
     ]
 
@@ -175,10 +175,7 @@ def reparameterization():
     """The die lies beside the road from Alice to Bob, on which the gradient comes back."""
     desk = 166
     parts = [
-        line((10, desk), (750, desk)),
-        picture(22, desk - 87, 1.3),
-        arrow(118, 122, 142, 122),
-        alice(182, desk, 1.2),
+        *alice_looks(desk),
         label("Alice: *μ* and *σ*", 182, desk + 23, 19),
         arrow(240, 104, 282, 104, PINK),
         label("*z* = *μ* + *σε*", 348, 110, 20),
@@ -203,10 +200,7 @@ def iwae():
     """Several messages for one picture; their weights are averaged."""
     desk = 150
     parts = [
-        line((10, desk), (750, desk)),
-        picture(22, desk - 87, 1.3),
-        arrow(118, 106, 142, 106),
-        alice(182, desk, 1.2),
+        *alice_looks(desk),
         label("Alice", 182, desk + 22, 19),
     ]
     for i, (height, weight) in enumerate(((44, 14), (86, 62), (128, 26))):
