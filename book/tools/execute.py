@@ -3,7 +3,8 @@
     python book/tools/execute.py [--jobs 2]
 
 Each chapter has a process of its own. One that fails is not kept: the build executes it again, and
-reports it. The cache begins empty, so that no result of older code is shown.
+reports it. The cache begins empty, so that no result of older code is shown. As a Sphinx extension
+it makes the build read this cache if VAELIB_EXECUTED is set.
 """
 
 import argparse
@@ -51,6 +52,25 @@ def main(arguments=None):
                 cache.cache_notebook_bundle(bundle, check_validity=False)
     print(f"{len(chapters)} chapters in {time.perf_counter() - began:.0f} s")
     return failed
+
+
+def use_cache(app, config):
+    if os.environ.get("VAELIB_EXECUTED"):
+        config.nb_execution_mode = "cache"
+        app.connect("env-updated", keep_outputs)
+
+
+def keep_outputs(app, env):
+    """Add the outputs to the notebooks in jupyter_execute, which myst_nb leaves without them."""
+    cache = get_cache(str(CACHE))
+    for path in (CACHE.parent / "jupyter_execute" / "chapters").glob("*.ipynb"):
+        _, executed = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
+        nbformat.write(executed, path)
+
+
+def setup(app):
+    app.connect("config-inited", use_cache)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 if __name__ == "__main__":
