@@ -538,9 +538,15 @@ def test_what_vmap_cannot_run_is_trained_copy_by_copy(objective, monkeypatch):
     ) as seen:
         both = vl.fit(build, objective, X, steps=10, seeds=(0, 1))
     assert len(seen) == 1
-    assert seen[0].filename == __file__  # it points to the caller of fit
     second = vl.fit(build, objective, X, steps=10, seeds=(1,))
     assert np.array_equal(both.history["objective"][1], second.history["objective"][0])
+
+
+def test_the_warning_about_slow_copies_points_to_the_caller_of_fit(monkeypatch):
+    monkeypatch.setattr(loop, "VMAP_FLOPS", math.inf)
+    with pytest.warns(UserWarning, match="one after another") as seen:
+        vl.fit(build, branching, X, steps=1, seeds=(0, 1))
+    assert seen[0].filename == __file__
 
 
 # Keeping models
