@@ -200,3 +200,11 @@ def test_the_shell_of_a_gaussian():
         radius = torch.randn(20_000, dim, dtype=torch.float64).norm(dim=1)
         assert within(radius, mean) and radius.std().item() == pytest.approx(sd, rel=0.03)
     assert oracles.shell(2)[0] == pytest.approx(math.sqrt(math.pi / 2))
+
+
+def test_what_is_wrong_with_a_conditional_model_is_named(known):
+    with pytest.raises(ValueError, match="^ConditionalVAE: condition_dim must be .*, got 0"):
+        vl.ConditionalVAE(vl.mlp(7, 4), vl.mlp(4, 5), 2, 0)
+    _, model, x, y = known
+    with pytest.raises(ValueError, match=r"x has shape \(3, 4\)"):
+        model.given(y[:3]).likelihood(torch.zeros(3, 2, dtype=torch.float64), x[:3, :4])

@@ -1,5 +1,6 @@
 """The likelihoods against sums over all values, formulas by hand and quadrature."""
 
+import copy
 import itertools
 import math
 import warnings
@@ -327,3 +328,127 @@ def test_a_class_is_not_a_likelihood_and_a_model_no_function_of_a_seed():
     model = vl.VAE(vl.mlp(2, 2), vl.mlp(1, 2), 1, "gaussian")
     with pytest.raises(ValueError, match="build must be a function of a seed .* got a VAE"):
         vl.fit(model, vl.elbo, torch.randn(20, 2), steps=1)
+
+
+# What training and evaluation ask of every likelihood
+
+
+@pytest.mark.parametrize("name", PROBABILITIES)
+def test_no_value_is_read_on_the_host_and_the_type_of_numbers_is_kept(name):
+    family, out, values = PROBABILITIES[name]
+    x = torch.tensor(list(values), dtype=torch.float64)[:, None]
+    abroad = copy.deepcopy(family).to("meta")
+    made = abroad(torch.tensor(out, dtype=torch.float64, device="meta"))
+    assert made.log_prob(x.to("meta")).shape == x.shape  # to read a value fails on "meta"
+    assert abroad.inputs(x.to("meta")).device.type == "meta"
+    assert family.inputs(x).dtype == torch.float64
+    made = copy.deepcopy(family).double()(torch.tensor(out, dtype=torch.float64))
+    assert made.sample((3,)).dtype == torch.float64
+
+
+def test_samples_of_bytes_are_drawn_where_the_model_is():
+    made = likelihoods.Discretized(256, scale=0.07)(torch.zeros(3, 1, device="meta"))
+    assert made.sample((2,)).device.type == "meta"
+
+
+def test_defaults():
+    assert likelihoods.Gaussian().scale == 1.0
+    assert likelihoods.Discretized().levels == 256
+
+
+def test_the_floor_is_added_to_the_scale_of_a_head():
+    out = torch.tensor([[0.3, math.log(2.0)]])
+    assert likelihoods.Gaussian("head", 0.5)(out).scale.item() == pytest.approx(2.5)
+    assert likelihoods.Discretized(4, "head", 0.5)(out).scale.item() == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("gap", [[], [math.nan]])
+def test_equal_values_and_a_scale_that_would_go_to_zero(gap):
+    x = torch.tensor([[2.0], [2.0], *([g] for g in gap)])
+    for scale in ("learned", "head"):
+        with pytest.raises(ValueError, match="values must differ .* got 2 everywhere"):
+            likelihoods.Gaussian(scale).check_spread(x, "fit")
+        likelihoods.Gaussian(scale, scale_floor=0.1).check_spread(x, "fit")
+        likelihoods.Gaussian(scale).check_spread(torch.cat([x, x + 1]), "fit")
+    likelihoods.Gaussian(0.5).check_spread(x, "fit")
+
+
+def test_a_decoder_with_several_categories():
+    family, out = likelihoods.Categorical(3), torch.randn(5, 2 * 3)
+    made = family(out)
+    assert made.batch_shape == (5, 2)
+    by_hand = out.reshape(5, 2, 3).log_softmax(-1)[:, 1, 2]
+    assert torch.allclose(made.log_prob(torch.tensor([[0.0, 2.0]]))[:, 1], by_hand)
+    assert family.inputs(torch.tensor([[0.0, 2.0]])).tolist() == [[1, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: likelihoods.Discretized(1), r"^Discretized: levels must be .*, got 1\.$"),
+        (lambda: likelihoods.Categorical(1), r"^Categorical: levels must be .*, got 1\.$"),
+        (lambda: likelihoods.Gaussian("free"), "^Gaussian: scale must be .*, got 'free'"),
+        (lambda: likelihoods.Gaussian(0), "^Gaussian: scale must be .*, got 0"),
+        (
+            lambda: likelihoods.CrossEntropy().check(torch.tensor([[1.5]]), "fit"),
+            "for likelihood='cross_entropy', got 1.5",
+        ),
+        (
+            lambda: likelihoods.Discretized(11).check(torch.tensor([[0.3], [1.2]]), "fit"),
+            r"for Discretized\(levels=11\), got 1.2\.$",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# Tables: more dimensions, samples, values that are missing and must not be
+
+
+def mixed(missing=False):
+    columns = {
+        "count": likelihoods.Poisson(),
+        "kind": likelihoods.Categorical(3),
+        "size": likelihoods.Gaussian("head"),
+    }
+    x = torch.tensor([[2.0, 1.0, 0.3], [0.0, 2.0, -1.0], [5.0, 0.0, 0.1], [1.0, 1.0, 0.0]])
+    return vl.Mixed(columns, missing=missing), x
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_table_may_have_more_dimensions(missing):
+    family, x = mixed(missing)
+    torch.manual_seed(0)
+    x = torch.stack([x, x.flip(0)])  # (2, 4, 3)
+    if missing:
+        x[0, 1, 2] = x[1, 0, 1] = math.nan
+    out = torch.randn(2, 4, family.outputs)
+    alone = torch.cat([family(o).log_prob(v)[None] for o, v in zip(out, x, strict=True)])
+    assert torch.equal(family(out).log_prob(x), alone) and torch.isfinite(alone).all()
+    assert torch.equal(family.inputs(x), torch.stack([family.inputs(v) for v in x]))
+    x[1, 2, 0] = -4.0
+    with pytest.raises(ValueError, match="column 'count': values must be counts"):
+        family.check(x, "fit")
+    family.check(x[..., :2], "fit")  # another number of columns: the model says that one
+
+
+def test_samples_of_a_table_have_its_columns():
+    family, _ = mixed()
+    out = torch.tensor([[1.0, -9.0, -9.0, 9.0, 7.0, -3.0]]).expand(5, -1)
+    torch.manual_seed(0)
+    x = family(out).sample((400,))
+    assert x.shape == (400, 5, 3)
+    family.check(x, "samples")
+    assert within(x[..., 0].reshape(-1).double(), math.e)
+    assert (x[..., 1] == 2).float().mean() > 0.99
+    assert within(x[..., 2].reshape(-1).double(), 7.0)
+    assert torch.isfinite(family(out).log_prob(x)).all()
+
+
+def test_nan_is_no_missing_value_unless_it_is_declared():
+    family, x = mixed()
+    x[0, 2] = math.nan
+    assert family(torch.zeros(4, family.outputs)).log_prob(x).isnan().nonzero().tolist() == [[0, 2]]
+    assert family.inputs(x).isnan().any(1).tolist() == [True, False, False, False]

@@ -32,7 +32,7 @@ FAMILY = {
 }  # fmt: skip
 TERMS = {
     "reconstruction": "#009E73", "cost": "#0072B2", "information": "#0072B2",
-    "mismatch": "#E69F00", "gap": "#D55E00",
+    "mismatch": "#E69F00", "gap": "#D55E00", "dimension-wise KL": "#F5D28A",
 }  # fmt: skip
 
 
