@@ -69,7 +69,7 @@ from .saving import load, save
 from .schedules import cosine, ramp, staircase
 from .training import Interrupted, Player, Run, fit, interrupted_run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "ClassAAE", "ConditionalVAE", "Dataset", "ImplicitVAE", "Interrupted", "Mixed", "Player",
     "Run", "Sprites", "TwoLayerVAE", "VAE", "aae_discriminator", "aae_encoder", "aae_players",
