@@ -389,6 +389,11 @@ def test_a_decoder_with_several_categories():
         (lambda: likelihoods.Categorical(1), r"^Categorical: levels must be .*, got 1\.$"),
         (lambda: likelihoods.Gaussian("free"), "^Gaussian: scale must be .*, got 'free'"),
         (lambda: likelihoods.Gaussian(0), "^Gaussian: scale must be .*, got 0"),
+        (lambda: likelihoods.Gaussian(1.0, -0.1), "^Gaussian: scale_floor must be .*, got -0.1"),
+        (
+            lambda: likelihoods.Bernoulli().check(torch.tensor([[1.5]]), "fit"),
+            "^fit: values must lie .* for likelihood='bernoulli', got 1.5",
+        ),
         (
             lambda: likelihoods.CrossEntropy().check(torch.tensor([[1.5]]), "fit"),
             "for likelihood='cross_entropy', got 1.5",
