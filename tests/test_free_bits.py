@@ -107,8 +107,11 @@ def test_a_prior_without_a_closed_form_for_each_unit_is_refused(prior):
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="free_bits: floor must be .* of at least 0, got -0.1"):
         vl.free_bits(known(), X, -0.1)
-    with pytest.raises(ValueError, match="free_bits: model must have a density"):
+    with pytest.raises(ValueError, match="free_bits: model must have a density .* got Implicit"):
         vl.free_bits(vl.ImplicitVAE(vl.mlp(3, 2), vl.mlp(2, 3), 2), X, 0.1)
     nets = vl.mlp(3, 4), vl.mlp(2, 4), vl.mlp(2, 4), vl.mlp(2, 3)
     with pytest.raises(ValueError, match="free_bits: model must have one layer"):
         vl.free_bits(vl.TwoLayerVAE(*nets, (2, 2)), X, 0.1)
+    narrow = vl.VAE(vl.mlp(3, 4), vl.mlp(2, 1), 2, "gaussian")
+    with pytest.raises(ValueError, match="x has shape"):
+        vl.free_bits(narrow, X, 0.1)
