@@ -395,6 +395,10 @@ def test_a_decoder_with_several_categories():
             "^fit: values must lie .* for likelihood='bernoulli', got 1.5",
         ),
         (
+            lambda: likelihoods.Bernoulli().check(torch.tensor([[0.0, 1.0, 0.25]]), "fit"),
+            "got the grey value 0.25",
+        ),
+        (
             lambda: likelihoods.CrossEntropy().check(torch.tensor([[1.5]]), "fit"),
             "for likelihood='cross_entropy', got 1.5",
         ),
@@ -450,6 +454,11 @@ def test_samples_of_a_table_have_its_columns():
     assert (x[..., 1] == 2).float().mean() > 0.99
     assert within(x[..., 2].reshape(-1).double(), 7.0)
     assert torch.isfinite(family(out).log_prob(x)).all()
+
+
+def test_a_column_without_any_value_has_none_that_is_wrong():
+    family = vl.Mixed({"flag": likelihoods.Bernoulli()}, missing=True)
+    family.check(torch.full((3, 1), math.nan), "fit")
 
 
 def test_nan_is_no_missing_value_unless_it_is_declared():

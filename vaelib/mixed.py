@@ -91,7 +91,7 @@ class Columns(Distribution):
         self.columns, self.missing = columns, missing
         first = next(iter(columns.values()))
         shape = torch.Size([*first.batch_shape[:-1], len(columns)])
-        super().__init__(shape, validate_args=False)
+        super().__init__(shape)
 
     def log_prob(self, x):
         gone = x.isnan()
