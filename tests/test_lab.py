@@ -25,7 +25,8 @@ CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     const outputs = [...Array(w.model.outputs.length).keys()]
       .map(i => w.model.outputs.get(i).toJSON());
     return {id: w.model.id, source: w.model.sharedModel.getSource(), count: w.model.executionCount,
-            text: outputs.map(o => [].concat(o.text ?? "").join("")).join(""),
+            text: outputs.flatMap(o => [o.text, o.data?.["text/plain"], o.data?.["text/html"]])
+              .map(t => [].concat(t ?? "").join("")).join("\\n"),
             error: outputs.filter(o => o.output_type === "error").map(o => o.ename)[0] ?? null};
   })"""
 EDIT = """([id, old, now]) => {
