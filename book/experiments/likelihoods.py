@@ -72,23 +72,27 @@ def run(config, device, folder):
 
 
 def measure(model, x, config, seed):
-    """Return the mean log p(x) of images x by a refitted and by the own encoder, and two checks.
-
-    The checks: the share of images whose refitted importance weights have k-hat above 0.7, and how
-    much the annealed estimate is above the refitted one, as a mean over the first images.
-    """
+    """Return the mean log p(x) of images x by a refitted and by the own encoder, and two checks."""
     torch.manual_seed(seed)
     own = vl.log_likelihood(model, x, config["samples"])
+    return {"own encoder": own.mean().item()} | refitted(model, x, config, seed)
+
+
+def refitted(model, x, config, seed):
+    """Return the mean log p(x) of images x by an encoder that is fitted to them, and two checks.
+
+    The checks: the share of images whose importance weights have k-hat above 0.7, and how much the
+    annealed estimate is above the refitted one, as a mean over the first images.
+    """
     twin = vl.refit_encoder(model, x, config["refit"], seed=seed)
-    refitted, k_hat = vl.log_likelihood(twin, x, config["samples"], diagnostics=True)
+    values, k_hat = vl.log_likelihood(twin, x, config["samples"], diagnostics=True)
     n = config["annealed"]
     annealed, _ = vl.annealed_log_likelihood(
         model, x[:n], config["temperatures"], chains=config["chains"]
     )
     return {
-        "refitted encoder": refitted.mean().item(),
-        "own encoder": own.mean().item(),
-        "annealed less refitted": (annealed - refitted[:n]).mean().item(),
+        "refitted encoder": values.mean().item(),
+        "annealed less refitted": (annealed - values[:n]).mean().item(),
         "k-hat above 0.7": 100 * (k_hat > 0.7).double().mean().item(),
     }
 
