@@ -383,6 +383,10 @@ def check_references(nb, name, book):
     for label in used:
         if label not in equations + figures:
             yield f"{name} refers to {label!r}, which labels no equation or figure of the book."
+    for page in re.findall(r"\{doc\}`(?:[^`<]*<)?([^`>]+)>?`", prose(nb)):
+        start = ROOT if page.startswith("/") else ROOT / "chapters"
+        if not any((start / f"{page.lstrip('/')}{end}").exists() for end in (".md", ".ipynb")):
+            yield f"{name} refers to {page!r}, which is no page beside it."
 
 
 def self_tests(nb):
@@ -445,6 +449,8 @@ def check_glue(nb, name, book):
     calls = re.findall(
         r"\bvp\.glue\(\s*f?[\"']([^\"']+)[\"']", "\n".join(cell.source for cell in code(nb))
     )
+    for label in sorted({label for label in calls if calls.count(label) > 1}):
+        yield f"{name}: two calls glue {label!r}."
     # f"kl_{d}" matches kl_2.
     given = {label: re.sub(r"\\{.*?\\}", ".+", re.escape(label)) for label in calls}
     used = set(re.findall(r"\{glue(?::\w*)?\}[` ]([^`:\s]+)", prose(nb)))

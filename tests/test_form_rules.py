@@ -228,6 +228,8 @@ VIOLATIONS = [
     ("glue", "S = vp", "vp.glue('gulf', 1); S = vp", "glues 'gulf'"),
     ("glue", "S = vp", "vp.glue(f'gap_{i}', 1); S = vp", "glues 'gap_{i}'"),
     ("glue", "It stands", "{glue:text}`gap_1`", "shows 'gap_1'"),
+    ("glue", "S = vp", "vp.glue('gap', 1); S = vp", "two calls glue 'gap'"),
+    ("references", "It stands", "See {doc}`this <99_no>`.", "'99_no', which is no page"),
 ]
 
 
