@@ -842,3 +842,43 @@ def test_mmd_does_not_depend_on_where_the_samples_lie():
         for at in (0, 4096)
     )
     assert abs(near - far) < 1e-4
+
+
+# A rate is taken from one place, and may begin at 0
+
+
+def test_a_rate_beside_players_is_refused():
+    players = [vl.Player(nn.Module.parameters, vl.elbo, 1e-3)]
+    with pytest.raises(ValueError, match="fit: lr must be given to each Player, not to fit, got 0"):
+        vl.fit(build, players, X, steps=1, lr=0.1)
+
+
+def test_a_warm_up_of_the_rate_may_start_at_zero():
+    first = vl.fit(build, vl.elbo, X, steps=1, lr=vl.ramp(0, 4, 1e-2)).model
+    assert torch.equal(first.encoder[0].weight, started().encoder[0].weight)
+    later = vl.fit(build, vl.elbo, X, steps=2, lr=vl.ramp(0, 4, 1e-2)).model
+    assert not torch.equal(later.encoder[0].weight, first.encoder[0].weight)
+    for rate in (0, 0.0, lambda step: -1e-3):
+        with pytest.raises(ValueError, match="fit: lr must be"):
+            vl.fit(build, vl.elbo, X, steps=1, lr=rate)
+
+
+def started():
+    torch.manual_seed(0)
+    return build(0)
+
+
+def test_a_rate_of_zero_for_the_encoders_turn_is_not_replaced():
+    assert vl.aae_players(1e-3, encoder_lr=0)[2].lr == 0
+    assert vl.class_players(1e-3, encoder_lr=0)[2].lr == 0
+    assert vl.aae_players(2e-3)[2].lr == vl.class_players(2e-3)[2].lr == 2e-3
+
+
+@pytest.mark.parametrize("body", ["[weight * t for t in x]", "(lambda t: t * weight)(x)"])
+def test_a_global_that_an_inner_function_reads_belongs_to_an_objectives_identity(body):
+    known = {"__name__": "notebook", "weight": 2.0}
+    exec(f"def objective(x):\n    return {body}", known)
+    before = describe(known["objective"])
+    assert describe(known["objective"]) == before
+    known["weight"] = 3.0
+    assert describe(known["objective"]) != before

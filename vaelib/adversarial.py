@@ -28,7 +28,12 @@ def aae_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, **adam):
             lambda m: chain(m.encoder.parameters(), m.decoder.parameters()), aae_reconstruction, lr
         ),
         Player(lambda m: m.discriminator.parameters(), aae_discriminator, discriminator_lr, adam),
-        Player(lambda m: m.encoder.parameters(), aae_encoder, encoder_lr or lr, adam),
+        Player(
+            lambda m: m.encoder.parameters(),
+            aae_encoder,
+            lr if encoder_lr is None else encoder_lr,
+            adam,
+        ),
     ]
 
 
@@ -122,7 +127,12 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
             discriminator_lr,
             adam,
         ),
-        Player(lambda m: m.encoder.parameters(), class_encoder, encoder_lr or lr, adam),
+        Player(
+            lambda m: m.encoder.parameters(),
+            class_encoder,
+            lr if encoder_lr is None else encoder_lr,
+            adam,
+        ),
     ]
     return (
         [*players, Player(lambda m: m.encoder.parameters(), classification, lr)]

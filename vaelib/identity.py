@@ -112,13 +112,14 @@ def _constants(code, doc=None):
 def _globals(function, code, describe):
     """The globals that a function reads: values, such as a weight set in a notebook, and functions.
 
-    Functions of other packages are named only.
+    Also those that the functions written inside it read. Functions of other packages are named
+    only.
     """
     own = getattr(function, "__func__", function)
     known = getattr(own, "__globals__", None) or getattr(type(own).__call__, "__globals__", {})
     package = known.get("__name__", "").partition(".")[0]
     texts = []
-    for name in code.co_names:
+    for name in _names(code):
         value = known.get(name)
         home = getattr(value, "__module__", None) or package
         if callable(value) and home.partition(".")[0] != package:
@@ -126,6 +127,12 @@ def _globals(function, code, describe):
         elif name in known and not isinstance(value, (types.ModuleType, type)):
             texts.append(f"{name}={describe(value)}")
     return texts
+
+
+def _names(code):
+    """The names that code reads, and those that the functions written inside it read, once each."""
+    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
+    return list(dict.fromkeys([*code.co_names, *(name for c in inner for name in _names(c))]))
 
 
 def _digest(data):

@@ -83,7 +83,7 @@ def fit(
     *,
     steps,
     batch_size=128,
-    lr=1e-3,
+    lr=None,
     seeds=(0,),
     hyper=None,
     transform=None,
@@ -106,8 +106,9 @@ def fit(
     seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after
         another. Copies that are trained together draw their noise together: a seed's numbers then
         depend on the others.
-    hyper, lr: numbers, or functions of the step; in hyper also R numbers, one per copy. A
-        hyper-parameter goes to every player whose objective takes it. transform: applied to each
+    lr: of a single objective (default 1e-3); each `Player` has its own. hyper: {name: value}; a
+        hyper-parameter goes to every player whose objective takes it. Values are numbers, or
+        functions of the step; in hyper also R numbers, one per copy. transform: applied to each
         batch.
     device: default the GPU if there is one; the models are returned on the device of `data`. On a
         GPU the first step is captured as a CUDA graph and replayed, so Python branches in
@@ -118,7 +119,8 @@ def fit(
         resume="models" trains the models in the folder with other settings, such as another lr;
         called again with the same ones, it continues that training.
     Models are trained in train mode (parts that build has put in eval mode stay there) and come
-    back in eval mode. A term that is no longer finite stops that copy and is named in `broken`.
+    back in eval mode. A copy with a term that is no longer finite is named in `broken`; if
+    none is left, training stops.
     ValueError: a bad argument or bad data. RuntimeError: out of memory, or a checkpoint that cannot
         be written or read. Interrupted: Ctrl-C; `interrupted_run` returns what was trained so far.
     """
@@ -130,12 +132,18 @@ def fit(
             f"fit: build must be a function of a seed that returns the model, got a "
             f"{type(build).__name__}; use lambda seed: model."
         )
-    players = (
-        [Player(nn.Module.parameters, objective, lr)] if callable(objective) else list(objective)
-    )
+    if callable(objective):
+        players = [Player(nn.Module.parameters, objective, 1e-3 if lr is None else lr)]
+    elif lr is None:
+        players = list(objective)
+    else:
+        raise ValueError(f"fit: lr must be given to each Player, not to fit, got {lr!r}.")
+    for player in players:
+        if not callable(player.lr):
+            number("fit", "lr", player.lr, above=0)
     players = [replace(player, lr=_schedule("lr", player.lr)) for player in players]
     for player in players:
-        number("fit", "lr", player.lr(0), above=0)
+        number("fit", "lr", player.lr(0), least=0)  # a warm-up starts at 0
     hyper = {name: _hyper(name, value, len(seeds)) for name, value in (hyper or {}).items()}
     takes = [_accepted(player.objective, hyper) for player in players]
     for name in hyper:
