@@ -127,9 +127,9 @@ def test_ctrl_c_keeps_what_was_trained(digits):
     ("change", "message"),
     [
         ({"lr": -1e-3}, "fit: lr must be a positive finite number, got -0.001"),
-        ({"lr": math.inf}, "lr must be a finite number, got inf"),
-        ({"lr": math.nan}, "lr must be a finite number, got nan"),
-        ({"lr": "fast"}, "lr must be a finite number, got 'fast'"),
+        ({"lr": math.inf}, "lr must be a positive finite number, got inf"),
+        ({"lr": math.nan}, "lr must be a positive finite number, got nan"),
+        ({"lr": "fast"}, "lr must be a positive finite number, got 'fast'"),
         ({"steps": 0}, "fit: steps must be a positive integer, got 0"),
         ({"batch_size": 5000}, "batch_size must be at most the 1437 samples of data, got 5000"),
         ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
