@@ -6,7 +6,9 @@ floats in [0, 1].
 Modules, in dependency order: data and factors (over downloads), nets, priors, likelihoods, mixed,
 models, conditional, implicit, divergences, objectives, training (over loop, copies, batches,
 checkpoints, graph), adversarial, saving, marginal, evaluation, disentanglement, linear_gaussian,
-oracles. checks validates arguments. What only the pages need is in `vaelib.pages`.
+oracles. checks validates arguments, probes tries a model without changing it, identity describes
+what a checkpoint belongs to, schedules are functions of the step. What only the pages need is in
+`vaelib.pages`.
 """
 
 from . import likelihoods, loop, oracles, training

@@ -57,6 +57,8 @@ class Copies:
     def call(self, objective, compile=False):
         """A function (x, varying, fixed) -> {term: (R,)}: the mean of each term for every copy.
 
+        Without a stack the only model's means are 0-d.
+
         varying: hyper-parameters with one value per copy; fixed: those that all copies share.
         """
         wrapped = Objective(self.models[0], objective)

@@ -26,8 +26,8 @@ class VAE(nn.Module):
         (one for each pixel).
     scale_floor: added to a learned scale.
     prior: a module that returns the distribution over codes (Q,) when it is called, or a function
-        that makes one from latent_dim, such as `vl.standard_normal`. A prior with parameters is
-        trained with the model.
+        that makes one from latent_dim, such as `vl.standard_normal`, or a torch distribution. A
+        prior module with parameters is trained with the model.
     ValueError: an unknown likelihood or scale, a negative floor, an encoder or decoder whose output
         does not fit.
     """

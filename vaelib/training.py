@@ -51,7 +51,7 @@ class Interrupted(KeyboardInterrupt):
         self.run = run
 
 
-latest = None  # what the last call of `fit` was: steps; a new object for each call
+latest = None  # the last call of `fit`: its steps, in an object that is another one for each call
 _interrupted = None  # the run that the last call left, if it was interrupted
 
 
@@ -197,7 +197,7 @@ def fit(
     checkpoints.announce(jobs)
     last = jobs[-1]
     jobs = [job for job in jobs if job.history is not None] or jobs[:1]
-    # Each of shape (steps, terms, copies).
+    # An interrupted run keeps the groups that have begun. Each history: (steps, terms, copies).
     values = [job.history.cpu().numpy() for job in jobs if job.history is not None]
     terms = jobs[0].names if values else []
     history = {term: np.concatenate([v[:, i] for v in values], 1).T for i, term in enumerate(terms)}
