@@ -139,11 +139,11 @@ def fit(
     else:
         raise ValueError(f"fit: lr must be given to each Player, not to fit, got {lr!r}.")
     for player in players:
-        if not callable(player.lr):
+        if callable(player.lr):
+            number("fit", "lr", player.lr(0), least=0)  # a warm-up starts at 0
+        else:
             number("fit", "lr", player.lr, above=0)
     players = [replace(player, lr=_schedule("lr", player.lr)) for player in players]
-    for player in players:
-        number("fit", "lr", player.lr(0), least=0)  # a warm-up starts at 0
     hyper = {name: _hyper(name, value, len(seeds)) for name, value in (hyper or {}).items()}
     takes = [_accepted(player.objective, hyper) for player in players]
     for name in hyper:
