@@ -35,6 +35,8 @@ ROWS = [
         ["setup", "habits", "habits-run"], "habits", 6),
     row("02-gauge", "Moments of the code: fast, slow, clamped", "02_elbo",
         ["setup", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
+    row("08-mean-image", "The mean of 500 MNIST images as a model", "08_mmd_vae",
+        ["setup", "mean-image"], "mean_image", 1),
     row("12-bits", "Five likelihoods of the same digits, in bits per pixel", "12_your_data",
         ["setup", "kinds", "kinds-run"], "bits_of", 3),
     row("12-sizes", "Sizes of the code", "12_your_data",
