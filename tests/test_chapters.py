@@ -133,11 +133,26 @@ def test_every_public_name_has_a_docstring():
         assert getattr(vl, name).__doc__, name
 
 
-def test_the_first_lesson_of_the_readme_runs():
+def test_the_first_lesson_of_the_readme_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
     scope = {}
-    exec(code.replace("steps=1500", "steps=3"), scope)
+    for long, short in (("steps=1500", "steps=3"), ("digits.test, 1000", "digits.test, 5")):
+        code = code.replace(long, short)
+    exec(code, scope)
     assert scope["run"].history["objective"].shape == (1, 3)
+    assert scope["log_p"].shape == (360,) and scope["images"].shape == (10, 64)
+    assert vl.load("model.safetensors", lambda: scope["build"](0)).latent_dim == 2
+
+
+def test_the_glossary_is_in_alphabetical_order():
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^(?!:::|#)(\S.*)$", text, re.MULTILINE)
+    plain = [
+        re.sub("[^a-z0-9 ]", "", term.lower().translate({ord("β"): "beta", ord("é"): "e", 45: " "}))
+        for term in terms
+    ]
+    assert len(plain) > 90 and plain == sorted(plain)
 
 
 def test_each_chapter_makes_claims_that_are_judged():

@@ -27,7 +27,7 @@ def row(name, title, chapter, needed, function, seeds):
         "code": hashlib.sha256(code.encode()).hexdigest()[:16],
         "seeds": list(range(seeds)),
     }
-    return {"id": name, "title": title, "config": config}
+    return {"id": name, "title": f"Chapter {int(chapter[:2])}: {title}", "config": config}
 
 
 ROWS = [

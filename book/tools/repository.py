@@ -135,7 +135,7 @@ def changes(root, url):
     # owner/name after github.com/ or Colab's /github/, but not as the beginning of a longer name.
     old_name, new_name = old.removeprefix(GITHUB), url.removeprefix(GITHUB)
     stands = re.compile(r"(github(?:\.com)?/)" + re.escape(old_name) + r"(?![\w-]|\.(?!git\b)\w)")
-    for path in (root / "README.md", root / "CITATION.cff"):
+    for path in (root / "README.md", root / "CITATION.cff", root / "book" / "course_work.md"):
         if path.exists():
             content = path.read_text(encoding="utf-8")
             new[path] = stands.sub(lambda m: m[1] + new_name, content)

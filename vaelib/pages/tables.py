@@ -16,8 +16,9 @@ def receipt_table(experiment, quantities=None, where=None, states=receipts.STATE
     found = [row for row in receipts.rows(experiment, where) if row["state"] in states]
     sources = {}
     quoted = any(row["paper"] for row in found)  # without a paper there is no column for it
-    head = ["row", "quantity", *(["paper"] if quoted else []), "ours", "n", "state"]
-    head += ["where and when"]
+    several = len(states) > 1  # rows of one state need no column for it
+    head = ["row", "quantity", *(["paper"] if quoted else []), "ours", "n"]
+    head += [*(["state"] if several else []), "where and when"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in found:
         receipt = row["receipt"] if row["state"] == "run" else None
@@ -31,7 +32,8 @@ def receipt_table(experiment, quantities=None, where=None, states=receipts.STATE
             made = ""
             if receipt and i == 0:
                 spent, at = receipts.duration(receipt["seconds"]), receipt["commit"][:7]
-                made = f"{receipt['device']}; {spent}; {receipt['date']}; {at}"
+                device = receipt["device"].replace("CPU, 1 threads", "CPU, 1 thread")
+                made = f"{device}; {spent}; {receipt['date']}; {at}"
             elif row["needs_gpu"] and i == 0:
                 made = "needs a GPU"
             unit = ours["unit"] if ours and ours["unit"] not in quantity else ""
@@ -41,7 +43,7 @@ def receipt_table(experiment, quantities=None, where=None, states=receipts.STATE
                 *([_quoted(paper, sources)] if quoted else []),
                 receipts.show(ours).replace(" ", "\u00a0") if ours else "",  # stays on one line
                 str(len(ours["values"])) if ours else "",
-                row["state"] if i == 0 else "",
+                *([row["state"] if i == 0 else ""] if several else []),
                 made,
             ]
             lines.append("| " + " | ".join(cells) + " |")
