@@ -104,7 +104,7 @@ PLAIN = {  # source in a chapter: plain form
     "{doc}`words </book/glossary>`": f"[words]({SITE}book/glossary.html)",
     "a {term}`code`": f"a [code]({SITE}book/glossary.html#term-Code)",
     "{term}`codes <Code>`": f"[codes]({SITE}book/glossary.html#term-Code)",
-    "{glue:text}`gap:.2f`, {glue:}`count`, {glue:text}`spread`": "-0.71, 12, 0.1 ± 0.2",
+    "{glue:text}`gap:.2f`, {glue:}`count`, {glue:text}`spread`": "−0.71, 12, 0.1 ± 0.2",
     "{cite:t}`one2001` and {cite}`three2003, two2002`":
         "Øne [2001] and [Ab *et al.*, 2003, Ab and van Dee, 2002]",
     "[next](02_two.ipynb), [words](../book/glossary.md#term-Code)":
@@ -303,7 +303,7 @@ def test_the_branch_colab_of_a_small_book(home, capsys):
     assert cells["ask"].source == "**Exercise 1.1** (Try)\n\nDo."
     assert cells["ex-a-gap"].source == "# Your turn: Exercise 1.1"
     assert cells["ex-a-solution"].source.startswith("**Solution to Exercise 1.1.**")
-    assert "</summary>\n\nSo -0.7.\n\n</details>" in cells["solved"].source
+    assert "</summary>\n\nSo −0.7.\n\n</details>" in cells["solved"].source
     assert cells["solved-1"].source.startswith("***\n\n**Check yourself**")
     assert cells["ex-b-gap"].source == "*Your answer to Exercise 1.2: double-click to write.*"
     assert "<summary>Solution to Exercise 1.2</summary>\n\nSo." in cells["think-1"].source

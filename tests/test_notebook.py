@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import vaelib.pages as vp
+from vaelib.pages.notebook import with_minus
 
 
 @pytest.mark.parametrize(("name", "steps"), [("smoke", 3), ("default", 1500), ("paper", 20_000)])
@@ -231,3 +232,20 @@ def test_a_claim_with_a_kind_is_displayed_in_a_notebook():
     seal, line = nb.cells[1].outputs
     assert seal.metadata["claim"]["kind"] == "identity"
     assert "1 &lt; 2" in seal.data["text/html"] and line.text == "Checked: too (2 < 3)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-0.3 ± 0.1", "−0.3 ± 0.1"),
+        ("| VAE | -86.2 | (-1) |", "| VAE | −86.2 | (−1) |"),
+        ("vae-1-k1, 1e-05, 2-3, $10^{-4}$, `x[-1]`", "vae-1-k1, 1e-05, 2-3, $10^{-4}$, `x[-1]`"),
+    ],
+)
+def test_a_hyphen_before_a_number_becomes_a_minus_sign(text, shown):
+    assert with_minus(text) == shown
+
+
+def test_a_table_has_minus_signs():
+    made = vp.table(["a", "b"], [["x-1", "-0.5 ± 0.1"]])
+    assert "| x-1 | −0.5\u00a0±\u00a00.1 |" in made._repr_markdown_()

@@ -15,6 +15,8 @@ from pybtex.backends.markdown import Backend
 from pybtex.plugin import find_plugin
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
+from vaelib.pages.notebook import with_minus
+
 ROLE = re.compile(r"\{([a-z][\w:.-]*)\}`([^`]+)`")
 EQUATION = re.compile(r"(?s)\$\$(.*?)\$\$(?:[ \t]*\(([^)\s]+)\))?")
 # fence, directive, argument, options, body; a box within another has a shorter fence
@@ -106,7 +108,7 @@ def role(match, page):
                 f"{page.name} shows {key!r}, which no cell of the build glued; "
                 "run `make book` again."
             )
-        return format_plain_text(page.glued[key]["data"]["text/plain"], spec or "s")
+        return with_minus(format_plain_text(page.glued[key]["data"]["text/plain"], spec or "s"))
     titled = re.fullmatch(r"(?s)(.+?)\s*<(.+)>", content)
     shown, target = titled.groups() if titled else (None, content)
     if name == "doc":

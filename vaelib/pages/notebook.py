@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from types import SimpleNamespace
 
 PROFILES = ("smoke", "default", "paper")
@@ -15,13 +16,18 @@ def profile():
     return name
 
 
+def with_minus(text):
+    """The text with a minus sign, which is as wide as a digit, for the hyphen before a number."""
+    return re.sub(r"(?<![\w.,)\]\[{^`/-])-(?=\d)", "\u2212", text)
+
+
 class Table(SimpleNamespace):
     """Rows under a head, and text below: Markdown in a notebook, columns of text elsewhere."""
 
     def _repr_markdown_(self):
         lines = [self.head, ["---"] * len(self.head), *self.rows]
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines) if self.rows else ""
-        text = text.replace(" ± ", "\u00a0±\u00a0")  # a value and its spread stay on one line
+        text = with_minus(text).replace(" ± ", "\u00a0±\u00a0")  # stay on one line
         return "\n\n".join(part for part in (text, self.below) if part)
 
     def __repr__(self):

@@ -3,7 +3,7 @@
 import re
 
 from . import receipts
-from .notebook import table
+from .notebook import table, with_minus
 
 
 def receipt_table(experiment, quantities=None, where=None, states=receipts.STATES):
@@ -47,7 +47,7 @@ def receipt_table(experiment, quantities=None, where=None, states=receipts.STATE
                 made,
             ]
             lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + _notes(sources)
+    return with_minus("\n".join(lines)) + "\n\n" + _notes(sources)
 
 
 def paper_table(
