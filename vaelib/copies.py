@@ -81,12 +81,12 @@ class Copies:
         ValueError: parameters of another model, or none is trainable.
         """
         known = {id(p): name for name, p in self.models[0].named_parameters()}
-        found = list(dict.fromkeys(parameters))
-        if any(id(p) not in known for p in found):
+        unique = list(dict.fromkeys(parameters))
+        if any(id(p) not in known for p in unique):
             raise ValueError(
                 "fit: a player's parameters must belong to the model that build returned."
             )
-        names = [known[id(p)] for p in found if p.requires_grad]
+        names = [known[id(p)] for p in unique if p.requires_grad]
         if not names:
             raise ValueError(
                 "fit: every player must have a parameter to train, but all are frozen."
@@ -119,14 +119,14 @@ def _places(model):
     tensors.
     """
     names = {id(t): name for name, t in [*model.named_parameters(), *model.named_buffers()]}
-    found = {}
+    canonical = {}
     for at, module in model.named_modules():  # each module once
         for leaf, t in [
             *module.named_parameters(recurse=False),
             *module.named_buffers(recurse=False),
         ]:
-            found[f"{at}.{leaf}".removeprefix(".")] = names[id(t)]
-    return found
+            canonical[f"{at}.{leaf}".removeprefix(".")] = names[id(t)]
+    return canonical
 
 
 def refuse_shared(models, seeds):

@@ -187,15 +187,17 @@ def _drawings(archive):
 
     # area[i, j]: share of input row j in output row i.
     area = np.kron(np.eye(28), np.ones(15)).reshape(28, 105, 4).sum(2) / 15
-    found = {}
+    drawings = {}
     with zipfile.ZipFile(archive) as files:
         for name in files.namelist():
             if name.endswith(".png"):
                 ink = 1 - np.asarray(
                     Image.open(io.BytesIO(files.read(name))).convert("1"), np.float64
                 )
-                found[name.split("/", 1)[1]] = (area @ ink @ area.T).reshape(784).astype(np.float32)
-    return found
+                drawings[name.split("/", 1)[1]] = (
+                    (area @ ink @ area.T).reshape(784).astype(np.float32)
+                )
+    return drawings
 
 
 def _chardata(path):

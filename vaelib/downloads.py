@@ -96,11 +96,11 @@ def checked(parse, **expected):
     def read(path):
         name, wanted = next(iter(expected.items()), ("sha256", None))
         with open(path, "rb") as file:
-            found = hashlib.file_digest(file, name).hexdigest()
+            digest = hashlib.file_digest(file, name).hexdigest()
         note = path.with_name(path.name + ".sha256")
         if wanted is None and note.exists():
             wanted = note.read_text().split()[0]
-        if wanted not in (None, found):
+        if wanted not in (None, digest):
             return None
         try:
             content = parse(path)
@@ -108,7 +108,7 @@ def checked(parse, **expected):
             return None
         if wanted is None and not path.is_relative_to(os.environ.get("VAELIB_DATA") or os.devnull):
             origin = "recorded at the first download; no published checksum"
-            note.write_text(f"{found}  {path.name} ({origin})\n")
+            note.write_text(f"{digest}  {path.name} ({origin})\n")
         return content
 
     return read

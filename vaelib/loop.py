@@ -105,7 +105,7 @@ class Job:
         steps = self.plan.steps
         if resume and self.keeper.load():
             self.read_only, self.looked = self.step == steps, self.step
-        look, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
+        every, save, saved = max(20, steps // 50), max(1, steps // 20), time.monotonic()
         label = f"{len(self.models)} copies" if self.copies.stacked else f"seed {self.seeds[0]}"
         # tqdm itself reads TQDM_DISABLE in terminals only.
         quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
@@ -127,7 +127,7 @@ class Job:
                 )
                 due = due and self.keeper.file is not None
                 # The only device synchronization.
-                if due or self.step % look == 0 or self.step == steps:
+                if due or self.step % every == 0 or self.step == steps:
                     self.look_for_breaks(bar)
                 if due:
                     self.keeper.save()
@@ -219,11 +219,11 @@ class Job:
         for r, seed in enumerate(self.seeds):
             bad = (~torch.isfinite(rows[:, :, r])).nonzero()
             if self.broken[r] is None and (len(bad) or not whole[r]):
-                found = (
+                term_at = (
                     (self.looked + int(bad[0, 0]), self.names[int(bad[0, 1])]) if len(bad) else None
                 )
-                self.broken[r] = at, term = found or (self.step - 1, "parameters")
-                what = f"{term!r} is" if found else "parameters are"
+                self.broken[r] = at, term = term_at or (self.step - 1, "parameters")
+                what = f"{term!r} is" if term_at else "parameters are"
                 message = (
                     f"fit: seed {seed} stopped: {what} not finite at step {at}."
                     f"{self.keeper.advice()}"

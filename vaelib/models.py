@@ -177,8 +177,8 @@ class VAE(nn.Module):
             except torch.OutOfMemoryError:
                 raise
             except (RuntimeError, TypeError, ValueError) as error:
-                if (said := str(error)).startswith("VAE: "):  # our own sentence says enough
-                    raise ValueError(f"{where}: {said.removeprefix('VAE: ')}") from None
+                if (message := str(error)).startswith("VAE: "):  # our own sentence says enough
+                    raise ValueError(f"{where}: {message.removeprefix('VAE: ')}") from None
                 shape = tuple(x.shape[1:])
                 raise ValueError(
                     f"{where}: the encoder must take images of shape {shape}, but fails: {error}"

@@ -243,12 +243,12 @@ def two_point_optimum(
     def terms(log_a, log_std):
         a, std = np.exp(log_a), encoder_floor + np.exp(log_std)
         mean = a * std
-        found = {"mean": mean, "std": std, "second": mean**2 + std**2}
-        found["reconstruction"] = two_point_reconstruction(a, scale, floor)
-        found["kl"] = 0.5 * (mean**2 + std**2 - 1) - np.log(std)
-        found["mmd"] = two_point_mmd(mean, std, bandwidth)
-        cost = found["kl"] if objective == "elbo" else lam * found["mmd"]
-        return found | {"objective": found["reconstruction"] - cost}
+        values = {"mean": mean, "std": std, "second": mean**2 + std**2}
+        values["reconstruction"] = two_point_reconstruction(a, scale, floor)
+        values["kl"] = 0.5 * (mean**2 + std**2 - 1) - np.log(std)
+        values["mmd"] = two_point_mmd(mean, std, bandwidth)
+        cost = values["kl"] if objective == "elbo" else lam * values["mmd"]
+        return values | {"objective": values["reconstruction"] - cost}
 
     log_a, log_std = np.linspace(-4, 3, 141)[:, None], np.linspace(-4, 1, 101)
     values = terms(log_a, log_std)["objective"]

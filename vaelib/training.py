@@ -213,12 +213,12 @@ def fit(
 def _seeds(seeds):
     """Seeds as a tuple of ints."""
     try:
-        found = tuple(integer("fit", "seeds", seed, least=-(2**63)) for seed in seeds)
+        values = tuple(integer("fit", "seeds", seed, least=-(2**63)) for seed in seeds)
     except (TypeError, ValueError):
-        found = ()
-    if not found:
+        values = ()
+    if not values:
         raise ValueError(f"fit: seeds must be integers such as (0, 1, 2), got {seeds!r}.")
-    return found
+    return values
 
 
 def _schedule(name, value):

@@ -53,12 +53,12 @@ def ready_made(assignment, name):
     assignment: its name, such as "02_iwae". name: the function's. ValueError: there is none.
     """
     path = HERE / "ready" / f"{assignment}.py"
-    found = vars(_made(path.read_text("utf-8"), path.name)) if path.exists() else {}
-    functions = sorted(key for key, value in found.items() if hasattr(value, "__code__"))
+    names = vars(_made(path.read_text("utf-8"), path.name)) if path.exists() else {}
+    functions = sorted(key for key, value in names.items() if hasattr(value, "__code__"))
     if name not in functions:
         known = ", ".join(functions) or "none"
         raise ValueError(f"{assignment} has these ready-made functions: {known}; got {name!r}.")
-    return found[name]
+    return names[name]
 
 
 def _choices(assignment):
