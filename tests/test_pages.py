@@ -399,6 +399,14 @@ def test_notation_fits_its_page(book, view):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_tables_have_no_raw_formulas(book, name):
+    """A table that a cell makes shows the signs of TeX as they are."""
+    soup = BeautifulSoup((book / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    cells = [cell.get_text() for cell in soup.select("article :is(td, th)")]
+    assert not [text for text in cells if re.search(r"\$\s*\\\w", text)]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_what_scrolls_on_a_phone_has_a_shadow(book, browser, name):
     """Formulas within a sentence excepted."""
     plain = """boxes => boxes.filter(e => e.scrollWidth > e.clientWidth + 1 &&
@@ -504,8 +512,9 @@ def test_a_phone_stacks_the_parts_of_a_wide_figure(book, browser):
     with served(book) as site, browser.new_page(viewport={"width": 390, "height": 844}) as page:
         page.goto(f"{site}{name}.html")
         assert page.evaluate(parts) == ["div3", "figcaption0"]
-        lefts = page.evaluate("""() => [...document.querySelectorAll("#fig-gauge .part img")].map(
-            image => Math.round(image.getBoundingClientRect().x / innerWidth))""")
+        lefts = page.evaluate("""() => [...document.querySelectorAll("#fig-gauge .part")].map(part => {
+            const at = part.getBoundingClientRect(), image = part.firstChild.getBoundingClientRect();
+            return Math.round((image.x - at.x) / at.width); })""")
         assert lefts == [0, -1, -2]
         page.set_viewport_size({"width": 1280, "height": 844})
         page.wait_for_function("""() => !document.querySelector("#fig-gauge .part")""")

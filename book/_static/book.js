@@ -8,12 +8,27 @@ const reach = () => {
   }
 };
 
+// A full stop stays with the formula before it, and a formula with the bracket that opens before it.
+const punctuation = () => {
+  for (const math of document.querySelectorAll(".bd-article span.math")) {
+    const before = math.previousSibling, after = math.nextSibling, width = math.offsetWidth;
+    const opened = before?.nodeType === 3 && /\($/.exec(before.data), closed = after?.nodeType === 3 && /^[.,;:)?!]+/.exec(after.data);
+    if (!(opened || closed) || width > 180) continue;
+    const kept = document.createElement("span");
+    kept.style.whiteSpace = "nowrap";
+    math.before(kept);
+    if (opened) { before.data = before.data.slice(0, -1); kept.append("("); }
+    kept.append(math);
+    if (closed) { after.data = after.data.slice(closed[0].length); kept.append(closed[0]); }
+  }
+};
+
 // docutils gives the entries of the bibliography a role that ARIA has dropped.
 const entries = () => document.querySelectorAll('[role="doc-biblioentry"]').forEach(e => e.setAttribute("role", "listitem"));
 addEventListener("load", () => {
   entries();
   reach();
-  window.MathJax?.startup?.promise?.then(reach);
+  window.MathJax?.startup?.promise?.then(() => { punctuation(); reach(); });
 });
 addEventListener("resize", reach);
 
@@ -26,6 +41,7 @@ addEventListener("load", () => {
     for (let i = 0; i < n; i++) {
       const part = document.createElement("div"), piece = i ? image.cloneNode() : image;
       part.className = "part";
+      part.style.maxWidth = `${1.25 * image.naturalWidth / n}px`;  // a narrow part is not blown up
       piece.style.cssText = `width: ${100 * n}%; margin-left: -${100 * i}%`;
       if (i) piece.alt = `Part ${i + 1} of the figure`;
       part.append(piece);
