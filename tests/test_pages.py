@@ -512,9 +512,11 @@ def test_a_phone_stacks_the_parts_of_a_wide_figure(book, browser):
     with served(book) as site, browser.new_page(viewport={"width": 390, "height": 844}) as page:
         page.goto(f"{site}{name}.html")
         assert page.evaluate(parts) == ["div3", "figcaption0"]
-        lefts = page.evaluate("""() => [...document.querySelectorAll("#fig-gauge .part")].map(part => {
-            const at = part.getBoundingClientRect(), image = part.firstChild.getBoundingClientRect();
-            return Math.round((image.x - at.x) / at.width); })""")
+        lefts = page.evaluate("""() => [...document.querySelectorAll("#fig-gauge .part")].map(
+            part => {
+              const at = part.getBoundingClientRect();
+              return Math.round((part.firstChild.getBoundingClientRect().x - at.x) / at.width);
+            })""")
         assert lefts == [0, -1, -2]
         page.set_viewport_size({"width": 1280, "height": 844})
         page.wait_for_function("""() => !document.querySelector("#fig-gauge .part")""")
