@@ -190,7 +190,7 @@ def test_parallel_seeds_are_combined_into_one_receipt(tiny):
         receipt["config"]["seeds"] == [0, 1, 2]
         and len(set(receipt["results"]["elbo"]["values"])) == 3
     )
-    assert "1 threads" in receipt["device"] and receipt["device"].count("CPU") == 1
+    assert "1 thread:" in receipt["device"] and receipt["device"].count("CPU") == 1
 
 
 @pytest.mark.slow

@@ -438,8 +438,9 @@ def device_name(device):
         for line in _lines("/proc/cpuinfo")
         if line.startswith("model name")
     ]
+    threads = torch.get_num_threads()
     return (
-        f"CPU, {torch.get_num_threads()} threads: "
+        f"CPU, {threads} thread{'s' * (threads > 1)}: "
         f"{names[0] if names else platform.processor() or 'unknown'}"
     )
 

@@ -2,14 +2,13 @@
 
 import builtins
 import html
-import re
 import sys
 from dataclasses import asdict, dataclass
 
 from vaelib import training
 
 from .compared import compared
-from .notebook import profile, strict
+from .notebook import profile, strict, with_minus
 
 KINDS = {
     "identity": "identity",
@@ -51,7 +50,7 @@ class Claim:
             self.holds
         ]
         text = self.text[:1].upper() + self.text[1:]
-        text, note = (html.escape(minus(words)) for words in (text, self.note))
+        text, note = (html.escape(with_minus(words)) for words in (text, self.note))
         said = {True: "", False: "Does not hold here: ", None: "Not checked in the smoke profile: "}
         judged = ""
         if self.source:
@@ -61,11 +60,6 @@ class Claim:
             f"<span>{said[self.holds]}{text}{judged} <small>{note}</small></span></p>"
         )
         return {"text/plain": str(self), "text/html": seal}, {"claim": asdict(self)}
-
-
-def minus(text):
-    """Set negative numbers with a minus sign."""
-    return re.sub(r"(?<![\w.)])-(?=\d)", "\u2212", text)
 
 
 def claim(text, holds, kind=None, *, seeds=None, trained=False, source=None, verdict=None):

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from .frame import Frame, square
+from .notebook import with_minus
 from .packing import (
     CLIMB,
     KEY,
@@ -143,7 +144,7 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     weigh(data["members"])
     menu = "".join(f"<option>{i + 1}</option>" for i in range(len(codes)))
     rows = "".join(
-        slider(name, -limit, limit, STEP, f"{z:z.2f}", f"{z:z.2f}".replace("-", "\u2212"))
+        slider(name, -limit, limit, STEP, f"{z:z.2f}", with_minus(f"{z:z.2f}"))
         for name, z in zip(names, codes[0], strict=True)
     )
     sweep = np.repeat(codes[:1], len(names) * 7, 0)

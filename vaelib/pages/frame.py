@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .notebook import with_minus
 from .plotting import CLASS_COLORS
 
 COLORS, DASHES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"], ["", "5 3", "2 2", "7 2 2 2"]
@@ -125,4 +126,4 @@ class Frame:
 
 
 def _number(v):
-    return f"{v:.3g}".replace("-", "\u2212")
+    return with_minus(f"{v:.3g}")

@@ -32,8 +32,7 @@ def receipt_table(experiment, quantities=None, where=None, states=receipts.STATE
             made = ""
             if receipt and i == 0:
                 spent, at = receipts.duration(receipt["seconds"]), receipt["commit"][:7]
-                device = receipt["device"].replace("CPU, 1 threads", "CPU, 1 thread")
-                made = f"{device}; {spent}; {receipt['date']}; {at}"
+                made = f"{receipt['device']}; {spent}; {receipt['date']}; {at}"
             elif row["needs_gpu"] and i == 0:
                 made = "needs a GPU"
             unit = ours["unit"] if ours and ours["unit"] not in quantity else ""
