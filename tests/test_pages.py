@@ -536,3 +536,24 @@ def test_seals_and_folds_of_a_passed_chapter(book, browser):
         assert not cell.locator("pre").is_visible()
         cell.locator("summary").click()
         assert "vp.claim(" in cell.locator("pre").inner_text()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("chapters/")])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_words_of_folds_cover_nothing(book, browser, name, width):
+    covered = """() => {
+      const folds = [...document.querySelectorAll("article details.hide:not([open]) > summary")];
+      const texts = [...document.querySelectorAll("article .seal > :last-child")].flatMap(e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        return [...range.getClientRects()];
+      });
+      const boxes = folds.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+      const meet = (a, b) => a.left < b.right && b.left < a.right &&
+        a.top < b.bottom && b.top < a.bottom;
+      return boxes.filter((a, i) => boxes.some((b, j) => j > i && meet(a, b)) ||
+        texts.some(b => meet(a, b))).map(a => Math.round(a.top + scrollY));
+    }"""
+    with served(book) as site, browser.new_page(viewport={"width": width, "height": 844}) as page:
+        page.goto(f"{site}{name}.html")
+        assert page.evaluate(covered) == []
