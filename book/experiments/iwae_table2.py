@@ -39,7 +39,8 @@ def row(name, first, then, k, epochs, epochs_then, needs_gpu=False, **more):
         if k == 50
         else {}
     )
-    title = f"{first.upper()}, then {then.upper()}, k = {k}, {epochs} + {epochs_then} epochs"
+    samples = f", k = {k}" if "iwae" in (first, then) else ""
+    title = f"{first.upper()}, then {then.upper()}{samples}, {epochs} + {epochs_then} epochs"
     row = {"id": name, "title": title, "config": config, "paper": paper, "needs_gpu": needs_gpu}
     return row | ({"paper_length": "3,280 + 2,187 epochs"} if paper else {})
 
@@ -50,6 +51,8 @@ ROWS = [
     row("iwae-vae", "iwae", "vae", 50, 600, 400, needs_gpu=True, autocast="bfloat16"),
     row("vae-iwae-100", "vae", "iwae", 5, 100, 67, lr=3e-3),
     row("iwae-vae-100", "iwae", "vae", 5, 100, 67, lr=3e-3),
+    # The control of the first switch: the same training without one.
+    row("vae-vae-100", "vae", "vae", 5, 100, 67, lr=3e-3),
 ]
 
 
