@@ -13,7 +13,8 @@ from .runner import fingerprint
 VERSION = 1
 CLAIM = (
     "With the decoder's scale floored the latent means overshoot and come back to the closed-form "
-    "optimum; they run away only where the encoder's scale is floored and the decoder's is not; "
+    "optimum; the optimum runs away only where the encoder's scale is floored and the decoder's is "
+    "not; "
     "between lam = 250 and 300 the MMD-VAE's optimum gives up reconstruction."
 )
 TIMES = [

@@ -16,7 +16,7 @@ from .runner import fingerprint
 VERSION = 1
 CLAIM = (
     "VIM generates and reconstructs better than a VAE, its codes are more robust to noise, "
-    "and with a logistic prior more so than with a normal one."
+    "and, under strong noise, with a logistic prior more so than with a normal one."
 )
 SOURCE = (
     "Crescimanna and Graham (2019); "
