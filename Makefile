@@ -14,8 +14,9 @@ ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 # Grading: the folder of the gradebook (`make clean` keeps it), and the folder of the submissions.
 COURSE      ?= course
 SUBMISSIONS ?= submissions
+MOVE ?= 1000
 
-.PHONY: data book test test-slow oldest soak bench evening evening-pause gpu paper links serve lint clean pages slides record \
+.PHONY: data book test test-slow oldest soak bench evening evening-pause gpu paper reseed links serve lint clean pages slides record \
         repository lab lab-test colab colab-env colab-test assignments grade feedback \
         grade-demo mutants key-mutants help
 
@@ -97,6 +98,9 @@ gpu:             ## tests, timings and tables in MINUTES=9 on a GPU; writes one 
 
 paper: $(VENV)/ready ## run every chapter in the paper profile; records minutes and failing cells
 	OMP_NUM_THREADS=1 $(BIN)/python book/tools/paper.py $(ARGS)
+
+reseed: $(VENV)/ready ## run every chapter with all seeds moved by MOVE=1000; records the claims that fail
+	OMP_NUM_THREADS=1 $(BIN)/python book/tools/paper.py --profile default --move $(MOVE) $(ARGS)
 
 links: $(VENV)/ready  ## check every external link of the book (needs the network)
 	VAELIB_PROFILE=smoke $(BIN)/jupyter-book build . --toc book/_toc.yml --builder linkcheck --keep-going

@@ -1,6 +1,7 @@
 """The tools of book/tools: what they write, and that a failure changes no file."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import mutants
 import nbformat
 import oldest
+import paper
 import plain
 import pytest
 import record
@@ -345,3 +347,39 @@ def test_the_oldest_packages_are_older_than_colabs():
     given = (ROOT / "book/tools/colab-requirements.txt").read_text(encoding="utf-8")
     for name, version in re.findall(r"(?m)^([\w-]+)==([\w.]+)", given):
         assert Version(bounds.get(name, "0")) <= Version(version), name
+
+
+def test_moved_seeds_find_the_claim_that_needs_its_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "RECORDS", tmp_path)
+    for name in ("VAELIB_PROFILE", "VAELIB_STRICT"):
+        monkeypatch.setenv(name, "")  # `run` sets them for the kernel
+    monkeypatch.delenv("PYTEST_VERSION")  # that of the kernel: a reader's claims do not raise
+    path = write(
+        tmp_path / "chapter.ipynb",
+        code("import numpy as np\nimport torch\nimport vaelib.pages as vp", "setup"),
+        code(
+            "torch.manual_seed(0)\nfirst = torch.rand(1).item()\n"
+            "shuffle = torch.Generator().manual_seed(0)\n"
+            "torch.manual_seed(0)\nagain = torch.rand(1, generator=shuffle).item()\n"
+            "other = np.random.default_rng(0).random()\n"
+            "vp.claim('the first number of seed 0', first == 0.49625658988952637, 'identity')\n"
+            "vp.claim('twice the same', first == again, 'identity')\n"
+            "vp.claim('NumPy too', other == 0.6369616873214543, 'identity')",
+            "draws",
+        ),
+        code("1 / 0", "breaks"),
+    )
+    zero = {"cell": "breaks", "error": "ZeroDivisionError", "said": "division by zero"}
+    options = ["--profile", "default", str(path)]
+    assert paper.main(options) == 1 and paper.main(["--move", "7", *options]) == 1
+    stays, moved = (
+        json.loads((tmp_path / f"chapter.default{end}.json").read_text(encoding="utf-8"))
+        for end in ("", ".7")
+    )
+    assert stays["failed"] == [zero] and "moved" not in stays
+    assert (moved["moved"], moved["claims"], moved["code"]) == (7, 3, stays["code"])
+    assert [one["said"].split(" (")[0] for one in moved["failed"]] == [
+        "the first number of seed 0",
+        "NumPy too",
+        "division by zero",
+    ]
