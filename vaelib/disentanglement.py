@@ -159,8 +159,8 @@ def dci(codes, factors, train=None, trees=100, seed=0, model="forest"):
     their sums, "completeness" the same of its columns (eq-dci of the book, chapter 7),
     "informativeness" the accuracy on images that were held out (`train` are fitted; default: two
     thirds). model: "forest", or the slower "boosting", gradient-boosted trees as in
-    disentanglement_lib: on codes that mix all factors they find more disentanglement than a forest
-    (chapter 7).
+    disentanglement_lib: on codes that mix all factors they mostly find more disentanglement than a
+    forest (chapter 7).
     ValueError: codes that are not finite, fewer than two latents or two factors, a factor with one
     value only among the fitted images.
     """
