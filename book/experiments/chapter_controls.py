@@ -36,7 +36,7 @@ ROWS = [
     row("02-gauge", "Moments of the code: fast, slow, clamped", "02_elbo",
         ["setup", "clamp", "gauge-run", "gauge-train"], "gauge", 6),
     row("05-any-prior", "Codes in the shape of a wheel and of a roll", "05_aae",
-        ["setup", "kinds", "shaped-like", "any-prior-rest"], "rests_of", 20),
+        ["setup", "kinds", "shaped-like", "prior-match"], "rests_of", 20),
     row("05-few", "A hundred labels, drawn anew for each seed", "05_aae",
         ["setup", "kinds", "few", "few-errors", "few-drawn"], "helped_of", 10),
     row("08-mean-image", "The mean of 500 MNIST images as a model", "08_mmd_vae",
