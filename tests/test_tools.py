@@ -357,6 +357,7 @@ def test_moved_seeds_find_the_claim_that_needs_its_seed(tmp_path, monkeypatch):
     path = write(
         tmp_path / "chapter.ipynb",
         code("import numpy as np\nimport torch\nimport vaelib.pages as vp", "setup"),
+        code("moved = seed = by = {}  # a chapter may use these names", "names"),
         code(
             "torch.manual_seed(0)\nfirst = torch.rand(1).item()\n"
             "shuffle = torch.Generator().manual_seed(0)\n"

@@ -35,21 +35,24 @@ from vaelib.pages import receipts  # noqa: E402
 RECORDS = receipts.folder() / "profiles"
 
 MOVED = """
-import numpy, torch
+def move_seeds(by):
+    import numpy, torch
 
-def moved(seed):
-    return seed + {move} if isinstance(seed, (int, numpy.integer)) else seed
+    def moved(seed):
+        return seed + by if isinstance(seed, (int, numpy.integer)) else seed
 
-class Generator(torch.Generator):
-    def manual_seed(self, seed):
-        return super().manual_seed(moved(seed))
+    def wrap(function):
+        return lambda seed=None: function(moved(seed))
 
-def wrap(function):
-    return lambda seed=None: function(moved(seed))
+    class Generator(torch.Generator):
+        def manual_seed(self, seed):
+            return super().manual_seed(moved(seed))
 
-torch.Generator, torch.manual_seed = Generator, wrap(torch.manual_seed)
-numpy.random.default_rng = wrap(numpy.random.default_rng)
-del Generator, wrap
+    torch.Generator, torch.manual_seed = Generator, wrap(torch.manual_seed)
+    numpy.random.default_rng = wrap(numpy.random.default_rng)
+
+move_seeds({move})
+del move_seeds
 """
 
 
