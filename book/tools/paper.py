@@ -89,7 +89,7 @@ def run(path, profile, move=0):
             if claim := output.get("metadata", {}).get("claim"):
                 claims.append(claim)
                 if claim["holds"] is False:
-                    said = f"{claim['text']} ({claim['values']})"
+                    said = claim["text"] + (f" ({claim['values']})" if claim["values"] else "")
                     failed.append({"cell": cell.id, "error": "claim", "said": said})
     record = {
         "chapter": path.stem,
