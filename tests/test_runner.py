@@ -35,8 +35,10 @@ def tiny(tmp_path, monkeypatch, capfd):
     where = ["--device", "cpu", "--receipts", str(tmp_path / "receipts")]
     where += ["--scratch", str(tmp_path / "scratch")]
 
+    started = []
+
     def start(*options, **env):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "book.experiments", NAME, *options, *where],
             cwd=ROOT,
             env=os.environ | common | env,
@@ -45,6 +47,8 @@ def tiny(tmp_path, monkeypatch, capfd):
             text=True,
             start_new_session=True,
         )
+        started.append(process)
+        return process
 
     def go(*options, status=0, **env):
         """The command in this process, which has imported torch; its units have their own."""
@@ -65,6 +69,9 @@ def tiny(tmp_path, monkeypatch, capfd):
         return output
 
     yield tmp_path, start, go
+    for process in started:
+        if process.poll() is None:  # its test has failed
+            os.killpg(process.pid, signal.SIGKILL)
     importlib.reload(tiny_experiment)
 
 
@@ -73,10 +80,10 @@ def log(folder):
     return [tuple(line.split()) for line in (folder / "log").read_text().splitlines()]
 
 
-def wait_for(folder, *what):
-    """Wait until `what` is in the log; returns the process that wrote it."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
+def wait_for(folder, process, *what):
+    """Wait until `what` is in the log; returns the number of the process that wrote it."""
+    until = time.monotonic() + 600  # Ray takes minutes to start where a build runs beside it
+    while process.poll() is None and time.monotonic() < until:
         found = (
             [entry for entry in log(folder) if entry[1:] == what]
             if (folder / "log").exists()
@@ -85,7 +92,9 @@ def wait_for(folder, *what):
         if found:
             return int(found[0][0])
         time.sleep(0.02)
-    raise AssertionError(f"{what} is not in the log")
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError(f"{what} is not in the log: {process.communicate(timeout=60)[0]}")
 
 
 def recorded_rows(folder):
@@ -125,7 +134,7 @@ def test_a_failing_row_does_not_stop_the_others(tiny):
 def test_a_killed_run_resumes_from_its_checkpoint(tiny):
     folder, start, go = tiny
     process = start("--row", "row-0", TINY_SLEEP="0.05")
-    wait_for(folder, "0", "300")
+    wait_for(folder, process, "0", "300")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     go("--row", "row-0")
@@ -197,7 +206,7 @@ def test_parallel_seeds_are_combined_into_one_receipt(tiny):
 def test_a_killed_seed_does_not_affect_finished_ones(tiny):
     folder, start, go = tiny
     process = start(TINY_MANY="1", TINY_SLEEP="0.05")
-    wait_for(folder, "1", "300")
+    wait_for(folder, process, "1", "300")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     first = many(folder / "receipts")  # of one seed: shown, and not finished
@@ -323,25 +332,27 @@ def test_make_evening_is_paused_and_resumes(tiny):
     queue = json.dumps([[NAME, f"row-{i}", [i]] for i in (1, 0)])
     env = {"EVENING": queue, "EVENING_NICE": "0"}
     first = start("--evening", "--jobs", "2", TINY_SLEEP="1.5", **env)
-    wait_for(folder, "1", "240")
-    wait_for(folder, "0", "240")  # 18 seconds are left, for two commands on a slow machine
+    wait_for(folder, first, "1", "60")
+    wait_for(folder, first, "0", "60")  # 27 seconds are left, for two commands on a slow machine
     second = start("--evening", **env)
-    assert "make evening is already running, process" in second.communicate(timeout=60)[0]
+    assert "make evening is already running, process" in second.communicate(timeout=600)[0]
     assert second.returncode == 1 and "Paused; make evening resumes" in go("--pause")
-    output = first.communicate(timeout=60)[0]
+    output = first.communicate(timeout=600)[0]
     assert output.index("row-1, seed 1: about 1 min") < output.index("row-0, seed 0: about 1 min")
     assert "About 0.0 hours of one thread, 0.0 with 2 at once" in output
     # Its processes have ended.
     assert not [entry for entry in log(folder) if Path(f"/proc/{entry[0]}").exists()]
     assert evening.pause(folder / "scratch") == 0  # none is running
     again = start("--evening", "--jobs", "2", **env)
-    output = again.communicate(timeout=240)[0]
+    output = again.communicate(timeout=600)[0]
     assert again.returncode == 0, output
     assert sorted(entry[1] for entry in log(folder) if entry[2] == "done") == ["0", "1"]
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 2 + ["not run"]
     for seed in "10":  # both resumed from their checkpoints
         steps = [int(entry[2]) for entry in log(folder) if entry[1] == seed and entry[2] != "done"]
-        assert all(steps.count(step) == 1 for step in range(30, 200, 30)), steps
+        assert set(range(0, 600, 30)) <= set(steps), steps
+        # The step at which it was paused may run again, and step 0, which sets up the fit.
+        assert len(steps) - len(set(steps)) <= 2 and steps.count(30) == 1, steps
 
 
 def test_the_queue_names_existing_rows():
@@ -384,9 +395,9 @@ def test_on_ray_the_unit_of_a_killed_worker_resumes_once(tiny):
     need(find_spec("ray"), "Ray (the extra ray)")
     folder, start, _ = tiny
     process = start("--engine", "ray", "--workers", "2", TINY_SLEEP="0.05")
-    victim = wait_for(folder, "1", "300")
+    victim = wait_for(folder, process, "1", "300")
     os.kill(victim, signal.SIGKILL)
-    output = process.communicate(timeout=240)[0]
+    output = process.communicate(timeout=600)[0]
     assert process.returncode == 0, output
     assert [row["state"] for row in recorded_rows(folder)] == ["run"] * 3
     # Each once.
