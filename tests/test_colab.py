@@ -741,7 +741,7 @@ def execute(nb, folder, python=sys.executable, **environment):
     env = {key: value for key, value in os.environ.items() if key not in leave}
     env |= {"VAELIB_PROFILE": "smoke", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
     client = NotebookClient(
-        nb, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        nb, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     # nbclient's output widget sends to the kernel without waiting, which can stall for minutes
     client.comm_open_handlers.clear()

@@ -1,7 +1,6 @@
 """The chapters executed side by side before the build."""
 
 import re
-import time
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -50,12 +49,10 @@ def test_nothing_of_an_earlier_call_is_kept(chapters):
 
 def test_two_chapters_run_at_the_same_time(chapters):
     meet = "from pathlib import Path; import time\nPath('{0}').touch()\n"
-    meet += "for _ in range(300):\n    if Path('{1}').exists(): break\n    time.sleep(.1)\n"
+    meet += "for _ in range(900):\n    if Path('{1}').exists(): break\n    time.sleep(.1)\n"
     meet += "else: raise RuntimeError('the other chapter did not come')"
     write(chapters, a=meet.format("a", "b"), b=meet.format("b", "a"))
-    began = time.perf_counter()
     assert execute.main(["--jobs", "2"]) == []
-    assert time.perf_counter() - began < 30
 
 
 def test_jobs_must_be_positive(chapters, capsys):

@@ -129,7 +129,7 @@ def test_a_claim_names_the_cell_that_trained(tmp_path):
         "vp.claim('four is less than three', 4 < 3, trained=True)\nvp.glue('four', 4)",
     ]
     nb = new_notebook(cells=[new_code_cell(source) for source in cells])
-    client = NotebookClient(nb, kernel_name="python3", timeout=100, allow_errors=True)
+    client = NotebookClient(nb, kernel_name="python3", timeout=600, allow_errors=True)
     client.create_kernel_manager()
     leave = ("PYTEST_VERSION", "VAELIB_STRICT", "VAELIB_PROFILE")
     client.execute(env={key: value for key, value in os.environ.items() if key not in leave})
@@ -228,7 +228,7 @@ def test_a_claim_with_a_kind_is_displayed_in_a_notebook():
     claims = "vp.claim('so', 1 < 2, 'identity')\nvp.claim('too', 2 < 3)"
     cells = ["import vaelib.pages as vp", claims]
     nb = new_notebook(cells=[new_code_cell(source) for source in cells])
-    NotebookClient(nb, kernel_name="python3", timeout=100).execute()
+    NotebookClient(nb, kernel_name="python3", timeout=600).execute()
     seal, line = nb.cells[1].outputs
     assert seal.metadata["claim"]["kind"] == "identity"
     assert "1 &lt; 2" in seal.data["text/html"] and line.text == "Checked: too (2 < 3)\n"

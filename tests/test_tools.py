@@ -272,7 +272,7 @@ def test_a_renamed_page_redirects(tmp_path):
     )
     assert "sphinx_reredirects" in (ROOT / "_config.yml").read_text(encoding="utf-8")
     run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
-    subprocess.run(run, check=True, timeout=120)
+    subprocess.run(run, check=True, timeout=600)
     assert "new.html" in (tmp_path / "html/old.html").read_text()
 
 
@@ -299,7 +299,7 @@ def test_numbers_of_an_appendix_begin_with_its_letter(tmp_path):
     run = [sys.executable, "-m", "sphinx", "-q", "-W", str(tmp_path), str(tmp_path / "html")]
     for _ in range(2):
         path = os.pathsep.join([str(ROOT / "book/tools"), os.environ.get("PYTHONPATH", "")])
-        subprocess.run(run, check=True, timeout=120, env=os.environ | {"PYTHONPATH": path})
+        subprocess.run(run, check=True, timeout=600, env=os.environ | {"PYTHONPATH": path})
         places = plain.read_places(tmp_path / "html")
         found = {label: places[label].name for label in places if re.match("eq-|fig-", label)}
         assert found == {
