@@ -51,8 +51,9 @@ ROWS = [
     row("iwae-vae", "iwae", "vae", 50, 600, 400, needs_gpu=True, autocast="bfloat16"),
     row("vae-iwae-100", "vae", "iwae", 5, 100, 67, lr=3e-3),
     row("iwae-vae-100", "iwae", "vae", 5, 100, 67, lr=3e-3),
-    # The control of the first switch: the same training without one.
+    # The controls of the two switches: the same training without one.
     row("vae-vae-100", "vae", "vae", 5, 100, 67, lr=3e-3),
+    row("iwae-iwae-100", "iwae", "iwae", 5, 100, 67, lr=3e-3),
 ]
 
 
