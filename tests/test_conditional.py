@@ -208,3 +208,20 @@ def test_what_is_wrong_with_a_conditional_model_is_named(known):
     _, model, x, y = known
     with pytest.raises(ValueError, match=r"x has shape \(3, 4\)"):
         model.given(y[:3]).likelihood(torch.zeros(3, 2, dtype=torch.float64), x[:3, :4])
+
+
+def test_labels_and_samples_of_unequal_number():
+    torch.manual_seed(0)
+    model = vl.ConditionalVAE(vl.mlp(8, 16, 4), vl.mlp(4, 16, 6), 2, 2)
+    x, y = torch.rand(64, 6).round(), torch.eye(2).repeat(32, 1)
+    for n, m in ((32, 64), (64, 32)):
+        given = model.given(y[:m])
+        for call in (
+            lambda g=given, n=n: vl.log_likelihood(g, x[:n], 100, memory=8 * 100 * 256 * 32),
+            lambda g=given, n=n: vl.refit_encoder(g, x[:n], 2),
+            lambda g=given, n=n: vl.annealed_log_likelihood(g, x[:n], 2),
+            lambda g=given, n=n: vl.active_units(g, x[:n]),
+        ):
+            with pytest.raises(ValueError, match=f"a row for each of the {n} samples, got {m}"):
+                call()
+    assert vl.log_likelihood(model.given(y), x, 10).shape == (64,)

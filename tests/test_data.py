@@ -53,6 +53,15 @@ def test_binarization():
         vl.digits("static")
 
 
+def test_values_that_are_no_probabilities_are_not_binarized():
+    drawn = vl.binarize(torch.tensor([0.0, 1.0, -1.0, 3.0, 255.0, torch.nan]))
+    assert drawn[:2].tolist() == [0, 1] and drawn[2:].isnan().all()
+    digits, parts = vl.digits().train * 255, (vl.mlp(64, 8, 4), vl.mlp(2, 8, 64), 2)
+    with pytest.raises(ValueError, match="data after transform: every value must be finite"):
+        vl.fit(lambda seed: vl.VAE(*parts), vl.elbo, digits, steps=1,
+               transform=lambda x: vl.binarize(x))  # fmt: skip
+
+
 def test_two_points():
     assert vl.two_points().tolist() == [[-1.0], [1.0]] and vl.two_points(500).mean() == 0
     for n in (0, 3, 2.0):

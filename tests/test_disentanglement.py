@@ -106,6 +106,16 @@ def test_sharp_codes_name_their_factor_and_no_other(log_var, block, monkeypatch)
     )
 
 
+def test_an_image_is_no_partner_of_its_own():
+    """Pairs of an image with itself would tell noise which factor has the smaller groups."""
+    codes = np.random.default_rng(0).standard_normal((400, 4))
+    factors = np.stack([np.arange(400) // 8, np.arange(400) % 2], 1)
+    assert abs(vl.higgins_score(codes, factors, train=3000, test=2000) - 0.5) < 0.06
+    alone = np.append(np.zeros(399, int), 1)
+    with pytest.raises(ValueError, match="each value on at least two images, a pair, got a value"):
+        vl.higgins_score(codes, np.stack([alone, factors[:, 1]], 1))
+
+
 def test_scores_do_not_depend_on_the_latents_scales():
     codes = GRID + 0.1 * NOISE[:, :4]
     scaled = codes * np.array([1e-4, 100, 1e-4, 1e4])

@@ -5,8 +5,10 @@ import itertools
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import Independent, Normal
 from trust import within
 
@@ -120,6 +122,18 @@ def test_estimates_of_a_mixed_likelihood():
     assert torch.allclose(vl.log_likelihood(model, rows, 20_000), exact, atol=0.05)
     bound = vl.elbo(model, rows, k=20_000)["objective"]
     assert (bound < exact + 0.03).all() and (bound - exact).mean() < -0.05
+
+
+@pytest.mark.parametrize("log_r", [0.0, 8.0, 16.0])
+def test_counts_of_a_large_r_are_almost_poisson(log_r):
+    counts = likelihoods.NegativeBinomial()
+    counts.log_r.data.fill_(log_r)
+    x, mean = torch.arange(40.0), torch.tensor(3.0)
+    log_p = counts(mean.log().expand(40)).log_prob(x)
+    r = math.exp(log_r)
+    assert np.allclose(log_p.detach(), stats.nbinom.logpmf(x, r, r / (r + 3.0)), atol=2e-5)
+    log_p.sum().backward()
+    assert counts.log_r.grad.isfinite()
 
 
 def test_a_missing_value_is_summed_out():

@@ -295,8 +295,42 @@ def test_two_gaussian_information():
     )
 
 
+@pytest.mark.parametrize("x", [12.0, 15.0])
+def test_a_bound_far_from_the_data(x):
+    """The weights are small as e^-60 or e^-100 there: the quadrature is relative to the largest."""
+    torch.manual_seed(0)
+    log_w = oracles.scalar_vae(0.0, 1.0).log_weights(torch.full((200_000, 1), x), 5).double()
+    value = torch.logsumexp(log_w, 0) - math.log(5)
+    assert within(value, oracles.scalar_bound(x, 0.0, 1.0, k=5))
+    assert oracles.scalar_bound(x, 0.0, 1.0, k=1) < value.mean()  # planted: without the samples
+
+
+def test_quadrature_takes_the_models_own_prior_and_eval_mode():
+    torch.manual_seed(0)
+    decoder = torch.nn.Sequential(vl.mlp(1, 16, 5), torch.nn.Dropout(0.5))
+    model = vl.VAE(vl.mlp(5, 16, 2), decoder, 1, prior=vl.normal(1.5))
+    x = torch.rand(4, 5).round()
+    exact = oracles.log_likelihood_by_quadrature(model, x)
+    z = torch.linspace(-12, 12, 4801)[:, None]
+    with torch.no_grad():
+        log_p = model.eval().likelihood(z[:, None].expand(-1, 4, 1)).log_prob(x)
+        log_p = log_p.double() + model.prior.log_prob(z)[:, None]
+    model.train()
+    assert torch.allclose(exact, log_p.logsumexp(0) + math.log(0.005), atol=1e-4)
+    model.prior_net = vl.standard_normal(1)
+    assert (exact - oracles.log_likelihood_by_quadrature(model, x)).abs().min() > 1e-3  # planted
+    assert model.training
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="latent_dim must be 1 to 5, got 6"):
         oracles.LinearGaussian.fit(torch.randn(50, 6), 6)
     with pytest.raises(ValueError, match="leave no variance"):
         oracles.LinearGaussian.fit(torch.randn(3, 6).double(), 4)
+    with pytest.raises(ValueError, match="nodes must be at most 300, got 400"):
+        oracles.log_likelihood_by_quadrature(None, torch.rand(2, 3), nodes=400)
+    with pytest.raises(ValueError, match="std must be at least 0.001, .*, got 0.0001"):
+        oracles.surgery([-50, 50], [1e-4, 1e-4])
+    for matrix in ([[1, 2], [2, 1]], [[4, 1], [1, 4]]):
+        with pytest.raises(ValueError, match="a positive definite matrix with a diagonal of ones"):
+            oracles.gaussian_total_correlation(matrix)

@@ -403,6 +403,26 @@ def test_a_mixture_of_torchs_own_is_a_prior(seeds, how):
         )
 
 
+@pytest.mark.parametrize("name", ["Exponential", "Gamma", "Uniform", "HalfNormal", "Dirichlet"])
+def test_a_prior_has_no_density_outside_its_support(name):
+    """Without its checks torch's formula goes on there: a likelihood without a bound."""
+    ones = torch.ones(2)
+    arguments = {"Gamma": (ones, ones), "Uniform": (0 * ones, ones)}.get(name, (ones,))
+    prior = getattr(torch.distributions, name)(*arguments)
+    prior = prior if name == "Dirichlet" else Independent(prior, 1)
+    model = judged(0, prior=prior)
+    inside = torch.full((1, 2), 0.5)
+    assert torch.allclose(model.prior.log_prob(inside), prior.log_prob(inside))
+    assert model.prior.log_prob(-inside).item() == -math.inf
+    with pytest.raises(ValueError, match="every log-weight must be finite"):
+        vl.log_likelihood(model, X[:8], 100)
+    with pytest.warns(UserWarning, match="'objective' is not finite"):
+        vl.fit(partial(judged, prior=prior), partial(vl.elbo, kl="sampled"), X, steps=2)
+    # A game needs no density.
+    run = vl.fit(partial(judged, prior=prior), vl.aae_players(), X, steps=2, seeds=(0, 1))
+    assert run.broken == [None, None] and copy.deepcopy(run.model).prior.sample().shape == (2,)
+
+
 def test_a_prior_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"prior must be over codes of shape \(4,\), got \(2,\)"):
         build(prior=vl.pinwheel())
@@ -810,6 +830,8 @@ def test_a_two_layer_vae_looks_at_its_nets_without_a_trace():
         (lambda m, x: vl.fit(
             lambda seed: m["plain"], lambda m, x: {"objective": 1.0}, x, steps=1, batch_size=2),
          "terms must be tensors, got float for 'objective'"),
+        (lambda m, x: vl.active_units(m["classes"], x), "activity: a ClassAAE has no q"),
+        (lambda m, x: vl.latent_moments(m["classes"], x), "latent_moments: a ClassAAE has no q"),
     ],
 )  # fmt: skip
 def test_what_a_model_cannot_do_is_said(call, message):
@@ -819,6 +841,7 @@ def test_what_a_model_cannot_do_is_said(call, message):
         "implicit": vl.ImplicitVAE(vl.mlp(4, 2), vl.mlp(2, 4), 2),
         "two": vl.TwoLayerVAE(vl.mlp(4, 6), vl.mlp(3, 4), vl.mlp(2, 6), vl.mlp(3, 4), (3, 2)),
         "labels": vl.VAE(vl.mlp(4, 4), vl.mlp(2, 4), 2),
+        "classes": vl.ClassAAE(vl.mlp(4, 4), vl.mlp(4, 4), 2, 2, vl.mlp(2, 1), vl.mlp(2, 1)),
     }
     models["labels"].discriminator = vl.mlp(13, 1)
     with pytest.raises(ValueError, match=message):

@@ -79,6 +79,18 @@ class ConditionalVAE(VAE):
             )
         return super().likelihood(z, x, self.y)
 
+    def check_targets(self, x, where="data"):
+        """ValueError unless the images x fit the model (as in `VAE`), and y has one row for each.
+
+        Without a y, as in training, x alone is checked.
+        """
+        super().check_targets(x, where)
+        if self._y is not None and len(self.y) != len(x):
+            raise ValueError(
+                f"{where}: y of given must have a row for each of the {len(x)} samples, "
+                f"got {len(self.y)}."
+            )
+
     def rows(self, at):
         """The model of the samples x[at]."""
         return self.given(self.y[at])

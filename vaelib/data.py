@@ -40,9 +40,13 @@ CIFAR10_ROWS = 10_000  # images in each of its six files
 
 
 def binarize(x, generator=None):
-    """One Bernoulli draw per pixel, with its intensity as the probability: [0, 1] -> {0, 1}."""
+    """One Bernoulli draw per pixel, with its intensity as the probability: [0, 1] -> {0, 1}.
+
+    Values outside [0, 1], such as bytes, become NaN, which `fit` and evaluation refuse.
+    """
     # torch.bernoulli does the same and takes four times as long on a CPU.
-    return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
+    draw = (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
+    return torch.where((x >= 0) & (x <= 1), draw, torch.nan)
 
 
 def dequantize(x, levels=256, generator=None):

@@ -29,6 +29,12 @@ def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
 
     where, rng = "higgins_score", np.random.default_rng(seed)
     codes, factors = _checked(where, codes, factors, least_factors=2)
+    for column in factors.T:
+        if np.bincount(column).min() < 2:
+            raise ValueError(
+                f"{where}: factors must show each value on at least two images, a pair, "
+                "got a value with one image."
+            )
     pairs, train = integer(where, "pairs", pairs), integer(where, "train", train)
     test = integer(where, "test", test)
     groups = [_groups(column) for column in factors.T]
@@ -39,7 +45,11 @@ def higgins_score(codes, factors, pairs=64, train=10_000, test=5000, seed=0):
     for factor, group in enumerate(groups):
         which = np.flatnonzero(k == factor)
         first = rng.integers(len(codes), size=(len(which), pairs))
-        x[which] = np.abs(codes[first] - codes[_partners(group, first, rng)]).mean(1)
+        second = _partners(group, first, rng)
+        # An image is no partner of its own: that a difference is 0 would tell the group's size.
+        while (again := first == second).any():
+            second[again] = _partners(group, first[again], rng)
+        x[which] = np.abs(codes[first] - codes[second]).mean(1)
     # Standardized, because the classifier's penalty would favour latents of large scale.
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return float(classifier.fit(x[:train], k[:train]).score(x[train:], k[train:]))

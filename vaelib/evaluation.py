@@ -86,6 +86,8 @@ def _check_weights(bad, first, samples):
 
 def _codes(where, model, x):
     """Mean and log_var of q(z|x) for all x, each (N, Q), in chunks; the caller is in eval mode."""
+    if hasattr(model, "class_discriminator"):
+        raise ValueError(f"{where}: a ClassAAE has no q(z|x): it encodes to logits and a style.")
     starts = range(0, len(x), 4096)
     parts = [model.rows(slice(i, i + 4096)).encode(x[i : i + 4096]) for i in starts]
     mean, log_var = (torch.cat(part) for part in zip(*parts, strict=True))

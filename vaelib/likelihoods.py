@@ -261,7 +261,16 @@ class NegativeBinomial(Poisson):
 
     def forward(self, out):
         r = self.log_r.exp().expand_as(out)
-        return distributions.NegativeBinomial(r, logits=out - self.log_r, validate_args=False)
+        return Counts(r, logits=out - self.log_r, validate_args=False)
+
+
+class Counts(distributions.NegativeBinomial):
+    """torch's NegativeBinomial with log_prob in float64: its gammas cancel where r is large."""
+
+    def log_prob(self, value):
+        r, logits, x = self.total_count.double(), self.logits.double(), value.double()
+        log_p = r * logsigmoid(-logits) + x * logsigmoid(logits)
+        return (log_p + (r + x).lgamma() - (1 + x).lgamma() - r.lgamma()).to(value.dtype)
 
 
 NAMES = {"bernoulli": Bernoulli, "cross_entropy": CrossEntropy, "gaussian": Gaussian}

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from .checks import integer
 from .linear_gaussian import ConditionalLinearGaussian as ConditionalLinearGaussian
 from .linear_gaussian import LinearGaussian as LinearGaussian
 from .models import VAE
+from .probes import unchanged
 
 
 class _ConstantEncoder(nn.Module):
@@ -39,7 +41,10 @@ def scalar_bound(x, mean, std, k=1):
     nodes, weights = np.polynomial.hermite_e.hermegauss(300)
     z = mean + std * nodes
     log_w = -0.5 * ((x - z) ** 2 + z**2 - nodes**2) - 0.5 * math.log(2 * math.pi) + math.log(std)
-    u, step = np.linspace(-40, 60, 20_001, retstep=True)
+    likely = log_w[weights > 1e-18 * weights.sum()]
+    # t = exp(u), from far below one over the largest weight to above one over the smallest.
+    step = 0.005
+    u = np.arange(-40 - max(0, likely.max()), 20 - min(0, likely.min()), step)
     with np.errstate(over="ignore"):
         phi = np.exp(-np.exp(u[:, None] + log_w)) @ (weights / weights.sum())
         return -math.log(k) + step * float(np.sum(np.exp(-np.exp(u)) - phi**k))
@@ -47,14 +52,20 @@ def scalar_bound(x, mean, std, k=1):
 
 @torch.no_grad()
 def log_likelihood_by_quadrature(model, x, nodes=200):
-    """log p(x) of a model with one latent number and the prior N(0, 1), (N,), float64, in nats.
+    """log p(x) of a model with one latent number, (N,), float64, in nats; in eval mode.
 
-    By Gauss-Hermite quadrature over the code; exact as long as p(x|z) is smooth between `nodes`
-    points. Works for every likelihood.
+    By Gauss-Hermite quadrature over the code; exact as long as p(x|z) p(z) / N(z; 0, 1) is smooth
+    between `nodes` points. Works for every likelihood. ValueError: nodes outside 2 to 300.
     """
+    if integer("log_likelihood_by_quadrature", "nodes", nodes, 2) > 300:
+        raise ValueError(f"log_likelihood_by_quadrature: nodes must be at most 300, got {nodes}.")
     z, weights = (torch.from_numpy(a).to(x) for a in np.polynomial.hermite_e.hermegauss(nodes))
-    log_p = model.likelihood(z[:, None, None].expand(-1, len(x), 1), x).log_prob(x)
-    return torch.logsumexp(log_p.double() + (weights / weights.sum()).double().log()[:, None], 0)
+    with unchanged(model):
+        model.eval()
+        log_p = model.likelihood(z[:, None, None].expand(-1, len(x), 1), x).log_prob(x)
+        ratio = model.prior.log_prob(z[:, None]) + 0.5 * (z**2 + math.log(2 * math.pi))
+    weights = (weights / weights.sum()).double().log() + ratio.double()
+    return torch.logsumexp(log_p.double() + weights[:, None], 0)
 
 
 def shell(dim):
@@ -85,11 +96,16 @@ def surgery(mean, std):
     """ELBO surgery of posteriors N(mean[n], std[n]²), n = 1..N, by quadrature (eq-surgery).
 
     A dict, in nats: "kl", the average KL to N(0, 1); "mutual_information" I(n; z); "marginal_kl",
-    KL(q(z) ‖ N(0, 1)).
+    KL(q(z) ‖ N(0, 1)). ValueError: a std too small for the quadrature's steps.
     """
     mean, std = np.asarray(mean, float)[:, None], np.asarray(std, float)[:, None]
     low, high = (mean - 12 * std).min(), (mean + 12 * std).max()
     z, step = np.linspace(low, high, 200_001, retstep=True)
+    if step > std.min() / 2:
+        raise ValueError(
+            f"surgery: std must be at least {2 * step:.2g}, twice the quadrature's step, "
+            f"got {std.min():.2g}."
+        )
     log_q = -0.5 * ((z - mean) / std) ** 2 - np.log(std) - 0.5 * math.log(2 * math.pi)
     log_aggregate = np.logaddexp.reduce(log_q, 0) - math.log(len(mean))
     log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
@@ -115,9 +131,17 @@ def two_gaussian_information(delta):
 def gaussian_total_correlation(correlation):
     """The total correlation of a Gaussian, -½ ln det of its correlation matrix, in nats.
 
-    Equation eq-gaussian-tc of the book (chapter 7).
+    Equation eq-gaussian-tc of the book (chapter 7). ValueError: another matrix.
     """
-    return -0.5 * float(np.linalg.slogdet(np.asarray(correlation, float))[1])
+    matrix = np.asarray(correlation, float)
+    sign, log_det = np.linalg.slogdet(matrix)
+    if sign <= 0 or not np.allclose(np.diagonal(matrix), 1):
+        raise ValueError(
+            "gaussian_total_correlation: correlation must be a positive definite matrix with a "
+            f"diagonal of ones, got determinant {sign * np.exp(log_det):g} and the diagonal "
+            f"{np.diagonal(matrix).tolist()}."
+        )
+    return -0.5 * float(log_det)
 
 
 def normal_entropy(std=1.0):

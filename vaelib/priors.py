@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.distributions import Distribution, Independent, Normal, Transform
+from torch.distributions import Distribution, Independent, Normal, Transform, constraints
 from torch.nn.functional import softplus
 
 from .checks import number
@@ -43,12 +43,14 @@ class Prior(nn.Module):
 class Fixed(nn.Module):
     """A prior that is one of torch's distributions; its tensors move with the module.
 
-    It does not check its arguments, as this would read tensors in a CUDA graph and under vmap.
+    It does not check its arguments, as this would read tensors in a CUDA graph and under vmap; its
+    density is 0 outside of its support.
     """
 
     def __init__(self, distribution):
         super().__init__()
-        self.distribution = _mapped(distribution, lambda tensor: tensor)
+        plain = _mapped(distribution, lambda tensor: tensor)
+        self.distribution = plain if _on_all_numbers(plain) else Supported(plain, 0, False)
 
     def forward(self):
         return self.distribution
@@ -56,6 +58,27 @@ class Fixed(nn.Module):
     def _apply(self, fn, recurse=True):
         self.distribution = _mapped(self.distribution, fn)
         return super()._apply(fn, recurse)
+
+
+class Supported(Independent):
+    """A distribution whose log-density is -inf outside of its support, such as an Exponential.
+
+    Without its checks torch's own formula goes on there, to any value.
+    """
+
+    def log_prob(self, z):
+        inside = self.base_dist.support.check(z)
+        return torch.where(inside, super().log_prob(z), -math.inf)
+
+
+def _on_all_numbers(distribution):
+    try:
+        support = distribution.support
+    except NotImplementedError:  # nothing is known, as of a distribution of the user's
+        return True
+    while hasattr(support, "base_constraint"):
+        support = support.base_constraint
+    return support is constraints.real
 
 
 def _mapped(thing, fn, made=None):
