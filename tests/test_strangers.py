@@ -4,6 +4,7 @@ import copy
 import math
 import os
 import pickle
+import warnings
 from functools import partial
 
 import numpy as np
@@ -62,7 +63,27 @@ OTHERS = {
     "a prior": {"build": partial(build, prior=vl.normal(2.0))},
     "a transform": {"transform": lambda x: 1 - x},
     "autocast": {"autocast": torch.bfloat16},
+    "a frozen part": {"build": lambda seed: half_frozen(build(seed))},
+    "a part in eval mode": {"build": lambda seed: resting(build(seed))},
+    "other first weights": {"build": lambda seed: scaled_down(build(seed))},
 }
+
+
+def half_frozen(model):
+    model.decoder.requires_grad_(False)
+    return model
+
+
+def resting(model):
+    model.encoder.eval()
+    return model
+
+
+def scaled_down(model):
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(0.5)
+    return model
 
 
 PLAIN = partial(vl.beta_vae, beta=1.0)
@@ -103,6 +124,51 @@ def test_a_global_of_a_notebook_and_a_closure_belong_to_an_objective(tmp_path):
         run(tmp_path / "closure", weighted(1.0))
     with pytest.raises(ValueError, match="was made with objective="):
         run(tmp_path / "closure", weighted(4.0))
+
+
+def test_every_value_of_a_schedule_counts(tmp_path):
+    """Two warm-ups that agree at the first, the middle and the last step."""
+    for name in ("lr", "beta"):
+        start, objective = (1e-3, PLAIN) if name == "lr" else (1.0, vl.beta_vae)
+        short, long = vl.ramp(0, 5, start), vl.ramp(0, 12, start)
+        first, second = (
+            {"lr": value} if name == "lr" else {"hyper": {name: value}} for value in (short, long)
+        )
+        run(tmp_path / name, objective, **first)
+        with pytest.warns(UserWarning, match="nothing was trained"):
+            run(tmp_path / name, objective, **first)
+        with pytest.raises(ValueError, match="was made with .*; use resume=False or another"):
+            run(tmp_path / name, objective, **second)
+
+
+def test_the_code_of_ones_own_net_belongs_to_a_run(tmp_path):
+    def built(function):
+        names = {"__name__": "notebook", "vl": vl, "nn": nn, "torch": torch}
+        exec(f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(64, 16), nn.Linear(16, 8)
+
+    def forward(self, x):
+        return self.b(torch.{function}(self.a(x)))
+
+
+def build(seed=0):
+    return vl.VAE(Net(), vl.mlp(4, 64), 4, "cross_entropy")
+""", names)  # fmt: skip
+        return names["build"]
+
+    run(tmp_path, build=built("tanh"))
+    with pytest.warns(UserWarning, match="nothing was trained"):
+        run(tmp_path, build=built("tanh"))
+    with pytest.raises(ValueError, match="was made with code of Net="):
+        run(tmp_path, build=built("relu"))
+
+
+def test_models_are_continued_from_a_folder_that_has_some(tmp_path):
+    with pytest.raises(ValueError, match='a folder with models for resume="models", got .*typo'):
+        run(tmp_path / "typo", resume="models")
 
 
 def test_checkpoints_are_flushed_as_windows_wants_it(tmp_path, monkeypatch):
@@ -617,6 +683,63 @@ def test_a_model_is_saved_with_its_settings(tmp_path):
     )
     with pytest.raises(RuntimeError, match="nothing.safetensors cannot be read"):
         vl.load(tmp_path / "nothing.safetensors", sized)
+
+
+class Noting(nn.Module):
+    """A net that keeps its activations, and counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.calls = nn.Linear(64, 16), nn.Linear(16, 8), 0
+
+    def forward(self, x):
+        self.calls += 1
+        self.hidden = torch.tanh(self.a(x))
+        return self.b(self.hidden)
+
+
+def noting(seed=0):
+    return vl.VAE(Noting(), vl.mlp(4, 64), 4, "cross_entropy")
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_net_that_keeps_its_activations(seeds, how, tmp_path):
+    models = vl.fit(noting, vl.elbo, X, steps=3, seeds=seeds, checkpoint=tmp_path / "run").models
+    assert all(vl.active_units(model, X) >= 0 for model in models)
+    vl.save(models[-1], tmp_path / "net")
+    if len(seeds) == 1:  # its counter differs from that of a new net
+        with pytest.raises(ValueError, match="calls=0.*; strict=False loads the weights all"):
+            vl.load(tmp_path / "net", noting)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if how == "together" and len(seeds) == 2 else "ignore")
+        back = vl.load(tmp_path / "net", noting, strict=False)
+    assert torch.equal(back.encode(X)[0], models[-1].encode(X)[0])
+
+
+def test_nets_with_the_older_weight_norm(how, tmp_path):
+    def build(seed=0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net = nn.utils.weight_norm(nn.Linear(64, 8))
+        return vl.VAE(net, vl.mlp(4, 64), 4, "cross_entropy")
+
+    run = vl.fit(build, vl.elbo, X, steps=3, seeds=(0, 1), checkpoint=tmp_path / "run")
+    vl.save(run.models[1], tmp_path / "net")
+    back = vl.load(tmp_path / "net", build)
+    assert torch.equal(back.encode(X)[0], run.models[1].encode(X)[0])
+
+
+def test_what_cannot_be_saved_or_loaded_is_named(tmp_path):
+    model = sized(8)
+    vl.save(model, tmp_path / "net", hidden=np.int64(8))
+    assert vl.load(tmp_path / "net", sized).latent_dim == model.latent_dim
+    with pytest.raises(ValueError, match="save: settings must be JSON values"):
+        vl.save(model, tmp_path / "net", shape={1, 2})
+    with pytest.raises(ValueError, match="is .*float64.* instead of .*float32"):
+        vl.load(tmp_path / "net", lambda hidden: sized(hidden).double())
+    (tmp_path / "net.partial").write_text("the user's own")
+    vl.save(model, tmp_path / "net", hidden=8)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["net", "net.partial"]
 
 
 def test_a_module_with_more_parts_is_not_the_one_that_was_saved(tmp_path):

@@ -5,6 +5,7 @@ import json
 import os
 import warnings
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -23,18 +24,23 @@ class Keeper:
 
     def __init__(self, job, file, data_digest, models_only=False):
         self.job, self.file, self.models_only, self.saved = job, file, models_only, None
-        plan = job.plan
-        # What must agree before a checkpoint is resumed; functions of the step are compared by
-        # their values at three steps.
-        self.config = {
+        self.config = None if file is None else self._settings(data_digest)
+
+    def _settings(self, data_digest):
+        """What must agree before a checkpoint is resumed, as JSON."""
+        job, plan = self.job, self.job.plan
+        return {
             "seeds": list(job.seeds), "steps": plan.steps, "batch_size": plan.batch_size,
-            "hyper": {name: _three(value, plan.steps) for name, value in job.hyper.items()},
-            "lr": [_three(player.lr, plan.steps) for player in plan.players],
+            "hyper": {name: _values(value, plan.steps) for name, value in job.hyper.items()},
+            "lr": [_values(player.lr, plan.steps) for player in plan.players],
             "adam": [json.loads(json.dumps(player.adam)) for player in plan.players],
             "objective": [identity.describe(player.objective) for player in plan.players],
             "data": data_digest, "transform": identity.describe(plan.transform),
             "autocast": str(plan.autocast), "model": identity.of_model(job.models[0]),
             "shapes": {name: list(t.shape) for name, t in job.copies.tensors().items()},
+            "trained parameters": job.owns,
+            "parts in eval mode": [n for n, m in job.models[0].named_modules() if not m.training],
+            **identity.of_code(job.models[0]), "build": identity.describe(plan.build),
         }  # fmt: skip
 
     def load(self):
@@ -123,7 +129,12 @@ def files_of(folder, groups, resume):
     if resume and others and not any(file.exists() for file in files):
         raise ValueError(
             f"fit: checkpoint {others[0]} is of copies that would now be trained in other groups, "
-            f"as on another device; {ADVICE}."
+            f"as with other seeds or on another device; {ADVICE}."
+        )
+    if resume == "models" and not others:
+        raise ValueError(
+            f'fit: checkpoint must be a folder with models for resume="models", got {folder}, '
+            "which has none."
         )
     return files
 
@@ -133,7 +144,7 @@ def write(file, tensors, state):
 
     RuntimeError: the file cannot be written; a previous file is unchanged.
     """
-    fresh = file.with_suffix(".partial")
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.partial")  # no file of the user's own
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(
@@ -208,8 +219,10 @@ def _short(value):
     return text if len(text) < 200 else text[:200] + " ..."
 
 
-def _three(value, steps):
-    """A hyper-parameter as JSON: a number, one per copy, or a function's values at three steps."""
+def _values(value, steps):
+    """A hyper-parameter as JSON: a number, one per copy, or of a function of the step its values
+    at the first, the middle and the last step and a digest of all of them."""
     if callable(value):
-        return [float(value(step)) for step in (0, steps // 2, steps - 1)]
+        values = [float(value(step)) for step in range(steps)]
+        return [values[0], values[steps // 2], values[-1], identity.describe(np.array(values))]
     return list(value) if isinstance(value, tuple) else value

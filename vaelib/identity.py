@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import hashlib
+import inspect
+import sys
 import types
 
 import numpy as np
@@ -25,7 +27,7 @@ def of_model(model, code=True):
         attributes = {
             key: describe(value, code=code)
             for key, value in vars(module).items()
-            if key != "training" and not key.startswith("_")
+            if key != "training" and not key.startswith("_") and not _noted(value)
         }
         settings = ", ".join(
             [module.extra_repr(), *(f"{key}={text}" for key, text in sorted(attributes.items()))]
@@ -35,6 +37,33 @@ def of_model(model, code=True):
             f"({settings.removeprefix(', ').removesuffix(', ')})"
         )
     return lines
+
+
+def of_code(model):
+    """{"code of a class": a digest of its methods}, of the model's classes that are the user's."""
+    classes = {c for module in model.modules() for c in type(module).__mro__ if _is_own(c)}
+    methods = {
+        c: [getattr(value, "fget", getattr(value, "__func__", value)) for value in vars(c).values()]
+        for c in classes
+    }
+    return {
+        f"code of {c.__qualname__}": _digest(
+            " ".join(map(describe, filter(inspect.isfunction, of))).encode()
+        )
+        for c, of in sorted(methods.items(), key=lambda item: item[0].__qualname__)
+    }
+
+
+def _is_own(kind):
+    """Whether a class is the user's, and not one of an installed package."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    package = kind.__module__.partition(".")[0]
+    return package not in ("builtins", "torch", "vaelib") and "-packages" not in file
+
+
+def _noted(value):
+    """Whether an attribute is a tensor that the module has computed, such as an activation."""
+    return torch.is_tensor(value) and not value.is_leaf
 
 
 def describe(value, depth=6, code=True):

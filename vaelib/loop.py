@@ -26,6 +26,7 @@ class Plan:
     takes: for each player the names of the hyper-parameters that its objective takes.
     """
 
+    build: object
     players: list
     takes: list
     streams: dict

@@ -7,22 +7,33 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+
+@contextmanager
+def same_attributes(model):
+    """Afterwards every submodule's attributes are restored, such as activations that it keeps."""
+    kept = [(m, dict(vars(m))) for m in model.modules() if not isinstance(m, LazyModuleMixin)]
+    try:
+        yield
+    finally:
+        for module, attributes in kept:
+            vars(module).clear()
+            vars(module).update(attributes)
 
 
 @contextmanager
 def unchanged(model):
-    """Afterwards every submodule's mode, and every buffer and its values, are restored."""
-    modes = [(module, module.training) for module in model.modules()]
+    """Afterwards every submodule's attributes, its mode, and every buffer's values are restored."""
     buffers = [
         (module, name, buffer, buffer.clone())
         for module in model.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
     try:
-        yield
+        with same_attributes(model):
+            yield
     finally:
-        for module, mode in modes:
-            module.training = mode
         with torch.no_grad():
             for module, name, buffer, value in buffers:
                 module._buffers[name] = buffer.copy_(value)

@@ -1,5 +1,7 @@
 """Models on disk: the weights as safetensors, with the settings that rebuild the model."""
 
+import json
+import warnings
 from itertools import zip_longest
 from pathlib import Path
 
@@ -7,14 +9,20 @@ import torch
 
 from . import identity
 from .checkpoints import read, write
+from .checks import plain
 
 
 def save(model, path, **settings):
     """Write a module's parameters and buffers, and settings (any JSON value), atomically to a file.
 
     The module may be a whole model, or its encoder or decoder alone. RuntimeError: the file cannot
-    be written.
+    be written. ValueError: settings that are no JSON.
     """
+    settings = {name: plain(value) for name, value in settings.items()}
+    try:
+        json.dumps(settings)
+    except TypeError as error:
+        raise ValueError(f"save: settings must be JSON values ({error}).") from None
     write(
         Path(path).expanduser(),
         _tensors(model),
@@ -22,9 +30,11 @@ def save(model, path, **settings):
     )
 
 
-def load(path, build):
+def load(path, build, strict=True):
     """The module that `save` has written, in eval mode: build(**settings) with the saved weights.
 
+    strict: also compare the attributes of the modules, such as a scale; with False a difference is
+        a warning, for modules that note something while they run.
     RuntimeError: the file cannot be read. ValueError: build makes another module, and how it
         differs.
     """
@@ -32,17 +42,23 @@ def load(path, build):
     model = build(**state["settings"])
     made, own = identity.of_model(model, code=False), _tensors(model)
     for saved, now in zip_longest(state["model"], made):
-        if saved != now:
+        if saved != now and not strict:
+            warnings.warn(f"load: {saved!r} was saved, {now!r} is built.", stacklevel=2)
+        elif saved != now:
             raise ValueError(
-                f"load: build must make the module that was saved, {saved!r}, got {now!r}."
+                f"load: build must make the module that was saved, {saved!r}, got {now!r}; "
+                "strict=False loads the weights all the same, if they fit."
             )
-    if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in tensors.items()}:
-        odd = sorted(own.keys() ^ tensors.keys()) or [
-            n for n in own if own[n].shape != tensors[n].shape
+    kinds, made = (
+        {name: (tuple(t.shape), str(t.dtype)) for name, t in of.items()} for of in (tensors, own)
+    )
+    if kinds != made:
+        odd = [
+            f"{name} is {made.get(name, 'missing')} instead of {kinds.get(name, 'missing')}"
+            for name in sorted(made.keys() | kinds.keys())
+            if made.get(name) != kinds.get(name)
         ]
-        raise ValueError(
-            f"load: build must make the module that was saved, but {', '.join(odd)} differ."
-        )
+        raise ValueError(f"load: build must make the module that was saved, but {', '.join(odd)}.")
     with torch.no_grad():
         for name, t in own.items():
             t.copy_(tensors[name])

@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from . import batches, checkpoints, identity
 from .checks import integer, number, one_of, plain
 from .copies import refuse_shared
 from .loop import Job, Plan
+from .probes import same_attributes
 
 
 @dataclass
@@ -99,7 +101,7 @@ def fit(
         is not changed. Parameters with requires_grad=False are not trained.
     objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d; "objective" is maximised. A
         list of `Player`s takes turns on the same batch; a term t of player i > 0 is recorded as
-        "t/i".
+        "t/i". What changes with the step belongs in hyper: fit also calls the objective to look.
     data: a floating-point tensor (N, ...), or a dict of named streams (a tensor, or a tuple of
         tensors that stay together, images first); x is then a dict of batches. Each is shuffled
         every epoch; a last short batch is left out.
@@ -115,9 +117,10 @@ def fit(
         `objective` are evaluated once. A transform other than `binarize` runs again at each step,
         once for all copies; its shapes must agree.
     compile: use torch.compile. autocast: a dtype, such as torch.bfloat16.
-    checkpoint: a folder; an interrupted run resumes from it. resume=False starts again;
-        resume="models" trains the models in the folder with other settings, such as another lr;
-        called again with the same ones, it continues that training.
+    checkpoint: a folder; an interrupted run resumes from it, if the data, the arguments and the
+        code of build, objective and nets are the same (initial weights are not compared).
+        resume=False starts again; resume="models" trains the models in the folder with other
+        settings, such as another lr; called again with the same ones, it continues that training.
     Models are trained in train mode (parts that build has put in eval mode stay there) and come
     back in eval mode. A copy with a term that is no longer finite is named in `broken`; if
     none is left, training stops.
@@ -169,6 +172,7 @@ def fit(
         streams = {name: [t.to(device) for t in tensors] for name, tensors in streams.items()}
         batches.check(models[0], data, streams, transform, batch_size)
         plan = Plan(
+            build,
             players,
             takes,
             streams,
@@ -190,7 +194,9 @@ def fit(
             job = Job(plan, models[group], seeds[group], values)
             job.keeper = checkpoints.Keeper(job, file, digest, models_only=resume == "models")
             checkpoints.set_random_state(device, states[group.start])
-            job.train(resume)
+            # Of stacked copies, what the first model notes while it runs are tensors of vmap.
+            with same_attributes(job.models[0]) if job.copies.stacked else nullcontext():
+                job.train(resume)
             jobs.append(job)
             if job.interrupted:
                 break
