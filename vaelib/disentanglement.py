@@ -123,12 +123,14 @@ def mig_mixture(mean, log_var, factors, samples=2000, seed=0):
     (eq-mig-mixture of the book, chapter 7). ValueError: means or log_vars that are not finite,
     fewer than two latents.
     """
-    return _gap(*_mixture_table(mean, log_var, factors, samples, seed, least_latents=2))
+    with torch.device("cpu"):  # whatever the default device is
+        return _gap(*_mixture_table(mean, log_var, factors, samples, seed, least_latents=2))
 
 
 def mixture_table(mean, log_var, factors, samples=2000, seed=0):
     """I(z_j; v_k) under the exact mixture, (Q, K), and the entropies H(v_k), (K,), in nats."""
-    return _mixture_table(mean, log_var, factors, samples, seed)
+    with torch.device("cpu"):
+        return _mixture_table(mean, log_var, factors, samples, seed)
 
 
 @torch.no_grad()
@@ -158,6 +160,8 @@ def _mixture_table(mean, log_var, factors, samples, seed, **least):
                 sums = torch.zeros(len(rows), len(counts[k])).index_add_(1, column, density)
                 given = sums.gather(1, own[:, None])[:, 0] / counts[k][own]
                 total[j, k] += (given / density.mean(1)).log().double().sum()
+    if not total.isfinite().all():
+        raise ValueError(f"{where}: log_var must be of variances that float32 holds, got others.")
     return (total / samples).numpy(), np.array([_entropy(c.numpy()) for c in counts])
 
 

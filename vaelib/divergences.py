@@ -83,6 +83,7 @@ def kl_decomposition(mean, log_var, samples=10_000):
     Gaussians; the parts add up to the last digit. Works in blocks. ValueError: samples below 1.
     """
     samples = integer("kl_decomposition", "samples", samples)
+    mean, log_var = torch.as_tensor(mean), torch.as_tensor(log_var)
     n, q = mean.shape
     whole = torch.arange(n, device=mean.device).repeat(samples // n)
     index = torch.cat([whole, torch.randperm(n, device=mean.device)[: samples % n]])
@@ -139,9 +140,12 @@ def mmd(x, y, kernel, unbiased=True):
     unbiased: the U-statistic, whose within-terms leave out the diagonal; it can be negative.
         Otherwise the V-statistic, at least 0 and too large by about 2 (1 - E k) / n if the two
         distributions agree.
-    Works in blocks of rows, so that 20,000 samples fit in memory if no gradient is needed.
+    Works in blocks of rows, so that 20,000 samples fit in memory if no gradient is needed. In
+    float32 the distances of two samples far from all others, 1,000 widths of the kernel or more,
+    are lost in rounding: use x.double().
     ValueError: samples of unequal dimension, or fewer than two of one kind for the U-statistic.
     """
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(

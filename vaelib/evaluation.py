@@ -169,6 +169,7 @@ def parzen_log_density(centres, x, scale, block=2**24):
     are kept in memory at once. Computed in float64. ValueError: shapes that do not fit, a scale
     that is not positive.
     """
+    centres, x = torch.as_tensor(centres), torch.as_tensor(x)
     if centres.dim() != 2 or x.dim() != 2 or centres.shape[1] != x.shape[1] or not len(centres):
         raise ValueError(
             "parzen_log_density: centres and x must have shapes (n, D) and (N, D), "
@@ -203,6 +204,7 @@ def frechet_distance(a, b):
     only with the features of the Inception network. ValueError: features of unequal width, or
     fewer than two of either.
     """
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
     if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(
             "frechet_distance: a and b must have shapes (n, F) and (m, F) with n, m >= 2, "
@@ -236,6 +238,8 @@ def bits_per_dimension(log_likelihood, dimensions, levels=1):
 
 
 def mean_and_error(values):
-    """The mean of independent values, (N,), and its standard error."""
-    values = np.asarray(values, dtype=float)
+    """The mean of independent values, (N,), and its standard error. ValueError: another shape."""
+    values = np.asarray(values.detach().cpu() if torch.is_tensor(values) else values, dtype=float)
+    if values.ndim != 1:
+        raise ValueError(f"mean_and_error: values must have shape (N,), got {values.shape}.")
     return values.mean(), values.std(ddof=1) / np.sqrt(len(values))

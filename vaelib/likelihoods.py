@@ -96,6 +96,11 @@ class Scaled(Likelihood):
     def mean_and_scale(self, out):
         """The mean, and the scale in the same shape, from the decoder's output."""
         if self.scale == "head":
+            if out.shape[-1] % 2:
+                raise ValueError(
+                    'VAE: for scale="head" the decoder must return means and log-scales, two '
+                    f"numbers for each value, got {out.shape[-1]} numbers."
+                )
             mean, log_scale = out.chunk(2, -1)
             return mean, self.start * log_scale.exp() + self.scale_floor
         if self.scale == "learned":

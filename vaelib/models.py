@@ -69,10 +69,10 @@ class VAE(nn.Module):
         except RuntimeError as error:
             error.add_note(f"VAE: the encoder was given x of shape {tuple(x.shape)}.")
             raise
-        pair = out if isinstance(out, tuple) else out.chunk(2, -1)
+        pair = tuple(out) if isinstance(out, (tuple, list)) else out.chunk(2, -1)
         if len(pair) != 2 or any(part.shape[-1] != self.latent_dim for part in pair):
             got = " and ".join(
-                str(tuple(part.shape)) for part in (pair if isinstance(out, tuple) else [out])
+                str(tuple(part.shape)) for part in ([out] if torch.is_tensor(out) else pair)
             )
             raise ValueError(
                 f"VAE: with latent_dim={self.latent_dim} the encoder must return mean and log_var, "
@@ -105,7 +105,10 @@ class VAE(nn.Module):
         """
         if y is not None:
             z = torch.cat([z, y.expand(*z.shape[:-1], -1)], -1)
-        out = self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
+        out = self.decoder(z.reshape(-1, z.shape[-1]))
+        if not torch.is_tensor(out):
+            raise ValueError(f"VAE: the decoder must return a tensor, got {type(out).__name__}.")
+        out = out.reshape(*z.shape[:-1], *out.shape[1:])
         distribution = self.likelihood_net(out)
         event = distribution.batch_shape[z.dim() - 1 :]
         if x is not None and x.shape[1:] != event:

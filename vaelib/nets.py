@@ -17,6 +17,11 @@ def mlp(*sizes, activation=nn.Tanh):
     if len(sizes) < 2:
         raise ValueError(f"mlp: sizes must be two or more positive integers, got {sizes}.")
     sizes = [integer("mlp", "sizes", n) for n in sizes]
+    if isinstance(activation, nn.Module):
+        raise ValueError(
+            f"mlp: activation must be a class or a function that makes a module, such as nn.ReLU, "
+            f"got the module {activation}."
+        )
     layers = []
     for n_in, n_out in zip(sizes, sizes[1:], strict=False):
         linear = nn.Linear(n_in, n_out)

@@ -7,24 +7,26 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
 
 
 @contextmanager
 def same_attributes(model):
-    """Afterwards every submodule's attributes are restored, such as activations that it keeps."""
-    kept = [(m, dict(vars(m))) for m in model.modules() if not isinstance(m, LazyModuleMixin)]
+    """Afterwards every submodule has the tensors that it had, and no activations that it kept."""
+    kept = [(module, dict(vars(module))) for module in model.modules()]
     try:
         yield
     finally:
-        for module, attributes in kept:
-            vars(module).clear()
-            vars(module).update(attributes)
+        for module, before in kept:
+            for name, value in list(vars(module).items()):
+                if torch.is_tensor(value) and value is not before.get(name):
+                    del vars(module)[name]
+                    vars(module).update({name: before[name]} if name in before else {})
 
 
 @contextmanager
 def unchanged(model):
-    """Afterwards every submodule's attributes, its mode, and every buffer's values are restored."""
+    """Afterwards every submodule's mode and tensors, and every buffer's values, are restored."""
+    modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module, name, buffer, buffer.clone())
         for module in model.modules()
@@ -34,6 +36,8 @@ def unchanged(model):
         with same_attributes(model):
             yield
     finally:
+        for module, mode in modes:
+            module.training = mode
         with torch.no_grad():
             for module, name, buffer, value in buffers:
                 module._buffers[name] = buffer.copy_(value)

@@ -130,11 +130,25 @@ def fit(
     global latest, _interrupted
     steps, batch_size = integer("fit", "steps", steps), integer("fit", "batch_size", batch_size)
     seeds = _seeds(seeds)
-    if isinstance(build, nn.Module):
+    if isinstance(build, nn.Module) or not callable(build):
         raise ValueError(
             f"fit: build must be a function of a seed that returns the model, got a "
             f"{type(build).__name__}; use lambda seed: model."
         )
+    if not torch.is_grad_enabled():
+        raise ValueError("fit: gradients are off; call it outside of torch.no_grad().")
+    if isinstance(objective, Player):
+        objective = [objective]
+    if not callable(objective) and not (
+        isinstance(objective, (list, tuple))
+        and objective
+        and all(isinstance(p, Player) for p in objective)
+    ):
+        raise ValueError(
+            f"fit: objective must be a function (model, x) or a list of Players, got {objective!r}."
+        )
+    if hyper is not None and not isinstance(hyper, dict):
+        raise ValueError(f"fit: hyper must be a dict {{name: value}}, got {hyper!r}.")
     if callable(objective):
         players = [Player(nn.Module.parameters, objective, 1e-3 if lr is None else lr)]
     elif lr is None:
@@ -163,7 +177,12 @@ def fit(
         models, states = [], []
         for seed in seeds:
             torch.manual_seed(seed)
-            models.append(build(seed).to(device))
+            model = build(seed)
+            if not isinstance(model, nn.Module):
+                raise ValueError(
+                    f"fit: build must return a model, a torch module, got {type(model).__name__}."
+                )
+            models.append(model.to(device))
             if not models[-1].training:
                 models[-1].train()  # such as a model that an earlier run has returned
             # Training continues from this state, whatever is built next.
