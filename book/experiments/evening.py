@@ -44,10 +44,12 @@ QUEUE = [
     ("iwae_table1", "vae-2-k5", [0, 1]),
     ("iwae_table1", "vae-2-k50", [0]),
     ("iwae_table2", "iwae-iwae-100", [0]),
+    ("iwae_table2", "vae-vae5-100", [0]),
     ("iwae_table2", "vae-iwae-100", [0, 1, 2]),
     ("iwae_table2", "vae-vae-100", [0, 1, 2]),
     ("iwae_table2", "iwae-vae-100", [0, 1, 2]),
     ("iwae_table2", "iwae-iwae-100", [1, 2]),
+    ("iwae_table2", "vae-vae5-100", [1, 2]),
 ]
 QUEUE = json.loads(os.environ.get("EVENING", "null")) or QUEUE  # tests set another queue
 NICE = int(os.environ.get("EVENING_NICE", "19"))  # 0 on a machine with nothing else to do
