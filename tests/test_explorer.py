@@ -431,47 +431,8 @@ def test_the_point_on_the_ground_is_dragged_and_climbs(browser, tmp_path):  # no
         assert told(page)[3] < 0.001 and "Climb" in page.locator("button").text_content()
 
 
-def encoder_and_decoder():
-    torch.manual_seed(0)
-    return vl.VAE(vl.mlp(64, 8, 4), vl.mlp(2, 8, 64), 2, "gaussian", scale=0.3)
-
-
 def number(page, css, name):
     return float(page.locator(css).first.get_attribute(name))
-
-
-def test_a_plane_encodes_images_walks_and_draws(browser, tmp_path):  # noqa: F811
-    model, images = encoder_and_decoder(), torch.rand(3, 64)
-    means, stds = torch.tensor([[1.0, -2.0], [0, 0], [2, 2]]), torch.full((3, 2), 0.25)
-    explorer = vp.explorer.plane(model, CODES, LABELS, (8, 8), images, (means, stds))
-    assert len(explorer.html) < 60_000
-    with opened(browser, tmp_path, explorer) as page:
-        assert page.locator(".original").is_hidden() and page.locator(".film").is_hidden()
-        assert len(page.locator(".key span").all()) == 3
-        page.locator(".strip button").first.click()
-        assert "(1.00, \u22122.00)" in page.locator("output").text_content()
-        unit = (340 - 8) / 7  # pixels of the drawing for one unit of the plane
-        assert abs(number(page, ".posterior", "rx") - 0.25 * unit) < 0.1
-        assert page.locator(".original").is_visible()
-        page.get_by_text("Walk from here").click()
-        page.locator("svg").press("ArrowUp")
-        assert page.locator(".film").is_visible() and number(page, ".posterior", "rx") == 0
-        assert "from (1.00, \u22122.00)" in page.locator("output").text_content()
-        shades = page.evaluate("""() => { const film = document.querySelector(".film"),
-            ink = film.getContext("2d");
-            return [...ink.getImageData(0, 0, film.width, film.height).data]; }""")
-        grey = np.array(shades).reshape(8, 96, 4)[..., 0]
-        with torch.no_grad():
-            way = torch.stack([torch.tensor([1.0, -2.0 + 0.1 * k / 11]) for k in range(12)])
-            expected = 255 * (1 - model.likelihood(way).mean.clamp(0, 1)).reshape(12, 8, 8)
-        drawn = grey.reshape(8, 12, 8).transpose(1, 0, 2)
-        assert np.abs(drawn - expected.numpy()).max() < 3
-        page.get_by_text("Sample the prior").click()
-        assert page.locator(".original").is_hidden()
-    with pytest.raises(ValueError, match="images and posteriors must be given together"):
-        vp.explorer.plane(model, CODES, LABELS, (8, 8), images)
-    with pytest.raises(ValueError, match=r"codes must have shape \(N, 2\), got \(40,\)"):
-        vp.explorer.plane(model, CODES[:, 0], LABELS, (8, 8))
 
 
 def test_a_film_with_a_curve_loops_and_its_mark_follows(browser, tmp_path):  # noqa: F811

@@ -176,71 +176,6 @@
     return draw;
   }
 
-  // One plane: a grip, a test image's posterior, draws of the prior, a walk of twelve pictures
-  function plane() {
-    const {member} = data, decode = network(member), at = place(member), [h, w] = data.shape, near = new Int8Array(bytes(data.codes).buffer);
-    const drawing = drawings[0], grip = drawing.querySelector(".grip"), ellipses = drawing.querySelectorAll(".posterior");
-    const [canvas, original] = all(".pair canvas"), film = root.querySelector(".film"), walked = drawing.querySelector(".walk");
-    const paint = painter(canvas), unit = at.X(1) - at.X(0), thumbs = all(".strip canvas"), pictures = data.images ? bytes(data.images) : [];
-    const picture = i => Array.from(pictures.subarray(i * h * w, (i + 1) * h * w), v => v / 255);
-    let chosen = -1, pinned = null;
-    thumbs.forEach((thumb, i) => painter(thumb)(picture(i)));
-    const code = () => inputs.map(input => Number(input.value));
-    const draw = () => {
-      const z = code();
-      inputs.forEach((input, i) => tell(input, number(z[i])));
-      paint(decode(z));
-      grip.setAttribute("cx", at.X(z[0]).toFixed(1));
-      grip.setAttribute("cy", at.Y(z[1]).toFixed(1));
-      ellipses.forEach((ellipse, k) => {
-        const [m, d] = chosen < 0 ? [[0, 0], [0, 0]] : [data.means[chosen], data.stds[chosen]];
-        Object.entries({cx: at.X(m[0]), cy: at.Y(m[1]), rx: (k + 1) * d[0] * unit, ry: (k + 1) * d[1] * unit})
-          .forEach(([name, v]) => ellipse.setAttribute(name, v.toFixed(1)));
-      });
-      if (original) original.parentElement.hidden = chosen < 0;
-      film.hidden = !pinned;
-      walked.setAttribute("d", pinned ? `M${at.X(pinned[0]).toFixed(1)} ${at.Y(pinned[1]).toFixed(1)}L${at.X(z[0]).toFixed(1)} ${at.Y(z[1]).toFixed(1)}` : "");
-      if (pinned) strip(z);
-      out.textContent = `z = (${number(z[0])}, ${number(z[1])}); class of the nearest code: ${closest(near, data.labels, z)}`
-        + (pinned ? `; twelve pictures on the way from (${number(pinned[0])}, ${number(pinned[1])})` : "");
-    };
-    const strip = z => {
-      const row = new Float32Array(12 * h * w);
-      for (let k = 0; k < 12; k++) {
-        const image = decode(z.map((v, j) => pinned[j] + (v - pinned[j]) * k / 11));
-        for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) row[(y * 12 + k) * w + x] = image[y * w + x];
-      }
-      painter(film)(row);
-    };
-    const move = z => {
-      inputs.forEach((input, i) => { input.value = z[i]; });
-      draw();
-    };
-    drag(drawing, (x, y) => { chosen = -1; move([at.x(x), at.y(y)]); }, step => {
-      chosen = -1;
-      move(code().map((v, j) => v + 0.1 * step[j]));
-    });
-    all(".strip button").forEach((button, i) => button.addEventListener("click", () => {
-      chosen = i;
-      painter(original)(picture(i));
-      move(data.means[i]);
-    }));
-    const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-    const draws = data.draws && new Int8Array(bytes(data.draws).buffer);  // of a prior that is not normal
-    root.querySelector("[data-act=draw]").addEventListener("click", () => {
-      const i = draws && 2 * Math.floor(Math.random() * draws.length / 2);
-      chosen = -1;
-      move(draws ? [0, 1].map(j => data.limit * draws[i + j] / 127) : [normal(), normal()]);
-    });
-    const walk = root.querySelector("[data-act=walk]");
-    walk.addEventListener("click", () => {
-      pinned = pinned ? null : code();
-      walk.textContent = pinned ? "End the walk" : "Walk from here";
-      draw();
-    });
-    return draw;
-  }
-
   function traversal() {
     const decode = network(data.members[0]), paint = painter(root.querySelector("canvas"));
     const menu = root.querySelector("select");
@@ -256,11 +191,11 @@
     return draw;
   }
 
-  const draw = {curves, film, plane, planes, traversal}[data.kind]();
+  const draw = {curves, film, planes, traversal}[data.kind]();
   inputs.forEach(input => input.addEventListener("input", draw));
   // In JupyterLab arrow keys would otherwise move to another cell.
   root.addEventListener("keydown", event => { if (event.target.matches("input, select")) event.stopPropagation(); });
-  const button = data.kind === "plane" ? null : root.querySelector("button"), label = button?.textContent;
+  const button = root.querySelector("button"), label = button?.textContent;
   let timer = null;
   function stop() {
     clearTimeout(timer);

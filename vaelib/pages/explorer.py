@@ -28,7 +28,6 @@ from .packing import (
     weigh,
 )
 from .panels import bars, ground, panel
-from .plane import plane
 from .plotting import TERMS
 
 
@@ -205,4 +204,4 @@ def film(frames, times, labels, limit=3.5, curve=None):
     return page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
 
 
-__all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "plane", "planes", "traversal"]
+__all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "planes", "traversal"]

@@ -111,20 +111,6 @@ def weigh(members):
         )
 
 
-def decoded(model, codes, shape):
-    """What a model decodes at codes (N, Q), (N, H, W) in [0, 1]."""
-    device = next(model.decoder.parameters()).device
-    with torch.no_grad():
-        images = model.likelihood(torch.as_tensor(codes, dtype=torch.float32, device=device)).mean
-    return images.clamp(0, 1).cpu().numpy().reshape(-1, *shape)
-
-
-def tiled(images, columns):
-    """Images, (N, H, W), as one, row by row."""
-    n, h, w = images.shape
-    return images.reshape(-1, columns, h, w).transpose(0, 2, 1, 3).reshape(n // columns * h, -1)
-
-
 def png(canvas, cmap="gray_r", top=1):
     """A PNG in an address, of numbers from 0 to `top`."""
     file = io.BytesIO()
@@ -133,8 +119,12 @@ def png(canvas, cmap="gray_r", top=1):
 
 
 def picture(model, codes, shape, columns, alt):
-    """A static picture of decoded codes, for a page without scripts."""
-    source = png(tiled(decoded(model, codes, shape), columns))
+    """A static picture of decoded codes (N, Q), row by row, for a page without scripts."""
+    device, (h, w) = next(model.decoder.parameters()).device, shape
+    with torch.no_grad():
+        images = model.likelihood(torch.as_tensor(codes, dtype=torch.float32, device=device)).mean
+    tiles = images.clamp(0, 1).cpu().numpy().reshape(-1, columns, h, w)
+    source = png(tiles.transpose(0, 2, 1, 3).reshape(-1, columns * w))
     return f'<img src="{source}" alt="{html.escape(alt)}">'
 
 
