@@ -1,7 +1,7 @@
 // Moves what stands in the page: lines, dots, pictures of a small decoder. No kernel, no other site.
 (function (root, data, compute) {
   const all = css => [...root.querySelectorAll(css)];
-  const out = root.querySelector("output"), inputs = all("input[type=range]"), drawings = all("svg");
+  const out = root.querySelector("output"), inputs = all("input"), drawings = all("svg");
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
   const number = (v, n = 2) => v.toFixed(n).replace("-", "\u2212");
   const place = ({xlim: [x0, x1], ylim: [y0, y1], box: [l, t, r, b]}) => ({
@@ -99,13 +99,8 @@
 
   function film() {
     const panels = data.panels.map(panel => ({codes: new Int8Array(bytes(panel.codes).buffer), at: place(panel)}));
-    const head = root.querySelector(".head"), curve = head && place(data.curve_frame);
     return () => {
       const frame = index();
-      if (head) {
-        head.setAttribute("cx", curve.X(data.curve[0][frame]).toFixed(1));
-        head.setAttribute("cy", curve.Y(data.curve[1][frame]).toFixed(1));
-      }
       panels.forEach((panel, i) => dots(drawings[i], panel.codes, frame * data.labels.length, data.labels, panel.at));
     };
   }
@@ -203,13 +198,9 @@
     if (button) button.textContent = label;
   }
   const play = () => {
-    const first = inputs[0], loop = root.querySelector(".loop");
+    const first = inputs[0];
     if (+first.value >= +first.max) first.value = 0;
-    return () => {
-      if (+first.value >= +first.max && !loop?.checked) return false;
-      first.value = +first.value >= +first.max ? 0 : +first.value + 1;
-      return true;
-    };
+    return () => +first.value < +first.max && (first.value = +first.value + 1, true);
   };
   // Uphill in steps of a tenth of the slope; the sliders show the nearest of their values
   const climb = () => {
@@ -228,7 +219,7 @@
     const tick = () => {
       if (!root.isConnected || !step()) return stop();
       draw();
-      timer = setTimeout(tick, root.querySelector(".speed")?.value ?? 120);
+      timer = setTimeout(tick, 120);
     };
     timer = setTimeout(tick, 120);
   });

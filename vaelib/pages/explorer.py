@@ -8,13 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from .frame import Frame, square
+from .frame import square
 from .notebook import with_minus
 from .packing import (
     CLIMB,
     KEY,
     PLAY,
-    SPEED,
     STEP,
     Explorer,
     choice,
@@ -28,7 +27,6 @@ from .packing import (
     weigh,
 )
 from .panels import bars, ground, panel
-from .plotting import TERMS
 
 
 def curves(panels, sliders, readout=None, compute=None, start=None, climb=False):
@@ -162,18 +160,14 @@ def traversal(model, codes, shape, limit=3.0, names=None):
     )
 
 
-def film(frames, times, labels, limit=3.5, curve=None):
+def film(frames, times, labels, limit=3.5):
     """Codes that move: one panel per name, played, paused and scrubbed by the reader.
 
     frames: name -> codes at each time, (T, N, 2). times: (T,), shown next to the slider.
-    labels: (N,) classes. curve: (name, values at each time, (T,)), drawn beside with a mark that
-        follows, with a choice of speed and a loop. ValueError: frames or values of another shape.
+    labels: (N,) classes. ValueError: frames of another shape.
     """
-    labels, data, drawings = (
-        np.asarray(labels),
-        {"kind": "film", "sliders": [[str(t) for t in times]]},
-        [],
-    )
+    labels, drawings = np.asarray(labels), []
+    data = {"kind": "film", "sliders": [[str(t) for t in times]]}
     data |= {"limit": limit, "labels": labels.tolist(), "panels": []}
     for name, codes in frames.items():
         codes = np.asarray(codes, float)
@@ -185,23 +179,8 @@ def film(frames, times, labels, limit=3.5, curve=None):
         frame = square(limit, 240, top=22)
         drawings.append(frame.svg(name, "", frame.cloud(codes[0], labels), ticks=False))
         data["panels"].append({**frame.geometry, "codes": encoded(127 * codes / limit, np.int8)})
-    if curve:
-        name, values = curve[0], np.asarray(curve[1], float)
-        if values.shape != (len(times),):
-            raise ValueError(
-                f"film: the values of {name!r} must have shape {(len(times),)}, got {values.shape}."
-            )
-        low, high = values.min(), values.max()
-        limits = low - 0.05 * (high - low), high + 0.05 * (high - low)
-        frame = Frame((times[0], times[-1]), limits, top=22, bottom=34, height=216)
-        line = frame.line(values, TERMS["cost"], "", frame.X(np.asarray(times, float)))
-        x, y = frame.X(times[0]), frame.Y(values[0])
-        head = f'<circle class="head" r="5" cx="{x:.1f}" cy="{y:.1f}"/>'
-        drawings.append(frame.svg(name, "step", line + head))
-        data["curve"] = [list(map(float, times)), values.tolist()]
-        data["curve_frame"] = frame.geometry
-    rows = choice("step", times, 0) + (SPEED if curve else "")
-    return page(data, f'<div class="panels">{"".join(drawings)}</div>{KEY}{rows}{PLAY}', "")
+    inside = f'<div class="panels">{"".join(drawings)}</div>{KEY}{choice("step", times, 0)}{PLAY}'
+    return page(data, inside, "")
 
 
 __all__ = ["Explorer", "bars", "curves", "film", "ground", "panel", "planes", "traversal"]

@@ -50,9 +50,9 @@ class Frame:
             - (v - self.ylim[0]) / np.ptp(self.ylim) * (self.height - self.top - self.bottom)
         )
 
-    def line(self, heights, color, dash, x=None):
-        """A line through heights at the picture's places x, or at equal steps."""
-        x = self.X(np.linspace(*self.xlim, len(heights))) if x is None else x
+    def line(self, heights, color, dash):
+        """A line through heights at equal steps."""
+        x = self.X(np.linspace(*self.xlim, len(heights)))
         d = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, self.Y(heights), strict=True))
         return f'<path class="line" d="M{d}" stroke="{color}" stroke-dasharray="{dash}"/>'
 

@@ -36,11 +36,6 @@ class Explorer:
 
 KEY = "<p>Colours are classes; the rings lie at 1, 2 and 3.</p>"
 PLAY = '<button type="button">▶ Play</button>'
-SPEED = (
-    '<label><span>speed</span><select class="speed"><option value="240">half</option>'
-    '<option value="120" selected>1</option><option value="60">double</option></select>'
-    '<span><input type="checkbox" class="loop"> loop</span></label>'
-)
 CLIMB = '<button type="button" data-climb>▲ Climb</button>'
 
 
