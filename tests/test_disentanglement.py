@@ -194,8 +194,9 @@ def test_constant_factors_are_named_and_left_out():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert score(GRID + 0.0, factors[:, [0, 2, 3]]) == with_constant
-    with pytest.warns(UserWarning, match="mig_mixture: factors in columns 1 are constant"):
+    with pytest.warns(UserWarning, match="mig_mixture: factors in columns 1 are constant") as seen:
         vl.mig_mixture(GRID, torch.zeros(360, 4), factors, 10)
+    assert seen[0].filename == __file__  # not in the library
     with pytest.raises(
         ValueError, match="mig: factors must have at least 1 columns that vary, got 0 of 4"
     ):

@@ -123,27 +123,26 @@ def mig_mixture(mean, log_var, factors, samples=2000, seed=0):
     (eq-mig-mixture of the book, chapter 7). ValueError: means or log_vars that are not finite,
     fewer than two latents.
     """
-    with torch.device("cpu"):  # whatever the default device is
-        return _gap(*_mixture_table(mean, log_var, factors, samples, seed, least_latents=2))
+    mean, factors = _checked("mig_mixture", mean, factors, least_latents=2)
+    return _gap(*mixture_table(mean, log_var, factors, samples, seed))
 
 
 def mixture_table(mean, log_var, factors, samples=2000, seed=0):
     """I(z_j; v_k) under the exact mixture, (Q, K), and the entropies H(v_k), (K,), in nats."""
-    with torch.device("cpu"):
+    with torch.device("cpu"):  # whatever the default device is
         return _mixture_table(mean, log_var, factors, samples, seed)
 
 
-@torch.no_grad()
-def _mixture_table(mean, log_var, factors, samples, seed, **least):
+def _mixture_table(mean, log_var, factors, samples, seed):
     where = "mig_mixture"
-    codes, factors = _checked(where, mean, factors, **least)
+    mean, factors = _checked(where, mean, factors)
     log_var = _numbers(where, "log_var", log_var)
-    if log_var.shape != codes.shape:
-        shapes = f"{codes.shape}, got {log_var.shape}"
+    if log_var.shape != mean.shape:
+        shapes = f"{mean.shape}, got {log_var.shape}"
         raise ValueError(f"{where}: log_var must have the shape of mean, {shapes}.")
-    mean, log_var = torch.from_numpy(codes).float(), torch.from_numpy(log_var).float()
+    mean, log_var = torch.from_numpy(mean).float(), torch.from_numpy(log_var).float()
     samples, generator = integer(where, "samples", samples), torch.Generator().manual_seed(seed)
-    n, latents = codes.shape
+    n, latents = mean.shape
     index = torch.randperm(n, generator=generator).repeat(-(-samples // n))[:samples]
     std = (0.5 * log_var).exp()
     z = mean[index] + std[index] * torch.randn(samples, latents, generator=generator)
