@@ -15,12 +15,8 @@ class Batches:
     """
 
     def __init__(self, streams, named, batch_size, transform, seeds):
-        self.streams, self.named, self.batch_size, self.transform = (
-            streams,
-            named,
-            batch_size,
-            transform,
-        )
+        self.streams, self.named = streams, named
+        self.batch_size, self.transform = batch_size, transform
         self.copies, first = len(seeds), next(iter(streams.values()))[0]
         self.generators = [torch.Generator(first.device).manual_seed(seed) for seed in seeds]
         self.order = {

@@ -187,9 +187,8 @@ def announce(jobs):
 
 def random_states(device):
     """The state of torch's own generators, on the CPU and on the device."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state(
-        device
-    ) if device.type == "cuda" else None
+    on_cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), on_cuda
 
 
 def set_random_state(device, state):

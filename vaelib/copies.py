@@ -48,10 +48,8 @@ class Copies:
                 for name, p in params.items()
             }
         else:
-            self.params, self.buffers = (
-                dict(models[0].named_parameters()),
-                dict(models[0].named_buffers()),
-            )
+            self.params = dict(models[0].named_parameters())
+            self.buffers = dict(models[0].named_buffers())
         self.places = _places(models[0])
 
     def call(self, objective, compile=False):

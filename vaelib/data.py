@@ -173,10 +173,8 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
         names = sorted(drawings)
         # .../0123_16.png is a character's 16th drawing.
         test = np.array([int(name[-6:-4]) > 15 for name in names])
-        x, y = (
-            np.stack([drawings[n] for n in names]),
-            np.array([number[n.rsplit("/", 1)[0]] for n in names]),
-        )
+        x = np.stack([drawings[n] for n in names])
+        y = np.array([number[n.rsplit("/", 1)[0]] for n in names])
         arrays = x[~test], x[test], y[~test], y[test]
     else:
         raise ValueError(

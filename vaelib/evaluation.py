@@ -60,11 +60,8 @@ def _log_mean_weight(model, x, samples, k, tail):
     Also how many of its log-weights are not finite, (B,), and the `tail` largest log-weights in
     descending order, (tail, B).
     """
-    total, bad, largest = (
-        torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device),
-        0,
-        None,
-    )
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+    bad, largest = 0, None
     for done in range(0, samples, k):
         log_w = model.log_weights(x, min(k, samples - done)).double()
         bad = bad + (~torch.isfinite(log_w)).sum(0)

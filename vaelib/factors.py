@@ -100,10 +100,8 @@ def _draw(values, size):
     u = (cos * across)[:, None, :] - (sin * down)[:, :, None]
     v = (-sin * across)[:, None, :] - (cos * down)[:, :, None]
     square, ellipse = shape == 1, shape == 2
-    u, v = (
-        u / _half(square, ellipse, AXES[0])[..., None],
-        v / _half(square, ellipse, AXES[1])[..., None],
-    )
+    u = u / _half(square, ellipse, AXES[0])[..., None]
+    v = v / _half(square, ellipse, AXES[1])[..., None]
     u2, v2 = u * u, v * v
     circle = u2 + v2
     # All outlines for each sprite: torch.where, because boolean indexing would synchronize with the

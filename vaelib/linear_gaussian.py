@@ -84,9 +84,8 @@ class LinearGaussian:
         d, q = self.weight.shape
         posterior = self.posterior(self.mean[None])
         precision = torch.linalg.inv(posterior.covariance_matrix[0]).diagonal()
-        encoder, decoder = (
-            nn.Linear(*size, dtype=self.weight.dtype) for size in ((d, 2 * q), (q, d))
-        )
+        encoder = nn.Linear(d, 2 * q, dtype=self.weight.dtype)
+        decoder = nn.Linear(q, d, dtype=self.weight.dtype)
         to_code = self.weight @ posterior.covariance_matrix[0] / self.variance
         with torch.no_grad():
             encoder.weight.copy_(torch.cat([to_code.T, torch.zeros(q, d)]))

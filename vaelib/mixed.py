@@ -33,11 +33,8 @@ class Mixed(Likelihood):
                 )
         if len({id(part) for part in columns.values()}) < len(columns):
             raise ValueError("Mixed: each column must have a likelihood of its own, got one twice.")
-        self.names, self.parts, self.missing = (
-            tuple(columns),
-            nn.ModuleList(columns.values()),
-            missing,
-        )
+        self.names, self.missing = tuple(columns), missing
+        self.parts = nn.ModuleList(columns.values())
         self.outputs = sum(part.outputs for part in self.parts)
         self.features = sum(part.features for part in self.parts) + missing * len(self.parts)
 

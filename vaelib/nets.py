@@ -48,11 +48,9 @@ def conv_encoder(shape, latent_dim, width=32):
         nn.Unflatten(-1, tuple(shape)),
         *layers,
         nn.Flatten(),
-        *(
-            nn.Linear(channels[-1] * h * w, 8 * width),
-            nn.ReLU(),
-            nn.Linear(8 * width, 2 * latent_dim),
-        ),
+        nn.Linear(channels[-1] * h * w, 8 * width),
+        nn.ReLU(),
+        nn.Linear(8 * width, 2 * latent_dim),
     )
 
 

@@ -265,10 +265,8 @@ def judge_classes(model, config, train, held, data):
     means = MiniBatchKMeans(config["classes"], n_init=10, random_state=0).fit(
         train[0][: config["judged"]]
     )
-    nearest, nearness = (
-        torch.from_numpy(means.predict(data.test)).long(),
-        -torch.from_numpy(means.transform(held[0])),
-    )
+    nearest = torch.from_numpy(means.predict(data.test)).long()
+    nearness = -torch.from_numpy(means.transform(held[0]))
     wrong = {"error": vl.cluster_labels(log_p[0], held[1])[chosen],
              "error, k-means": vl.cluster_labels(nearness, held[1])[nearest]}  # fmt: skip
     return {

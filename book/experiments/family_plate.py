@@ -88,10 +88,8 @@ def network(config, bias):
 
 
 def players(config):
-    rate, objective = (
-        vl.cosine(config["lr"], config["steps"], config["lr_end"]),
-        MEMBERS[config["member"]][1],
-    )
+    rate = vl.cosine(config["lr"], config["steps"], config["lr_end"])
+    objective = MEMBERS[config["member"]][1]
     if objective is None:
         return vl.aae_players(
             rate,
@@ -146,11 +144,8 @@ def judge(model, data, config, seed, features):
     n = config["judged"]
     x, y, test, labels = data.train[:n], data.train_labels[:n], data.test[:n], data.test_labels[:n]
     binary = vl.binarize(test)
-    few, z, prior = (
-        binary[: config["likelihood_images"]],
-        model.draw(binary, 1)[0][0],
-        model.prior.sample((n,)),
-    )
+    few = binary[: config["likelihood_images"]]
+    z, prior = model.draw(binary, 1)[0][0], model.prior.sample((n,))
     probe = LogisticRegression(max_iter=2000).fit(model.encode(x)[0], y)
     drawn = model.likelihood(prior[:2000]).mean
     checked = refitted(model, few, config, seed)

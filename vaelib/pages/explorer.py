@@ -48,24 +48,14 @@ def curves(panels, sliders, readout=None, compute=None, start=None, climb=False)
                 f"curves: start[{label!r}] must be one of that slider's values, got {value!r}."
             )
     at = tuple(list(values).index(start.get(label, values[0])) for label, values in sliders.items())
-    data, drawings = (
-        {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]},
-        [],
-    )
-    data |= (
-        {"values": [list(values) for values in sliders.values()], "panels": []}
-        if compute
-        else {"panels": []}
-    )
-    for draw in panels:
-        packed, drawing = draw(tuple(sliders.values()), at, bool(compute))
-        data["panels"].append(packed)
-        drawings.append(drawing)
-    said = (
-        ""
-        if readout is None
-        else readout(*(v[i] for i, v in zip(at, sliders.values(), strict=True)))
-    )
+    data = {"kind": "curves", "sliders": [[str(v) for v in values] for values in sliders.values()]}
+    if compute:
+        data["values"] = [list(values) for values in sliders.values()]
+    drawn = [draw(tuple(sliders.values()), at, bool(compute)) for draw in panels]
+    data["panels"], drawings = [packed for packed, _ in drawn], [drawing for _, drawing in drawn]
+    said = ""
+    if readout:
+        said = readout(*(values[i] for i, values in zip(at, sliders.values(), strict=True)))
     if readout and not compute:
         data["readout"] = [readout(*values) for values in product(*sliders.values())]
     rows = "".join(
