@@ -115,6 +115,14 @@ def test_every_evaluation_takes_a_model_that_is_given_labels(known):
     ].shape == (60,)
 
 
+def test_the_annealed_estimate_leaves_a_conditional_prior_alone():
+    net = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))
+    model = vl.ConditionalVAE(vl.mlp(6 + 2, 4), vl.mlp(2 + 2, 6), 2, 2, conditional_prior=net)
+    before = net[1].running_mean.clone()
+    vl.annealed_log_likelihood(model.train().given(torch.eye(2)), torch.ones(2, 6), 4, chains=2)
+    assert torch.equal(net[1].running_mean, before) and net.training
+
+
 def test_the_view_shares_the_parameters():
     model = vl.ConditionalVAE(vl.mlp(6 + 2, 4), vl.mlp(2 + 2, 6), 2, 2)
     view = model.given(torch.eye(2))

@@ -29,15 +29,14 @@ def log_likelihood(model, x, samples=5000, memory=None, *, diagnostics=False):
     samples = integer("log_likelihood", "samples", samples, 25 if diagnostics else 1)
     if memory is not None:
         number("log_likelihood", "memory", memory, above=0)
-    with evaluating("log_likelihood", model):
-        model.check_targets(x)
     k = min(samples, 100)
-    # Not by the free memory: with a fixed seed the chunks decide which noise an image gets.
-    memory = memory or (2**32 if x.is_cuda else 2**28)
-    rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
     tail = tail_length(samples) + 1 if diagnostics else 0
     parts, shapes, at = [], [], 0
     with evaluating("log_likelihood", model):
+        model.check_targets(x)
+        # Not by the free memory: with a fixed seed the chunks decide which noise an image gets.
+        memory = memory or (2**32 if x.is_cuda else 2**28)
+        rows = max(1, int(memory / (32 * k * max(256, x[0].numel()))))
         while at < len(x):
             try:
                 some = slice(at, at + rows)

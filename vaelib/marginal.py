@@ -150,18 +150,16 @@ def annealed_log_likelihood(model, x, temperatures=500, *, chains=16, leapfrogs=
     chains = integer(where, "chains", chains)
     leapfrogs = integer(where, "leapfrogs", leapfrogs)
     ladder = _ladder(where, temperatures)
-    with evaluating(where, model):
-        model.check_targets(x)
-    if hasattr(model, "decoder2"):
-        raise ValueError(
-            f"{where}: model must have one layer of codes, got {type(model).__name__}."
-        )
-    try:
-        model.prior.log_prob(model.prior.sample((1,)))
-    except NotImplementedError:
-        got = type(model.prior).__name__
-        raise ValueError(f"{where}: the prior must have a density, got {got}.") from None
     with evaluating(where, model), torch.no_grad():
+        model.check_targets(x)
+        if hasattr(model, "decoder2"):
+            got = type(model).__name__
+            raise ValueError(f"{where}: model must have one layer of codes, got {got}.")
+        try:
+            model.prior.log_prob(model.prior.sample((1,)))
+        except NotImplementedError:
+            got = type(model.prior).__name__
+            raise ValueError(f"{where}: the prior must have a density, got {got}.") from None
         sizes = _anneal(model, x, ladder, -(-chains // 4), leapfrogs)[2]
         total, accepted, _ = _anneal(model, x, ladder, chains, leapfrogs, sizes)
     values = torch.logsumexp(total, 0) - math.log(chains)
