@@ -9,9 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import vaelib as vl
-from vaelib.pages import receipts
 
-from .runner import fingerprint
+from .runner import fingerprint, summaries
 
 VERSION = 1
 CLAIM = (
@@ -176,7 +175,7 @@ def run(config, device, folder):
     judge = partial(
         JUDGES[config["kind"]], config=config, train=(x, y), held=(x_held, y_held), data=data
     )
-    found = {}
+    measured = []
     for seed in config["seeds"]:  # in sequence, since each has its own labelled images
         parts = streams(config, x, y, seed)
         train = partial(vl.fit, network(config, x.shape[1]), data=parts, steps=config["steps"],
@@ -188,12 +187,8 @@ def run(config, device, folder):
             plain = train(turns(config)[3:], checkpoint=folder / f"{seed}-plain").model
             quantities["error, labels only"] = judge(plain.eval().cpu())["error"]
             quantities["difference"] = quantities["error, labels only"] - quantities["error"]
-        for name, value in quantities.items():
-            found.setdefault(name, []).append(value)
-    results = {
-        name: receipts.summary(values, UNITS.get(name, "%")) for name, values in found.items()
-    }
-    return results, {data.name: fingerprint(data.train, data.test)}
+        measured.append(quantities)
+    return summaries(measured, UNITS, "%"), {data.name: fingerprint(data.train, data.test)}
 
 
 UNITS = {

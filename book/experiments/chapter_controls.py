@@ -9,9 +9,7 @@ import ast
 import hashlib
 import os
 
-from vaelib.pages import receipts
-
-from .runner import cells, fingerprint
+from .runner import cells, fingerprint, summaries
 
 VERSION = 1
 PROFILE = "default"  # tests run the functions in the smoke profile
@@ -83,8 +81,4 @@ def run(config, device, folder):
     for source in cells(config["chapter"], config["cells"]):
         exec(source, names)
     measured = [names[config["function"]](seed) for seed in config["seeds"]]
-    results = {
-        quantity: receipts.summary([float(values[quantity]) for values in measured])
-        for quantity in measured[0]
-    }
-    return results, {"digits": fingerprint(names["digits"].train)}
+    return summaries(measured, {}), {"digits": fingerprint(names["digits"].train)}

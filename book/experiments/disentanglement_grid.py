@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 import vaelib as vl
-from vaelib.pages import receipts
 
-from .runner import fingerprint
+from .runner import fingerprint, summaries
 
 VERSION = 1
 CLAIM = (
@@ -129,17 +128,13 @@ def run(config, device, folder):
     ].to(device)
     images, classes = x[chosen].float(), sprites.classes[chosen].cpu().numpy()
     classes = classes[:, (classes != classes[0]).any(0)]
-    found = {}
+    measured = []
     for seed, model in zip(config["seeds"], models, strict=True):
         torch.manual_seed(seed)
-        for name, value in judge(model, images, classes, config).items():
-            found.setdefault(name, []).append(value)
+        measured.append(judge(model, images, classes, config))
     data = {sprites.name: fingerprint(images.cpu(), torch.from_numpy(classes))}
     nats = ("reconstruction", "mutual information", "total correlation", "dimension-wise KL")
-    return {
-        name: receipts.summary(values, "nats" if name in nats else "")
-        for name, values in found.items()
-    }, data
+    return summaries(measured, dict.fromkeys(nats, "nats")), data
 
 
 @torch.no_grad()

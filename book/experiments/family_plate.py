@@ -7,10 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import vaelib as vl
-from vaelib.pages import receipts
 
 from .likelihoods import UNITS, refitted
-from .runner import fingerprint
+from .runner import fingerprint, summaries
 from .vim_tables import features_of
 
 VERSION = 2
@@ -117,20 +116,17 @@ def run(config, device, folder):
         transform=vl.binarize,
         checkpoint=folder,
     )
-    features, found = features_of(data), {}
+    features, measured = features_of(data), []
     for seed, model in zip(config["seeds"], done.models, strict=True):
         torch.manual_seed(seed)
-        for name, value in judge(model.cpu(), data, config, seed, features).items():
-            found.setdefault(name, []).append(value)
+        measured.append(judge(model.cpu(), data, config, seed, features))
     units = UNITS | {
         "reconstruction": "nats",
         "log-likelihood": "nats",
         "probe": "%",
         "probe, Gauss 0.4": "%",
     }
-    return {
-        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
-    }, {data.name: fingerprint(data.train, data.test)}
+    return summaries(measured, units), {data.name: fingerprint(data.train, data.test)}
 
 
 @torch.no_grad()

@@ -11,10 +11,9 @@ import time
 import torch
 
 import vaelib as vl
-from vaelib.pages import receipts
 
 from . import logdet_size, vim_tables
-from .runner import fingerprint
+from .runner import fingerprint, summaries
 
 VERSION = 1
 CLAIM = (
@@ -63,12 +62,10 @@ ROWS = [
 def run(config, device, folder):
     settings = config["trained"] | {"seeds": config["seeds"]}
     data, models = TRAINED[config["experiment"]].trained(settings, device, folder)
-    images, found = data.test[: config["images"]], {}
+    images, measured = data.test[: config["images"]], []
     for seed, model in zip(config["seeds"], models, strict=True):
-        for name, value in measure(model.cpu(), images, config, seed).items():
-            found.setdefault(name, []).append(value)
-    results = {name: receipts.summary(values, UNITS[name]) for name, values in found.items()}
-    return results, {data.name: fingerprint(data.train, data.test)}
+        measured.append(measure(model.cpu(), images, config, seed))
+    return summaries(measured, UNITS), {data.name: fingerprint(data.train, data.test)}
 
 
 def measure(model, x, config, seed):

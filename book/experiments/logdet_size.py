@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 import vaelib as vl
-from vaelib.pages import receipts
 
-from .runner import fingerprint, remember
+from .runner import fingerprint, remember, summaries
 
 VERSION = 1
 CLAIM = (
@@ -113,25 +112,19 @@ def trained(config, device, folder):
 def run(config, device, folder):
     data, models = trained(config, device, folder)
     x, x_test = data.train[: config["images"]].to(device), data.test[:2000].to(device)
-    found = {
-        "log det, train": [],
-        "log det, test": [],
-        "second moment": [],
-        "log-likelihood, test": [],
-    }
+    measured = []
     for seed, model in zip(config["seeds"], models, strict=True):
         torch.manual_seed(seed)
-        found["log det, train"].append(log_det(model, x))
-        found["log det, test"].append(log_det(model, x_test))
-        found["second moment"].append(vl.latent_moments(model, x)["second"].mean().item())
-        value = remember(
+        quantities = {
+            "log det, train": log_det(model, x),
+            "log det, test": log_det(model, x_test),
+            "second moment": vl.latent_moments(model, x)["second"].mean().item(),
+        }
+        quantities["log-likelihood, test"] = remember(
             folder,
             f"ll-{seed}",
             lambda m=model: vl.log_likelihood(m, x_test, config["samples"]).mean().item(),
         )
-        found["log-likelihood, test"].append(value)
-    units = {"log-likelihood, test": "nats"}
-    results = {
-        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
-    }
+        measured.append(quantities)
+    results = summaries(measured, {"log-likelihood, test": "nats"})
     return results, {data.name: fingerprint(data.train, data.test)}

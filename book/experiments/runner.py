@@ -406,6 +406,14 @@ def clock(folder, every=2.0):
         note()
 
 
+def summaries(measured, units, other=""):
+    """Return the results of a receipt from one {quantity: value} per seed; other: a unit."""
+    return {
+        quantity: receipts.summary([one[quantity] for one in measured], units.get(quantity, other))
+        for quantity in measured[0]
+    }
+
+
 def remember(folder, key, function):
     """Return function(), cached as JSON in `folder` for a resumed run."""
     file = Path(folder) / f"{key}.json"

@@ -8,10 +8,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 import vaelib as vl
-from vaelib.pages import receipts
 
 from . import cifar10_jpeg
-from .runner import fingerprint
+from .runner import fingerprint, summaries
 
 VERSION = 1
 CLAIM = (
@@ -192,25 +191,22 @@ def trained(config, device, folder):
 def run(config, device, folder):
     data, models = trained(config, device, folder)
     x, y, x_test, y_test = for_classifiers(data, config)
-    features, found = features_of(data), {}
+    features, measured = features_of(data), []
     for seed, model in zip(config["seeds"], models, strict=True):
         torch.manual_seed(seed)
-        for name, value in judge(model.cpu(), data, config, features).items():
-            found.setdefault(name, []).append(value)
+        quantities = judge(model.cpu(), data, config, features)
         codes = lambda images, m=model: encode(m, images)  # noqa: E731
         svm = LinearSVC(random_state=0, max_iter=5000).fit(codes(x), y)
         for name, noise in NOISES.items():
             share = svm.score(codes(vl.disturb(x_test, *noise)), y_test)
-            found.setdefault(f"accuracy, {name}", []).append(100 * share)
+            quantities[f"accuracy, {name}"] = 100 * share
         if n := config.get("inception"):
             real, drawn = (
                 images.reshape(-1, *data.shape) for images in (data.train[:n], draw(model, n))
             )
-            found.setdefault("FID", []).append(inception_distance(drawn, real))
-    units = {"log-likelihood": "nats"}
-    results = {
-        name: receipts.summary(values, units.get(name, "")) for name, values in found.items()
-    }
+            quantities["FID"] = inception_distance(drawn, real)
+        measured.append(quantities)
+    results = summaries(measured, {"log-likelihood": "nats"})
     return results, {data.name: fingerprint(data.train, data.test)}
 
 
