@@ -142,9 +142,9 @@ def class_players(lr=1e-3, discriminator_lr=1e-3, encoder_lr=None, supervised=Tr
 
 
 def class_reconstruction(model, batch):
-    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits (eq-aae-heads).
+    """log p(x | ŷ, z), with ŷ the softmax of the encoder's logits (eq-aae-classes).
 
-    With heads their overlap is subtracted.
+    With heads (eq-aae-heads) their overlap is subtracted.
     """
     x = _images(batch)
     y, z = model.encode(x)

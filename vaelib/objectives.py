@@ -219,8 +219,8 @@ def factor_vae(model, x, gamma):
 def factor_discriminator(model, x):
     """The FactorVAE's second player: tells codes of half of the batch from permuted other codes.
 
-    The permuted codes are those of the other half. Equation eq-discriminator of the book
-    (chapter 7). No gradient reaches the encoder.
+    The permuted codes are those of the other half. The best logit is equation eq-discriminator of
+    the book (chapter 7). No gradient reaches the encoder.
     Terms: "objective", minus the cross-entropy in nats, and "accuracy", each (B // 2,).
     ValueError: a batch of one image, no discriminator.
     """

@@ -78,7 +78,7 @@ def shell(dim):
 
 
 def linear_beta_vae(variance, noise, beta=1.0):
-    """The optimum of a linear β-VAE on scalar data, with decoder N(w z, noise) (eq-linear-vae).
+    """The optimum of a linear β-VAE on scalar data, with decoder N(w z, noise) (eq-linear-beta).
 
     variance: of the data. A dict: "weight_squared" w², "posterior_variance", "kl" (nats) and
     "activity" A_j. It collapses if beta * noise >= variance (Lucas et al., 2019).

@@ -102,9 +102,9 @@ def fit(
     objective: (model, x, **hyper) -> dict of terms, each (B,) or 0-d; "objective" is maximised. A
         list of `Player`s takes turns on the same batch; a term t of player i > 0 is recorded as
         "t/i". What changes with the step belongs in hyper: fit also calls the objective to look.
-    data: a floating-point tensor (N, ...), or a dict of named streams (a tensor, or a tuple of
-        tensors that stay together, images first); x is then a dict of batches. Each is shuffled
-        every epoch; a last short batch is left out.
+    data: a tensor (N, ...), of floats unless `transform` makes them, or a dict of named streams (a
+        tensor, or a tuple of tensors that stay together, images first); x is then a dict of
+        batches. Each is shuffled every epoch; a last short batch is left out.
     seeds: R of them train R copies, together (on a GPU, and small models on a CPU) or one after
         another. Copies that are trained together draw their noise together: a seed's numbers then
         depend on the others.
