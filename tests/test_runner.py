@@ -357,14 +357,14 @@ def test_make_evening_is_paused_and_resumes(tiny):
 
 def test_the_queue_names_existing_rows():
     for name, row, seeds in evening.QUEUE:
-        (planned,) = [r for r in runner.plan(name)["rows"] if r["id"] == row]
+        planned = runner.planned_row(name, row)
         assert set(seeds) <= set(planned["config"]["seeds"]) and not planned["needs_gpu"]
     listed = {(name, row, seed) for name, row, seeds in evening.QUEUE for seed in seeds}
     assert len(listed) == sum(len(seeds) for *_, seeds in evening.QUEUE)  # none twice
 
 
 def test_two_runners_never_run_the_same_seed(tmp_path, capsys):
-    (planned,) = [row for row in runner.plan(NAME)["rows"] if row["id"] == "row-0"]
+    planned = runner.planned_row(NAME, "row-0")
     folder = runner.folder_of(NAME, planned, tmp_path)
     folder.mkdir(parents=True)
     with runner.locked(folder / "lock-0"):  # as held by another process

@@ -160,6 +160,7 @@ def omniglot(source="drawings", binarization="none", cache=None, download=True):
     Labels are character ids. If no checksum of a file is published, that of the first copy is
     recorded next to it. Errors as in `mnist`, and an unknown source.
     """
+    one_of("omniglot", "binarization", binarization, BINARIZATIONS)  # before the download
     if source == "chardata":
         read = checked(_chardata)
         arrays = fetch("omniglot", "chardata.mat", "omniglot", CHARDATA_HOME, read, cache, download)

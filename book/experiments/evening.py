@@ -73,8 +73,8 @@ def minutes(units, device):
     estimates = {}
     for name, row, _ in units:
         if (name, row) not in estimates:
-            (planned,) = [r for r in runner.plan(name)["rows"] if r["id"] == row]
-            estimates[name, row] = runner.load(name).seconds(planned["config"], device) / 60
+            config = runner.planned_row(name, row)["config"]
+            estimates[name, row] = runner.load(name).seconds(config, device) / 60
     return estimates
 
 

@@ -159,13 +159,19 @@ def part(name, row, seed, version, where):
     return None
 
 
+def planned_row(name, row):
+    """Return the row of the plan that has this id."""
+    (found,) = [r for r in plan(name)["rows"] if r["id"] == row]
+    return found
+
+
 def execute(name, row, some, device, scratch):
     """Run some seeds of a row and return their receipt.
 
     None if another process is already running them.
     """
     module = load(name)
-    (planned,) = [r for r in plan(name)["rows"] if r["id"] == row]
+    planned = planned_row(name, row)
     config = planned["config"] | ({} if some == (None,) else {"seeds": list(some)})
     rows = folder_of(name, planned, scratch)
     folder = rows / "-".join("all" if seed is None else str(seed) for seed in some)
@@ -217,7 +223,7 @@ def forget(name, row, scratch, where):
     """
     for folder in Path(scratch).glob(f"{short(name)}/{row}-{'[0-9a-f]' * 12}"):
         shutil.rmtree(folder)
-    for seed in seeds(next(r for r in plan(name)["rows"] if r["id"] == row)):
+    for seed in seeds(planned_row(name, row)):
         (Path(where) / short(name) / "seeds" / f"{row}.{seed}.json").unlink(missing_ok=True)
 
 
@@ -259,14 +265,13 @@ def assemble(name, row, where):
 
     A valid receipt of more seeds is not replaced.
     """
-    planned = plan(name)
-    (target,) = [r for r in planned["rows"] if r["id"] == row]
-    parts = [part(name, target, seed, planned["version"], where) for seed in seeds(target)]
+    target, version = planned_row(name, row), plan(name)["version"]
+    parts = [part(name, target, seed, version, where) for seed in seeds(target)]
     finished = [seed for seed, found in zip(seeds(target), parts, strict=True) if found]
     parts = [found for found in parts if found]
     with suppress(ValueError):
         old = receipts.read(short(name), row, where)
-        valid = receipts.state(old, target["config"], planned["version"]) == "run"
+        valid = receipts.state(old, target["config"], version) == "run"
         if valid and len(seeds(old)) > len(parts):
             return
     if not parts:

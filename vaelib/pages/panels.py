@@ -93,11 +93,10 @@ def ground(title, xlabel, ylabel, xlim, ylim, values, levels, marks=()):
     return draw
 
 
-def bars(title, xlabel, xlim, rows, bounds, marks=()):
+def bars(title, xlabel, xlim, rows, bounds):
     """Rows of horizontal bars whose ends the page computes.
 
-    rows: lists of (name, color, hatched). bounds: name -> (from, to) at the start. marks: (x, text)
-        of dashed vertical lines.
+    rows: lists of (name, color, hatched). bounds: name -> (from, to) at the start.
     """
 
     def draw(sliders, at, computed):
@@ -116,11 +115,6 @@ def bars(title, xlabel, xlim, rows, bounds, marks=()):
                     f'width="{frame.X(max(low, high)) - x:.1f}" fill="{fill}"/>'
                     f'<text class="bar-name" x="{x:.1f}" y="{top + 9}">{html.escape(name)}</text>'
                 )
-        for x, text in marks:
-            body += (
-                f'<path class="fixed" d="M{frame.X(x):.1f} 30V{frame.height - 34}"/>'
-                f'<text x="{frame.X(x):.1f}" y="26" text-anchor="middle">{html.escape(text)}</text>'
-            )
         names = [name for row in rows for name, *_ in row]
         return {**frame.geometry, "bars": names}, frame.svg(title, xlabel, body, ticks="x")
 
