@@ -5,7 +5,6 @@ import json
 import os
 import warnings
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -219,9 +218,11 @@ def _short(value):
 
 
 def _values(value, steps):
-    """A hyper-parameter as JSON: a number, one per copy, or of a function of the step its values
-    at the first, the middle and the last step and a digest of all of them."""
+    """A hyper-parameter as JSON: a number, one per copy, or what describes a function of the step.
+
+    That is its values at three steps, for a message that can be read, and its code and constants.
+    """
     if callable(value):
-        values = [float(value(step)) for step in range(steps)]
-        return [values[0], values[steps // 2], values[-1], identity.describe(np.array(values))]
+        three = [float(value(step)) for step in (0, steps // 2, steps - 1)]
+        return [*three, identity.describe(value)]
     return list(value) if isinstance(value, tuple) else value
