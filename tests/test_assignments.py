@@ -16,6 +16,8 @@ from harness import NOTEBOOKS, NUMBER, ROOT, Cell, cells, graded, needed, run
 from key_mutants import MIN_LOST, fingerprint
 from variant_tests import listed, said
 
+from vaelib import coursework as cw
+
 SOLUTION = r"(?ms)^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION"
 STUB = r"\1# YOUR CODE HERE\n\1raise NotImplementedError()"
 
@@ -48,6 +50,40 @@ def test_an_untouched_student_version_gets_nothing(name):
     ]
     kept = set(graded(stub)) - set(run(needed(stub, graded(stub))))
     assert not kept, f"tests that an empty answer passes: {sorted(kept)}"
+
+
+# The answer with the number of the wrong line, its name there, and the first cell that tests it.
+LINES = {
+    "01_elbo": ("mistake", "line", "hidden-mistake"),
+    "02_iwae": ("colleague", "LINE", "test-colleague"),
+    "03_aae_mmd": ("catch", "LINE", "catch-test"),
+    "04_beta_tc": ("catches", "LINE", "catches-own"),
+    "05_vim": ("mistake", "LINE", "test-mistake"),
+    "06_own_data": ("find-line", "LINE", "test-find-line"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_each_line_that_can_be_mended_is_the_wrong_line(name):
+    students = {cw.program(name, student).source: student for student in range(300)}
+    several = [n for n in students.values() if len(cw._repairs(name, n)) > 1]
+    assert several
+    answer, variable, test = LINES[name]
+    for student in several:
+        repairs = cw._repairs(name, student)
+        for number in [*repairs, *([max(repairs) + 1] if student == several[0] else [])]:
+            notebook = [
+                Cell(cell.name, f"{cell.source}\n{variable} = {number}", None, True)
+                if cell.name == answer
+                else cell
+                for cell in cells(name, student)
+            ]
+            failed = run(needed(notebook, {answer, test}))
+            where = f"number {student}, line {number}"
+            assert set(failed) == (set() if number in repairs else {test}), f"{where}: {failed}"
+            if number not in repairs:
+                assert "ine" in str(failed[test]), f"{where}: {failed}"
 
 
 def returns(node):

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+import torch
 
 from vaelib import coursework as cw
+from vaelib import oracles
 
 PROGRAMS = sorted(path.stem for path in (cw.HERE / "programs").glob("*.py"))
 READY = sorted(path.stem for path in (cw.HERE / "ready").glob("*.py"))
@@ -37,6 +39,81 @@ def test_each_number_gets_one_mistake_and_all_mistakes_are_given(name):
         found.add(given.source)
     assert len(found) == len(places)
     assert str(given).splitlines()[0] == f"  1  {lines[0]}".rstrip()
+
+
+def results(name, program):
+    """All that a program computes from a small sample in which each mistake shows."""
+    torch.manual_seed(0)
+    mean, log_var = torch.randn(2, 7, 3).double()
+    x, z = torch.randn(5, 1).double(), mean + torch.randn(7, 3).double()
+    if name == "01_elbo":
+        encoder = torch.nn.Linear(3, 4).double()
+        bound = program.average_bound(
+            z, encoder, lambda codes: codes.repeat_interleave(2, -1)[..., :3], log_var[0, 0], 4, 3
+        )
+        (slope,) = torch.autograd.grad(bound, encoder.bias)
+        return bound, slope
+    if name == "02_iwae":
+        given = oracles.scalar_vae(0.5, 1.2).double(), x, 9
+        moments, errors = program.posterior_moments(*given), program.mean_and_error(*given)
+        return *moments, *errors, program.resampled(*given, 6)
+    if name == "03_aae_mmd":
+        k = torch.exp(-torch.cdist(z, z))
+        tests = program.two_sample_test(z[:3], 2 + z[3:], 30)
+        return program.median_distance(z), program.discrepancy(k, 3), *tests
+    if name == "04_beta_tc":
+        z = z.requires_grad_()
+
+        def critic(z):
+            return z[:, 0] * z[:, 1] - 1
+
+        loss, shuffled = program.critic_loss(critic, z), program.shuffled(z)
+        tc = program.total_correlation(critic, z)
+        vae_loss = program.vae_loss(-z.square().sum(1), mean.square().sum(1), tc, 3.0)
+        (slope,) = torch.autograd.grad(vae_loss, z)
+        return loss, loss.requires_grad, shuffled, tc, vae_loss, slope
+    if name == "05_vim":
+        return tuple(program.surgery(mean.float(), log_var.float(), 2, 0, batch=3).values())
+    train, rows = z.clone(), mean.clone()
+    train[0, 1] = rows[2, 2] = rows[3, 0] = torch.nan
+    step = torch.tensor([0.1, 0.5, 2.0]).double()
+    return program.log_normal(rows), program.baseline(train, rows, step)
+
+
+def same(found, right):
+    """Whether two results of `results` are equal up to rounding."""
+    pairs = [[torch.as_tensor(part).double() for part in pair]
+             for pair in zip(found, right, strict=True)]  # fmt: skip
+    return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, equal_nan=True)
+               for a, b in pairs)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_repair_alone_mends_the_program(name):
+    text, places = cw._choices(name)
+    right = cw._made(text, name)
+    students = {cw.program(name, student).source: student for student in range(300)}
+    assert len(students) == len(places) and same(results(name, right), results(name, right))
+    for source, student in students.items():
+        repairs, lines = cw._repairs(name, student), source.splitlines()
+        changed = [i for i, line in enumerate(right.source.splitlines(), 1) if line != lines[i - 1]]
+        assert list(repairs)[:1] == changed
+        assert not same(results(name, cw.program(name, student)), results(name, right)), repairs
+        for number, line in repairs.items():
+            old = lines[number - 1]
+            space = old[: len(old) - len(old.lstrip())]
+            mended = "\n".join([*lines[: number - 1], space + line, *lines[number:]])
+            assert line != old.strip(), f"line {number} is as it was: {line}"
+            found = results(name, cw._made(mended, name))
+            assert same(found, results(name, right)), f"line {number} is not mended by {line}"
+
+
+def test_lines_with_other_repairs_are_not_shown():
+    assert list(cw._repairs("01_elbo", 0)) == [9, 10]
+    assert list(cw._repairs("06_own_data", 0)) == [30, 31]
+    assert list(cw._repairs("06_own_data", 4)) == [19, 18]
+    for name in PROGRAMS:
+        assert all("#! or" not in cw.program(name, n).source for n in range(30))
 
 
 @pytest.mark.parametrize("name", READY)

@@ -2838,6 +2838,39 @@ def train(encoder, decoder, data, steps, batch_size, lr):
     return bounds
 """,
     },
+    {
+        "cell": "density", "kind": "right",
+        "what": "The constant is a tensor in float32.",
+        "code": edited(DENSITY_RIGHT, ("math.log(2 * math.pi)",
+                                       "torch.log(torch.tensor(2 * torch.pi))")),
+    },
+    {
+        "cell": "elbo", "kind": "wrong", "loses": ["hidden-elbo"],
+        "what": "The KL is vaelib's.",
+        "code": edited(ELBO_RIGHT, ("gaussian_kl(", "vl.gaussian_kl(")),
+    },
+    {
+        "cell": "elbo", "kind": "right",
+        "what": "Ready made.",
+        "code": """
+elbo = cw.ready_made("01_elbo", "elbo")
+""",
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "A little weight decay.",
+        "code": edited(TRAIN_RIGHT, ("lr=lr)", "lr=lr, weight_decay=1e-4)")),
+    },
+    {
+        "cell": "train", "kind": "wrong", "loses": ["hidden-train"],
+        "what": "Another kind of Adam, which divides by the largest gradient so far.",
+        "code": edited(TRAIN_RIGHT, ("lr=lr)", "lr=lr, amsgrad=True)")),
+    },
+    {
+        "cell": "mistake", "kind": "right",
+        "what": "The line of the key's number.",
+        "code": MISTAKE_RIGHT,
+    },
 ]  # fmt: skip
 
 test_variants = variant_tests("01_elbo", VARIANTS)

@@ -2254,6 +2254,30 @@ def catches(program):
              "        return False"),
         ),
     },
+    {
+        "cell": "bound", "kind": "right",
+        "what": "log K is a tensor in float32.",
+        "code": edited(BOUND_RIGHT, ("math.log(len(log_w))",
+                                     "torch.log(torch.tensor(log_w.shape[0]))")),
+    },
+    {
+        "cell": "surrogate", "kind": "right",
+        "what": "Each image is encoded k times, and the codes get a hook.",
+        "code": """
+def surrogate(model, x, k, estimator):
+    xs = x.repeat(k, 1)
+    mean, log_var = (part.view(k, len(x), -1) for part in model.encode(xs))
+    z = gaussian(mean, log_var).rsample()
+    if estimator != "standard":
+        mean, log_var = mean.detach(), log_var.detach()
+    log_q = gaussian(mean, log_var).log_prob(z)
+    log_w = model.likelihood(z, x).log_prob(x) + model.prior.log_prob(z) - log_q
+    if estimator == "dreg" and z.requires_grad:
+        shares = log_w.detach().softmax(0)[..., None]
+        z.register_hook(lambda g: shares * g)
+    return torch.logsumexp(log_w, 0) - math.log(k)
+""",
+    },
 ]  # fmt: skip
 
 test_variants = variant_tests("02_iwae", VARIANTS)

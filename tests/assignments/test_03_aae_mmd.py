@@ -395,6 +395,12 @@ from vaelib.divergences import gaussian_kernel as library_kernel
 def gaussian_kernel(x, y, bandwidth):
     return library_kernel(x, y, bandwidth)
 '''),
+    (KERNEL, "the square multiplied out, which loses the digits of far points",
+     ["gaussian-kernel-test"], '''
+def gaussian_kernel(x, y, bandwidth):
+    squared = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+    return squared.clamp(min=0).div(-2 * bandwidth**2).exp()
+'''),
     (KERNEL, "gradients stay switched off", ["gaussian-kernel-test"], '''
 def gaussian_kernel(x, y, bandwidth):
     k = torch.exp(-((x[:, None] - y) ** 2).sum(-1) / (2 * bandwidth**2))
@@ -911,11 +917,6 @@ RIGHT = [
     (KERNEL, "distances by torch.cdist", '''
 def gaussian_kernel(x, y, bandwidth):
     return torch.exp(-0.5 * (torch.cdist(x, y) / bandwidth) ** 2)
-'''),
-    (KERNEL, "the square multiplied out", '''
-def gaussian_kernel(x, y, bandwidth):
-    squared = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
-    return squared.clamp(min=0).div(-2 * bandwidth**2).exp()
 '''),
     (KERNEL, "a product over the coordinates, in a loop", '''
 def gaussian_kernel(x, y, bandwidth):

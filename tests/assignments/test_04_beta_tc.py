@@ -994,6 +994,10 @@ def paired_interval(a, b, level=0.95):
     mean = float(a.mean() - b.mean())
     return mean, mean - half, mean + half
 '''),
+    (INTERVAL, "the runs in single precision", ["paired-interval-coverage"],
+     edited(INTERVAL_RIGHT,
+            ("d = np.array([float(p) - float(q) for p, q in zip(a, b)])",
+             "d = np.asarray(a, np.float32) - np.asarray(b, np.float32)"))),
     (INTERVAL, "NumPy's seed is set inside", ["paired-interval-coverage"],
      edited(INTERVAL_RIGHT, ("if len(a) !=", "np.random.seed(0)\n    if len(a) !="))),
     (INTERVAL, "bootstrap", ["paired-interval-test", "paired-interval-coverage"],
@@ -1267,6 +1271,11 @@ def log_aggregate(z, mean, log_var, dataset_size, estimator):
     return log_sum(pairs.sum(2) + w), log_sum(pairs + w.unsqueeze(2))
 '''),
     (TC, "by the eigenvalues of the correlation matrix", TC_RIGHT),
+    (TC, "by the eigenvalues of the covariance, in float64", '''
+def gaussian_tc(covariance):
+    c = covariance.double()
+    return 0.5 * (c.diag().log().sum() - torch.linalg.eigvalsh(c).log().sum())
+'''),
     (TC, "by a Cholesky factor", '''
 def gaussian_tc(covariance):
     factor = torch.linalg.cholesky(covariance)

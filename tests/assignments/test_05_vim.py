@@ -2071,5 +2071,18 @@ wrong_split(
     ["-hidden"],
     ("max(pictures, 0)", "(pictures if pictures > 1e-3 else 0)"),
 )
+wrong(
+    "info-vae",
+    "a KL is formed, and taken 0 times",
+    [""],
+    edited(_INFO, ("    if alpha != 1:\n        objective =", "    objective =")),
+)
+for what, number in (("one draw is left out", "max(draws - 1, 1)"), ("one more", "draws + 1")):
+    wrong(
+        "correct-under-noise",
+        f"{what}, in the noise and in the average",
+        [""],
+        edited(_NOISE, ("randn(draws,", f"randn({number},")),
+    )
 
 test_variants = variant_tests("05_vim", VARIANTS)

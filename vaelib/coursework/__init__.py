@@ -15,6 +15,9 @@ __all__ = ["program", "ready_made", "seed"]
 HERE = Path(__file__).parent
 # A line `right  #! wrong`: with the mistake chosen here, the line is `wrong`.
 CHOICE = re.compile(r"^(?P<space> *)(?P<right>\S.*?)  #! (?P<wrong>.+)$", re.MULTILINE)
+# Below it, lines `#! or -1: line`: the mistake is mended as well if, in its place, the line so many
+# lines away becomes this `line`. Every other line keeps its sense: none is ignored or taken back.
+OTHER = re.compile(r"^ *#! or (?P<away>[+-]\d+): (?P<line>.+)\n", re.MULTILINE)
 
 
 class Program(SimpleNamespace):
@@ -43,8 +46,8 @@ def program(assignment, student):
     attributes of the result, its text is `source`, and print shows the text with line numbers.
     ValueError: there is no such program.
     """
-    text, places = _choices(assignment)
-    return _made(text, f"{assignment} {student}", places[seed(student, assignment) % len(places)])
+    text, place = _chosen(assignment, student)
+    return _made(text, f"{assignment} {student}", place)
 
 
 def ready_made(assignment, name):
@@ -71,6 +74,25 @@ def _choices(assignment):
     return text, list(CHOICE.finditer(text))
 
 
+def _chosen(assignment, student):
+    """Return the marked text of a program and the match of the mark chosen for a student."""
+    text, places = _choices(assignment)
+    return text, places[seed(student, assignment) % len(places)]
+
+
+def _repairs(assignment, student):
+    """Return {number: line}: the lines of a student's program that mend its mistake, each alone.
+
+    The first one is that of the mistake. For the hidden tests; arguments as in `program`.
+    """
+    text, place = _chosen(assignment, student)
+    at, end = OTHER.sub("", text[: place.start()]).count("\n") + 1, place.end() + 1
+    found = {at: place["right"]}
+    while other := OTHER.match(text, end):
+        found[at + int(other["away"])], end = other["line"], other.end()
+    return found
+
+
 def _made(text, name, place=None):
     """Execute a marked text with the mistake at `place`, or without one, and return its names."""
 
@@ -78,7 +100,7 @@ def _made(text, name, place=None):
         wrong = place is not None and match.start() == place.start()
         return match["space"] + match["wrong" if wrong else "right"]
 
-    source = CHOICE.sub(line, text)
+    source = OTHER.sub("", CHOICE.sub(line, text))
     file = f"<{name}>"
     linecache.cache[file] = len(source), None, source.splitlines(True), file
     made = {"__name__": name}

@@ -7,6 +7,7 @@ def log_normal(z, mean, log_var):
     """log N(z; mean, diag(exp(log_var))) in nats, (..., Q) -> (...)."""
     squares = (z - mean) ** 2 / log_var.exp()
     constant = z.shape[-1] * math.log(2 * math.pi)  #! constant = math.log(2 * math.pi)
+    #! or +1: return -0.5 * (squares + log_var + constant).sum(-1)
     return -0.5 * ((squares + log_var).sum(-1) + constant)
 
 
@@ -25,3 +26,4 @@ def average_bound(data, encode, decode, noise, k=1, size=100):
     """The ELBO, averaged over all images (N, D), from batches of at most `size`."""
     values = [bounds(x, encode, decode, noise, k) for x in data.split(size)]
     return torch.cat(values).mean()  #! return torch.stack([v.mean() for v in values]).mean()
+    #! or -1: values = [v for x in data.split(size) for v in bounds(x, encode, decode, noise, k)]

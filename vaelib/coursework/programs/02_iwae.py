@@ -6,6 +6,7 @@ def weighted_codes(model, x, k):
     z, q = model.draw(x, k)
     log_lik, log_ratio = model.log_terms(x, z, q)  # log p(x|z), log p(z) - log q(z|x)
     log_w = log_lik + log_ratio  #! log_w = log_lik
+    #! or +1: return z, torch.softmax(log_w + log_ratio, 0)
     return z, torch.softmax(log_w, 0)  #! return z, torch.softmax(-log_w, 0)
 
 
@@ -24,6 +25,8 @@ def mean_and_error(model, x, k):
     factors = weights**2  #! factors = weights / k
     variance = torch.einsum("kb,kbq->bq", factors, (z - mean) ** 2)
     return mean, variance.sqrt()  #! return mean, (variance / k).sqrt()
+    #! or -2: factors = k * weights**2
+    #! or -1: variance = k * torch.einsum("kb,kbq->bq", factors, (z - mean) ** 2)
 
 
 def resampled(model, x, k, n):

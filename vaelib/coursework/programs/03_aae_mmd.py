@@ -6,6 +6,7 @@ def median_distance(points):
     squared = ((points[:, None] - points) ** 2).sum(-1)
     i, j = torch.triu_indices(len(points), len(points), offset=1)
     return squared[i, j].median().sqrt()  #! return squared[i, j].median()
+    #! or -2: squared = ((points[:, None] - points) ** 2).sum(-1).sqrt()
 
 
 def discrepancy(k, n):
@@ -26,5 +27,6 @@ def two_sample_test(x, y, permutations):
     for _ in range(permutations):
         order = torch.randperm(len(k))  #! order = torch.randint(len(k), (len(k),))
         shuffled = k[order][:, order]  #! shuffled = k[order]
+        #! or +1: count += discrepancy(shuffled[:, order], n) >= observed
         count += discrepancy(shuffled, n) >= observed
     return observed, (1 + count) / (1 + permutations)  #! return observed, count / permutations

@@ -13,13 +13,16 @@ def shuffled(z):
 def critic_loss(critic, z):
     """What the critic minimises: it tells codes (a high logit) from shuffled codes."""
     z = z.detach()  #! z = z.clone()
+    #! or +1: joint, made = critic(z.detach()), critic(shuffled(z.detach()))
     joint, made = critic(z), critic(shuffled(z))  #! made, joint = critic(z), critic(shuffled(z))
+    #! or +1: return -0.5 * (logsigmoid(made) + logsigmoid(-joint)).mean()
     return -0.5 * (logsigmoid(joint) + logsigmoid(-made)).mean()
 
 
 def total_correlation(critic, z):
     """The mean of log q(z) - log prod_j q(z_j), from the critic's logits."""
     logits = critic(z)  #! logits = logsigmoid(critic(z))
+    #! or +1: return (logits - logsigmoid(-critic(z))).mean()
     return logits.mean()  #! return logits.clamp(min=0).mean()
 
 

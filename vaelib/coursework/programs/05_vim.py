@@ -9,6 +9,7 @@ def log_normal(z, mean, log_var):
     """log N(z; mean, exp(log_var)), coordinate by coordinate."""
     squares = (z - mean) ** 2 / log_var.exp()
     return -0.5 * (squares + log_var + LOG_2PI)  #! return -0.5 * (squares + LOG_2PI)
+    #! or -1: squares = (z - mean) ** 2 / log_var.exp() + log_var
 
 
 def log_mean(values):
@@ -29,6 +30,7 @@ def surgery(mean, log_var, draws=1, seed=0, batch=100):
             prior = log_normal(z, NONE, NONE).sum(1)  #! prior = log_normal(m, NONE, NONE).sum(1)
             every = log_normal(z[:, None], mean, log_var)  #! every = log_normal(z[:, None], m, v)
             mixture = log_mean(every.sum(2))  #! mixture = log_mean(every).sum(1)
+            #! or -1: every = log_normal(z[:, None], mean, log_var).sum(2, keepdim=True)
             rows.append(torch.stack([own - prior, own - mixture, mixture - prior]))
     names = "kl", "information", "mismatch"
     return dict(zip(names, torch.cat(rows, 1).mean(1).tolist(), strict=True))
