@@ -112,7 +112,7 @@ def last(name):
 
 
 LEAST = 'number("info_vae", "alpha + lam", round(alpha + lam, 9), least=1)'
-SEED, BORN = "model = build(seed)"
+SEED, BORN = "torch.manual_seed(seed)", "model = build(seed)"
 RIGHT, ELBO = divergences.log_aggregate_posterior, vl.elbo
 CAUGHT = {  # exhibit: what is replaced, the bug, the test that sees it, its arguments
     "1, a mean for a sum": (
