@@ -49,16 +49,14 @@ def load(path, build, strict=True):
                 f"load: build must make the module that was saved, {saved!r}, got {now!r}; "
                 "strict=False loads the weights all the same, if they fit."
             )
-    kinds, made = (
+    had, has = (
         {name: (tuple(t.shape), str(t.dtype)) for name, t in of.items()} for of in (tensors, own)
     )
-    if kinds != made:
-        odd = [
-            f"{name} is {made.get(name, 'missing')} instead of {kinds.get(name, 'missing')}"
-            for name in sorted(made.keys() | kinds.keys())
-            if made.get(name) != kinds.get(name)
-        ]
-        raise ValueError(f"load: build must make the module that was saved, but {', '.join(odd)}.")
+    if odd := [name for name in sorted(had.keys() | has.keys()) if had.get(name) != has.get(name)]:
+        texts = (f"{name} is {has.get(name)} instead of {had.get(name)}" for name in odd)
+        raise ValueError(
+            f"load: build must make the module that was saved, but {', '.join(texts)}."
+        )
     with torch.no_grad():
         for name, t in own.items():
             t.copy_(tensors[name])
