@@ -453,6 +453,8 @@ def test_few_labels_and_the_labels_of_clusters():
     assert sorted(LABELS[few].tolist()) == [0] * 4 + [1] * 4 + [2] * 4 and len(few.unique()) == 12
     with pytest.raises(ValueError, match="few_labels: each must be at most 0 for class 1, got 2"):
         vl.few_labels(torch.tensor([0, 0, 2, 2]), 2)
+    with pytest.raises(ValueError, match="few_labels: each must be a positive integer, got -1"):
+        vl.few_labels(LABELS, -1)
     sure = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     assert vl.cluster_labels(sure, torch.tensor([5, 6, 7])).tolist() == [5, 7]
     assert vl.cluster_labels(torch.eye(3), torch.tensor([5, 6, 7])).tolist() == [5, 6, 7]

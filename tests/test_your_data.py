@@ -118,6 +118,15 @@ def test_a_broken_picture_a_missing_column_and_an_unknown_kind_are_named(own, tm
         own["as_numbers"]({"a": ["1"]}, {"a": "categorical"})
     (tmp_path / "t.csv").write_text("a,b\n")
     assert own["read_table"](tmp_path / "t.csv") == {"a": [], "b": []}
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(ValueError, match=r"t.csv must have different names, got \['a', 'a'\]"):
+        own["read_table"](tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,5,4\n")
+    with pytest.raises(ValueError, match=r"line 3 of .*t.csv must have 2 cells, got 3"):
+        own["read_table"](tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes("ä\n1\n".encode("latin-1"))
+    assert own["read_table"](tmp_path / "t.csv", "latin-1") == {"ä": ["1"]}
+    assert own["as_numbers"]({"c": ["b", "a"]}, {"c": ["a", "b"]}).dtype == torch.float32
     with pytest.raises(ValueError, match="column 'age' must vary, got 5 in all rows"):
         own["standardizer"](torch.tensor([[5.0, 0.0]] * 20))
 

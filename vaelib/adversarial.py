@@ -11,6 +11,7 @@ from itertools import chain
 import torch
 from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 
+from .checks import integer
 from .objectives import discriminator_of
 from .priors import sample
 from .training import Player
@@ -201,9 +202,9 @@ def classification(model, batch):
 def few_labels(labels, each, generator=None):
     """Indices of `each` images of every class, drawn without replacement, (classes * each,).
 
-    ValueError: a class with fewer labels.
+    ValueError: each not a positive integer, or a class with fewer labels.
     """
-    places = []
+    each, places = integer("few_labels", "each", each), []
     for c in range(int(labels.max()) + 1):
         own = (labels == c).nonzero()[:, 0]
         if len(own) < each:

@@ -80,10 +80,16 @@ def kl_decomposition(mean, log_var, samples=10_000):
     "total_correlation" of q(z), "dimension_wise_kl" and their sum "kl", each 0-d, in nats: equation
     eq-tc-decomposition of the book (chapter 7); Chen et al. (2018). The logarithms are exact, the
     expectations are averages over the same `samples` codes, drawn as evenly as possible from the
-    Gaussians; the parts add up to the last digit. Works in blocks. ValueError: samples below 1.
+    Gaussians; the parts add up to the last digit. Works in blocks. ValueError:
+    samples below 1, or mean and log_var not of one shape (N, Q).
     """
     samples = integer("kl_decomposition", "samples", samples)
     mean, log_var = torch.as_tensor(mean), torch.as_tensor(log_var)
+    if mean.dim() != 2 or mean.shape != log_var.shape:
+        shapes = f"{tuple(mean.shape)} and {tuple(log_var.shape)}"
+        raise ValueError(
+            f"kl_decomposition: mean and log_var must have one shape (N, Q), got {shapes}."
+        )
     n, q = mean.shape
     whole = torch.arange(n, device=mean.device).repeat(samples // n)
     index = torch.cat([whole, torch.randperm(n, device=mean.device)[: samples % n]])
@@ -172,6 +178,7 @@ def _mean_kernel(x, y, kernel, off_diagonal=False):
 
 
 def _squared_distances(x, y):
+    x, y = (t if t.is_floating_point() else t.float() for t in map(torch.as_tensor, (x, y)))
     centre = x.detach().mean(0)  # far from 0 the difference below would cancel
     x, y = x - centre, y - centre
     squared = (x**2).sum(-1)[:, None] + (y**2).sum(-1) - 2 * x @ y.T

@@ -197,8 +197,8 @@ def frechet_distance(a, b):
 
     |mean difference|² + tr(A + B - 2 (A B)^½) in float64, by the eigenvalues of A^½ B A^½, which
     are real (equation eq-frechet of the book, chapter 9; Heusel et al., 2017). It is called FID
-    only with the features of the Inception network. ValueError: features of unequal width, or
-    fewer than two of either.
+    only with the features of the Inception network. ValueError: features of unequal width, not
+    finite, or fewer than two of either.
     """
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
@@ -208,9 +208,12 @@ def frechet_distance(a, b):
         )
     a, b = a.double(), b.double()
     cov_a, cov_b = _covariance(a), _covariance(b)
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
+    try:
+        values, vectors = torch.linalg.eigh(cov_a)
+        root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+        overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
+    except torch.linalg.LinAlgError as error:
+        raise ValueError("frechet_distance: a and b must be finite.") from error
     return ((a.mean(0) - b.mean(0)) ** 2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
 
 

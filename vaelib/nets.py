@@ -38,8 +38,9 @@ def conv_encoder(shape, latent_dim, width=32):
         pixels, and for larger images until about 4 are left: the first half of them with `width`
         channels, the others with 2 width; then a layer of 8 width units. For 64 pixels these are
         the four of Locatello et al. (2019).
-    ValueError: a smaller image.
+    ValueError: a smaller image, or latent_dim or width not a positive integer.
     """
+    latent_dim = integer("conv_encoder", "latent_dim", latent_dim)
     channels, sizes = _maps("conv_encoder", shape, width)
     layers = [layer for a, b in zip(channels, channels[1:], strict=False)
               for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())]  # fmt: skip
@@ -59,6 +60,7 @@ def conv_decoder(latent_dim, shape, width=32):
 
     ValueError: as `conv_encoder`.
     """
+    latent_dim = integer("conv_decoder", "latent_dim", latent_dim)
     channels, sizes = _maps("conv_decoder", shape, width)
     (h, w), layers = sizes[-1], []
     for i in reversed(range(len(channels) - 1)):
@@ -78,6 +80,7 @@ def _maps(name, shape, width):
         raise ValueError(
             f"{name}: shape must be (C, H, W), with H and W of at least 4, got {tuple(shape)}."
         )
+    width = integer(name, "width", width)
     longest, sizes = max(shape[1:]), [tuple(shape[1:])]
     halvings = 2 if longest <= 32 else math.ceil(math.log2(longest / 4))
     halvings = min(halvings, int(math.log2(min(shape[1:]))))

@@ -69,7 +69,7 @@ def kaggle_address(url, path):
     return f"https://kaggle.com/kernels/welcome?src={raw}"
 
 
-ASSIGNMENTS = {  # the chapters that an assignment asks about
+ASSIGNMENTS = {  # the chapters that link to an assignment
     "01_elbo": ("01_autoencoding", "02_elbo", "03_reparameterization", "A_engine"),
     "02_iwae": ("04_iwae",),
     "03_aae_mmd": ("05_aae", "08_mmd_vae"),
