@@ -9,7 +9,7 @@ end in -long need a GPU.
 import vaelib as vl
 
 from . import burda
-from .burda import MEMORY, OTHERS, SIZES, TABLE, TARGETS, cosine, images, judge, network, train
+from .burda import PAPER, SIZES, TARGETS, cosine, images, judge, network, train
 
 VERSION = 1
 CLAIM = (
@@ -58,11 +58,8 @@ def row(
         **more,
     }
     if paper:
-        nll, *units = paper
-        first = TABLE if data == "mnist" else OTHERS if nll == 103.38 else MEMORY
-        paper = {"nll": (nll, first)} | {
-            f"active_units_{i + 1}": (n, MEMORY) for i, n in enumerate(units)
-        }
+        quantities = "nll", "active_units_1", "active_units_2"
+        paper = {q: (n, PAPER.format(1)) for q, n in zip(quantities, paper, strict=False)}
     title = (
         f"{NAMES[data]}{objective.upper()}, {layers} layer{'s' * (layers > 1)}, k = {k}, "
         f"{epochs} epochs{title}"

@@ -1,13 +1,14 @@
 """Table 2 of Burda et al. (2016), MNIST, one layer: a VAE continued as an IWAE, and vice versa."""
 
 from . import burda
-from .burda import MEMORY, SIZES, TARGETS, cosine, images, judge, network, train
+from .burda import SIZES, TARGETS, cosine, images, judge, network, train
 
 VERSION = 1
 CLAIM = (
     "Trained on as an IWAE, a VAE gains in likelihood and in units; trained on as a VAE, "
     "an IWAE loses: the objective makes the difference, not the path of the optimization."
 )
+SOURCE = burda.PAPER.format(2)
 # (first objective, second objective): NLL and active units at the switch, and at the end
 PAPER = {("vae", "iwae"): (86.76, 19, 84.88, 22), ("iwae", "vae"): (84.78, 25, 86.02, 23)}
 
@@ -35,7 +36,7 @@ def row(name, first, then, k, epochs, epochs_then, needs_gpu=False, **more):
     }
     quantities = "nll_before", "active_units_before", "nll", "active_units"
     paper = (
-        dict(zip(quantities, [(value, MEMORY) for value in PAPER[first, then]], strict=True))
+        {q: (n, SOURCE) for q, n in zip(quantities, PAPER[first, then], strict=True)}
         if k == 50
         else {}
     )
