@@ -229,6 +229,7 @@ def test_a_beta_vae_is_a_row_of_the_family_whatever_rounding_says():
     (lambda m, x: vl.frechet_distance(x[0], x), r"must have shapes .* got \(6,\) and \(7, 6\)"),
     (lambda m, x: vl.frechet_distance(x[:1], x), r"must have shapes .* got \(1, 6\) and \(7, 6\)"),
     (lambda m, x: vl.frechet_distance(x, x / 0), "frechet_distance: a and b must be finite"),
+    (lambda m, x: vl.frechet_distance(x[:, :1] * math.nan, x[:, :1]), "a and b must be finite"),
     (lambda m, x: vl.kl_decomposition(x, x[:, :3]), r"one shape .* got \(7, 6\) and \(7, 3\)"),
     (lambda m, x: vl.conv_encoder((1, 8, 3), 2), r"shape must be \(C, H, W\), .* got \(1, 8, 3\)"),
     (lambda m, x: vl.conv_encoder((1, 8, 8), 2.0), "latent_dim must be .* integer, got 2.0"),
@@ -245,6 +246,8 @@ def test_whole_numbers_and_arrays_are_samples_too():
     kernel = partial(vl.gaussian_kernel, bandwidth=2.0)
     assert torch.equal(vl.mmd(x, y, kernel), vl.mmd(x.float(), y.float(), kernel))
     assert torch.equal(kernel(x.numpy(), y.numpy()), kernel(x.float(), y.float()))
+    mixed = vl.mmd(x.float(), y.double().numpy(), kernel)
+    assert mixed.item() == pytest.approx(vl.mmd(x, y, kernel).item(), abs=1e-6)
 
 
 def test_one_sample_will_do_for_the_v_statistic():

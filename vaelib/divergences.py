@@ -179,6 +179,8 @@ def _mean_kernel(x, y, kernel, off_diagonal=False):
 
 def _squared_distances(x, y):
     x, y = (t if t.is_floating_point() else t.float() for t in map(torch.as_tensor, (x, y)))
+    kind = torch.promote_types(x.dtype, y.dtype)
+    x, y = x.to(kind), y.to(kind)
     centre = x.detach().mean(0)  # far from 0 the difference below would cancel
     x, y = x - centre, y - centre
     squared = (x**2).sum(-1)[:, None] + (y**2).sum(-1) - 2 * x @ y.T

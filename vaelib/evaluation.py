@@ -207,13 +207,13 @@ def frechet_distance(a, b):
             f"got {tuple(a.shape)} and {tuple(b.shape)}."
         )
     a, b = a.double(), b.double()
+    bad = ~torch.isfinite(a.sum() + b.sum())
+    if not bad.is_meta and bad:
+        raise ValueError("frechet_distance: a and b must be finite.")
     cov_a, cov_b = _covariance(a), _covariance(b)
-    try:
-        values, vectors = torch.linalg.eigh(cov_a)
-        root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-        overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    except torch.linalg.LinAlgError as error:
-        raise ValueError("frechet_distance: a and b must be finite.") from error
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
     return ((a.mean(0) - b.mean(0)) ** 2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
 
 
