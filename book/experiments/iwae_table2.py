@@ -6,7 +6,7 @@ from .burda import SIZES, TARGETS, cosine, images, judge, network, train
 VERSION = 1
 CLAIM = (
     "Trained on as an IWAE, a VAE gains in likelihood and in units; trained on as a VAE, "
-    "an IWAE loses: the objective makes the difference, not the path of the optimization."
+    "an IWAE loses: the objective makes the difference more than the path of the optimization."
 )
 SOURCE = burda.PAPER.format(2)
 # (first objective, second objective): NLL and active units at the switch, and at the end
